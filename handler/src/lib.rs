@@ -1,0 +1,4 @@
+//! chat-functions: a chat backend in one binary. See `docs/ARCHITECTURE.md`.
+
+pub mod model;
+pub mod ports;

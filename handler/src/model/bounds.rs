@@ -1,0 +1,25 @@
+//! One table of bounds for ingest, worker and every store.
+
+/// Content of a message, in UTF-16 units: a Table string holds 64 KiB of UTF-16.
+pub const CONTENT_UTF16_UNITS: usize = 32_000;
+/// User id, in bytes of UTF-8 (at least 1).
+pub const USER_ID_BYTES: usize = 128;
+/// `MessageID`, in bytes of UTF-8 (at least 1).
+pub const MESSAGE_ID_BYTES: usize = 128;
+/// Room id, in bytes; its alphabet is `[A-Za-z0-9_-]`.
+pub const ROOM_ID_BYTES: usize = 64;
+/// Room name, in characters after trimming (at least 1).
+pub const ROOM_NAME_CHARS: usize = 50;
+/// Room description, in characters.
+pub const ROOM_DESCRIPTION_CHARS: usize = 1_000;
+/// `AttachmentURL`, in bytes of UTF-8.
+pub const ATTACHMENT_URL_BYTES: usize = 2_048;
+/// An HTTP request's body, in bytes: content of the greatest length, escaped (`\uXXXX`), and the other fields.
+pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
+/// History: entries of a page when the caller names no limit, and at most.
+pub const HISTORY_PAGE_DEFAULT: usize = 100;
+pub const HISTORY_PAGE_MAX: usize = 500;
+/// Inbox: messages of a page, default and maximum.
+pub const INBOX_PAGE: usize = 1_000;
+/// How long a marker is kept, in days. No copy of a message older than this is appended.
+pub const MARKER_DAYS: u64 = 90;

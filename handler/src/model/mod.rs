@@ -1,0 +1,13 @@
+//! The words of the domain: ids, bounds, log entries, rooms. Plain values without I/O; every other module
+//! speaks in them.
+
+pub mod bounds;
+pub mod entry;
+pub mod ids;
+pub mod room;
+pub mod timestamp;
+
+pub use entry::{Change, Entry, Head, MessageState, NewMessage};
+pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
+pub use room::{Member, ReadMark, Role, Room};
+pub use timestamp::Timestamp;

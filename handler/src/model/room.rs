@@ -1,0 +1,55 @@
+use serde::{Deserialize, Serialize};
+
+use super::{RoomId, Timestamp, UserId};
+
+/// A room's own row. Its messages are in the log of [`RoomId::conversation`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    pub id: RoomId,
+    pub name: String,
+    pub description: String,
+    pub created_by: UserId,
+    pub created_at: Timestamp,
+    /// Not listed, not joinable and not readable for those who are not members.
+    #[serde(default)]
+    pub is_private: bool,
+    /// Users who may join although the room is private.
+    #[serde(default)]
+    pub allowed_users: Vec<UserId>,
+}
+
+impl Room {
+    /// What makes names equal: surrounding space and case are ignored.
+    #[must_use]
+    pub fn name_key(name: &str) -> String {
+        name.trim().to_lowercase()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    #[default]
+    Member,
+    Moderator,
+    Owner,
+}
+
+/// One user's membership of one room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub user: UserId,
+    pub role: Role,
+    pub joined_at: Timestamp,
+    /// `seq` of the `joined` entry; none while it is not known to be written, so that a repeat finishes the work.
+    pub joined_seq: Option<u64>,
+    /// How far the user has read. Only ever raised.
+    pub read: ReadMark,
+}
+
+/// A position in a log: `seq`, and the count of messages up to it. Unread = head's count − `number`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMark {
+    pub seq: u64,
+    pub number: u64,
+}

@@ -1,0 +1,128 @@
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::model::{Change, ConversationId, Entry, Head, Marker, MessageState, Timestamp};
+
+/// The append-only logs, one per conversation.
+///
+/// # Contract
+/// * An `Ok` of a writing call is durable by the adapter's own standard (on disk for `file`), and visible to every
+///   later call.
+/// * `seq` counts 1, 2, 3 … per conversation without gaps, `number` likewise over messages alone, whatever callers do
+///   at once; readers never see entry n + 1 without entry n.
+/// * Every call may be repeated after an error. Repeating an `append` whose entries carry markers has no second effect.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// Makes the conversation's head, or opens a closed one, which goes on counting. Changes nothing when it is open.
+    async fn open(&self, conversation: &ConversationId) -> Result<Head, StoreError>;
+
+    /// Appends the entries in their order, all or none. The outcomes stand in the same order.
+    ///
+    /// An entry whose marker is there already (from before, or earlier in this very call) changes nothing and yields
+    /// [`Outcome::Duplicate`] with what the first one got. An entry that the state of its target forbids yields
+    /// [`Outcome::Refused`], takes no `seq` and leaves no marker. The state row of a message is written with the entry
+    /// that shapes it. `RoomDeleted` closes the conversation.
+    ///
+    /// Never makes a head: [`LogError::NotOpen`] where there is none, [`LogError::Closed`] where it is closed (but
+    /// duplicates are still answered as such when every entry of the call is one).
+    async fn append(
+        &self,
+        conversation: &ConversationId,
+        entries: Vec<NewEntry>,
+    ) -> Result<Vec<Outcome>, LogError>;
+
+    /// The head, or `None` for a conversation that was never opened.
+    async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError>;
+
+    /// A page of messages in their present state, by ascending `seq`, with a head read not before them.
+    /// `None` for a conversation that was never opened.
+    async fn messages(
+        &self,
+        conversation: &ConversationId,
+        page: Page,
+        limit: usize,
+    ) -> Result<Option<MessagePage>, StoreError>;
+
+    /// Entries with `seq` > `after`, ascending, at most `limit`, with a head read not before them.
+    /// `None` for a conversation that was never opened.
+    async fn entries(
+        &self,
+        conversation: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<EntryPage>, StoreError>;
+
+    /// Raises `sent` to `seq`, clamped to the head; never lowers it. Need not be durable at once.
+    async fn mark_sent(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError>;
+
+    /// Retention: raises `floor` to `seq` (clamped to the head) first, then removes entries and states up to it.
+    /// Head, count and markers stay.
+    async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError>;
+}
+
+/// What is to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// The command's identity. Without one, a repeat is a new entry.
+    pub marker: Option<Marker>,
+    /// The time to store with it.
+    pub at: Timestamp,
+    pub change: Change,
+}
+
+/// What became of one entry of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Appended {
+        seq: u64,
+        number: u64,
+        at: Timestamp,
+    },
+    /// The marker was there: position and time are those of the first.
+    Duplicate {
+        seq: u64,
+        number: u64,
+        at: Timestamp,
+    },
+    Refused(Refusal),
+}
+
+/// Why the log's state forbids an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such message")]
+    NoSuchMessage,
+    #[error("the message is deleted")]
+    MessageDeleted,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    #[error("the conversation was never opened")]
+    NotOpen,
+    #[error("the conversation is closed")]
+    Closed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which page; cursors are exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    Newest,
+    After(u64),
+    Before(u64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessagePage {
+    pub messages: Vec<MessageState>,
+    pub head: Head,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryPage {
+    pub entries: Vec<Entry>,
+    pub head: Head,
+}

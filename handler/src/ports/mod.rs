@@ -1,0 +1,22 @@
+//! What the chat logic asks of the world. Each trait's documentation is its law; the suites in `crate::contract`
+//! hold every adapter to it.
+
+pub mod clock;
+pub mod dead_letters;
+pub mod error;
+pub mod inbox;
+pub mod log;
+pub mod members;
+pub mod queue;
+pub mod rooms;
+pub mod transport;
+
+pub use clock::{Clock, Ids};
+pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
+pub use error::StoreError;
+pub use inbox::{Inbox, InboxItem, InboxKey};
+pub use log::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Refusal};
+pub use members::Members;
+pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, QueueError, Received};
+pub use rooms::{CreateRoomError, Rooms};
+pub use transport::{ClientAccess, Transport, TransportError};
