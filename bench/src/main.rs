@@ -1,1 +1,80 @@
-fn main() {}
+//! `bench`: what the handler costs, beside a floor and two peers, in the same run on the same machine.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line report")]
+
+mod fanout;
+mod idle;
+mod ingest;
+mod load;
+mod peers;
+mod report;
+mod spawn;
+
+use clap::{Parser, Subcommand};
+
+use report::Report;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Load generator of chat-functions. Without a command: everything, as `make bench` does.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Shorter runs and smaller numbers, to see that everything works.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Write the report to this file as well.
+    #[arg(long, global = true)]
+    out: Option<std::path::PathBuf>,
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// Deliveries per second, CPU per delivery and latency, one room.
+    Fanout,
+    /// Accepted messages per second over HTTP.
+    Ingest,
+    /// Memory of connections that do nothing.
+    Idle,
+    /// From spawn to the first 200.
+    Spawn,
+    /// Serve as the floor: pre-encoded frames over raw sockets.
+    #[command(hide = true)]
+    FloorServer { port: u16 },
+    /// Serve as bare axum: parse JSON, answer JSON.
+    #[command(hide = true)]
+    AxumServer { port: u16 },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome {
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::FloorServer { port }) => return peers::floor::serve(port),
+        Some(Command::AxumServer { port }) => return peers::bare_axum::serve(port).await,
+        _ => {}
+    }
+    let wanted = |command| cli.command.is_none_or(|only| only == command);
+    let mut report = Report::new(cli.quick);
+    if wanted(Command::Spawn) {
+        report.add(spawn::measure(cli.quick).await?);
+    }
+    if wanted(Command::Ingest) {
+        report.add(ingest::measure(cli.quick).await?);
+    }
+    if wanted(Command::Fanout) {
+        report.add(fanout::measure(cli.quick).await?);
+    }
+    if wanted(Command::Idle) {
+        report.add(idle::measure(cli.quick).await?);
+    }
+    println!("{}", report.text());
+    if let Some(path) = cli.out {
+        std::fs::write(path, report.text())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+# Every target sets up what it needs, says what it does, and fails with a sentence. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+ARGS ?=
+# One folder for all builds, also where CARGO_TARGET_DIR or a cargo configuration names another.
+TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+
+.PHONY: help build run host test test-rust test-js lint bench crash fuzz clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+build: bin/handler ## The release build, as bin/handler (what host.json starts)
+
+.PHONY: bin/handler
+bin/handler:
+	@scripts/need rust
+	echo "Building the handler (release) …"
+	$(CARGO) build --release --locked -p handler
+	mkdir -p bin
+	# A new file under the old name: a handler that is running keeps its own.
+	cp $(TARGET)/release/handler bin/handler.new
+	mv bin/handler.new bin/handler
+
+run: build ## The whole backend on this machine: http://127.0.0.1:5000, data in ./data
+	@exec env STORAGE_MODE="$${STORAGE_MODE:-file}" bin/handler
+
+host: build ## The same binary as the Functions host runs it, on http://127.0.0.1:7071
+	@echo "Building the host double …"
+	$(CARGO) build --release --locked -p funchost
+	exec $(TARGET)/release/funchost --app . --port 7071 $(ARGS)
+
+test: test-rust test-js ## All tests: Rust, then the official JavaScript SDKs against bin/handler
+
+test-rust:
+	@scripts/need rust
+	$(CARGO) test --workspace --locked
+
+test-js: build
+	@scripts/need node
+	scripts/npm tests/js
+	cd tests/js && npm test
+
+lint: ## Formatting, clippy and documentation, warnings are errors
+	@scripts/need rust
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; else
+	echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny)."; fi
+
+bench: ## Load generator and peers; writes bench/RESULTS.md (ARGS=--quick for a short look)
+	@scripts/need rust
+	scripts/need node
+	scripts/need nats-server
+	scripts/npm bench/peers
+	$(CARGO) build --release --locked -p handler -p bench
+	$(TARGET)/release/bench --out bench/RESULTS.md $(ARGS)
+
+crash: ## Kill -9 at random moments under load, then count (ARGS="--kills 1000" for the long run)
+	@scripts/need rust
+	$(CARGO) build --release --locked -p handler -p bench
+	$(TARGET)/release/crash $(ARGS)
+
+fuzz: ## One minute of every fuzz target (needs the nightly toolchain and cargo-fuzz)
+	@scripts/fuzz $${SECONDS_EACH:-60}
+
+clean: ## Remove builds, not data
+	$(CARGO) clean
+	rm -rf bin tests/js/node_modules bench/peers/node_modules
