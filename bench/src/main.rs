@@ -55,13 +55,13 @@ async fn main() -> Outcome {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::FloorServer { port }) => return peers::floor::serve(port),
-        Some(Command::AxumServer { port }) => return peers::bare_axum::serve(port).await,
+        Some(Command::AxumServer { port }) => return peers::bare_axum::serve(port),
         _ => {}
     }
     let wanted = |command| cli.command.is_none_or(|only| only == command);
     let mut report = Report::new(cli.quick);
     if wanted(Command::Spawn) {
-        report.add(spawn::measure(cli.quick).await?);
+        report.add(spawn::measure(cli.quick)?);
     }
     if wanted(Command::Ingest) {
         report.add(ingest::measure(cli.quick).await?);

@@ -7,7 +7,7 @@ use crate::Outcome;
 use crate::peers::Peer;
 use crate::report::{Table, percentile};
 
-pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
+pub(crate) fn measure(quick: bool) -> Outcome<Table> {
     let runs = if quick { 5 } else { 30 };
     let mut rows = Vec::new();
     for peer in [Peer::Handler { storage: "memory" }, Peer::Handler { storage: "file" }, Peer::BareAxum] {
@@ -17,7 +17,7 @@ pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
             }
             let mut times = Vec::new();
             for _ in 0..runs {
-                times.push(once(peer, path).await?);
+                times.push(once(peer, path)?);
             }
             times.sort_by(f64::total_cmp);
             let ms = |share| format!("{:.1}", percentile(&times, share) * 1e3);
@@ -35,7 +35,7 @@ pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
     })
 }
 
-async fn once(peer: Peer, path: &str) -> Outcome<f64> {
+fn once(peer: Peer, path: &str) -> Outcome<f64> {
     let data = tempfile::tempdir()?;
     let (port, command) = peer.prepare(data.path())?;
     let begin = Instant::now();

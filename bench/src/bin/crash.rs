@@ -166,7 +166,7 @@ fn spawn(binary: &Path, data: &Path, port: u16) -> Outcome<Child> {
 
 /// Whom a sender writes to: `RoomID=…` or `ReceiverID=…`.
 fn target(n: u32, rooms: &[String]) -> (String, String) {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         ("RoomID".to_owned(), rooms[(n / 2) as usize % rooms.len()].clone())
     } else {
         ("ReceiverID".to_owned(), format!("receiver-{}", n % (2 * RECEIVERS) / 2))

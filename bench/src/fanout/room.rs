@@ -1,4 +1,9 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::{Value, json};
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+use webpubsub::token::ClientToken;
 
 use crate::Outcome;
 use crate::load::frames::{BINARY, TEXT, client_frame};
@@ -61,7 +66,7 @@ impl Room {
                 client_frame(TEXT, send.to_string().as_bytes(), out);
             }
             Peer::Nats => {
-                client_frame(BINARY, format!("PUB room {}\r\n{text}\r\n", text.len()).as_bytes(), out)
+                client_frame(BINARY, format!("PUB room {}\r\n{text}\r\n", text.len()).as_bytes(), out);
             }
             _ => client_frame(TEXT, text.as_bytes(), out),
         }
@@ -71,11 +76,6 @@ impl Room {
     pub(crate) fn counts_bytes(&self, text_bytes: usize) -> Option<u64> {
         let head = format!("MSG room 1 {text_bytes}\r\n").len() + text_bytes + 2;
         (self.peer == Peer::Nats).then_some(head as u64)
-    }
-
-    /// Whether the sender's connection gets a copy, as peers without groups do.
-    pub(crate) fn sender_receives(&self) -> bool {
-        self.peer == Peer::Ws
     }
 
     fn subprotocol(&self) -> Option<&'static str> {
@@ -90,8 +90,14 @@ async fn negotiate(port: u16, user: &str) -> Outcome<String> {
 }
 
 fn hub_path(user: &str, groups: &[&str]) -> Outcome<String> {
-    let roles = ["webpubsub.sendToGroup".to_owned()];
-    let token = crate::peers::client_token(ACCESS_KEY, "bench", user, &roles, groups)?;
+    #[expect(clippy::disallowed_methods, reason = "a token for right now")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let hub = HubName::new("bench")?;
+    let mut token = ClientToken::new("http://127.0.0.1", &hub, now, 3_600);
+    token.user_id = Some(user.to_owned());
+    token.roles = vec!["webpubsub.sendToGroup".to_owned()];
+    token.groups = groups.iter().map(|&g| g.to_owned()).collect();
+    let token = token.sign(&AccessKey::new(ACCESS_KEY)?)?;
     Ok(format!("/client/hubs/bench?access_token={token}"))
 }
 

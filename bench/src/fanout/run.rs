@@ -100,7 +100,7 @@ impl Run {
         });
         let mut tasks = self.connect_receivers(&room, &tally).await?;
         let sender = Rc::new(room.sender().await?);
-        tasks.spawn_local(drain(sender.clone(), room.sender_receives()));
+        tasks.spawn_local(drain(sender.clone()));
         self.warm_up(&room, &sender, &tally).await?;
 
         let (cpu, bytes, begin) = (server.cpu_seconds()?, tally.bytes.get(), Instant::now());
@@ -294,7 +294,7 @@ fn sample(bytes: &[u8], tally: &Tally) {
 }
 
 /// Reads and forgets what comes back to the sender.
-async fn drain(sender: Rc<Socket>, _copies: bool) {
+async fn drain(sender: Rc<Socket>) {
     let mut buffer = vec![0; 64 * 1024];
     while sender.stream.readable().await.is_ok() {
         if sender.try_read(&mut buffer).is_err() {

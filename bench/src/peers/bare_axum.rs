@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 
 /// What a handler could answer at best: axum, a parsed body, a small answer.
-pub(crate) async fn serve(port: u16) -> Outcome {
+pub(crate) fn serve(port: u16) -> Outcome {
     // The peer runs on all cores, as the handler does; the runtime of `main` is the load generator's.
     std::thread::spawn(move || -> Outcome {
         tokio::runtime::Runtime::new()?.block_on(async {
