@@ -3,9 +3,9 @@
 mod room;
 mod run;
 
-use crate::Outcome;
 use crate::peers::Peer;
 use crate::report::{Table, percentile, thousands};
+use crate::{Options, Outcome};
 
 pub(crate) use room::Room;
 use run::{Mode, Run};
@@ -13,14 +13,14 @@ use run::{Mode, Run};
 /// Bytes of text in every message; what a server wraps around it is its own affair.
 const TEXT_BYTES: usize = 200;
 
-pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
-    let sizes: &[usize] = if quick { &[100] } else { &[100, 1_000, 5_000] };
+pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
+    let sizes: &[usize] = if options.quick { &[100] } else { &[100, 1_000, 5_000] };
     let peers = [Peer::Floor, Peer::Handler { storage: "memory" }, Peer::Hub, Peer::Nats, Peer::Ws];
     let mut rows = Vec::new();
     for &receivers in sizes {
-        for peer in peers {
+        for peer in peers.into_iter().filter(|&peer| options.wants(peer)) {
             for mode in [Mode::Lockstep, Mode::Saturated, Mode::Paced] {
-                let deliveries = if quick { 50_000 } else { mode.deliveries() };
+                let deliveries = if options.quick { 50_000 } else { mode.deliveries() };
                 rows.push(row(&Run::new(peer, receivers, mode, deliveries).measure().await?));
             }
         }

@@ -2,18 +2,21 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::Outcome;
 use crate::fanout::Room;
 use crate::load::Socket;
 use crate::peers::Peer;
 use crate::report::{Table, thousands};
+use crate::{Options, Outcome};
 
 const CONNECTING_AT_ONCE: usize = 64;
 
-pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
-    let sizes: &[usize] = if quick { &[500] } else { &[5_000, 19_000] };
+pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
+    let sizes: &[usize] = if options.quick { &[500] } else { &[5_000, 19_000] };
     let mut rows = Vec::new();
     for peer in [Peer::Floor, Peer::Handler { storage: "memory" }, Peer::Hub, Peer::Ws, Peer::Nats] {
+        if !options.wants(peer) {
+            continue;
+        }
         let server = peer.start().await?;
         let room = Room::of(&server).await?;
         // The first connection pays for what is made once.

@@ -7,11 +7,11 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use crate::Outcome;
 use crate::load::http;
 use crate::load::socket::find;
 use crate::peers::{Peer, Server};
 use crate::report::{Table, percentile, thousands};
+use crate::{Options, Outcome};
 
 const CONNECTIONS: usize = 64;
 
@@ -22,8 +22,8 @@ enum Spread {
     Pairs,
 }
 
-pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
-    let seconds = if quick { 1 } else { 5 };
+pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
+    let seconds = if options.quick { 1 } else { 5 };
     let mut rows = Vec::new();
     for (peer, spread) in [
         (Peer::BareAxum, Spread::OneRoom),
@@ -32,6 +32,9 @@ pub(crate) async fn measure(quick: bool) -> Outcome<Table> {
         (Peer::Handler { storage: "file" }, Spread::OneRoom),
         (Peer::Handler { storage: "file" }, Spread::Pairs),
     ] {
+        if !options.wants(peer) {
+            continue;
+        }
         eprintln!("ingest: {}", peer.name());
         let server = peer.start().await?;
         let cpu = server.cpu_seconds()?;

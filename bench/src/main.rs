@@ -23,12 +23,27 @@ pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + S
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Shorter runs and smaller numbers, to see that everything works.
-    #[arg(long, global = true)]
-    quick: bool,
+    #[command(flatten)]
+    options: Options,
     /// Write the report to this file as well.
     #[arg(long, global = true)]
     out: Option<std::path::PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Shorter runs and smaller numbers, to see that everything works.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Only servers whose name holds this text, such as `handler`.
+    #[arg(long, global = true, default_value = "")]
+    only: String,
+}
+
+impl Options {
+    fn wants(&self, peer: peers::Peer) -> bool {
+        peer.name().contains(&self.only)
+    }
 }
 
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
@@ -59,18 +74,18 @@ async fn main() -> Outcome {
         _ => {}
     }
     let wanted = |command| cli.command.is_none_or(|only| only == command);
-    let mut report = Report::new(cli.quick);
+    let mut report = Report::new(cli.options.quick);
     if wanted(Command::Spawn) {
-        report.add(spawn::measure(cli.quick)?);
+        report.add(spawn::measure(&cli.options)?);
     }
     if wanted(Command::Ingest) {
-        report.add(ingest::measure(cli.quick).await?);
+        report.add(ingest::measure(&cli.options).await?);
     }
     if wanted(Command::Fanout) {
-        report.add(fanout::measure(cli.quick).await?);
+        report.add(fanout::measure(&cli.options).await?);
     }
     if wanted(Command::Idle) {
-        report.add(idle::measure(cli.quick).await?);
+        report.add(idle::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

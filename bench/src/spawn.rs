@@ -3,15 +3,18 @@ use std::net::TcpStream;
 
 use tokio::time::Instant;
 
-use crate::Outcome;
 use crate::peers::Peer;
 use crate::report::{Table, percentile};
+use crate::{Options, Outcome};
 
-pub(crate) fn measure(quick: bool) -> Outcome<Table> {
-    let runs = if quick { 5 } else { 30 };
+pub(crate) fn measure(options: &Options) -> Outcome<Table> {
+    let runs = if options.quick { 5 } else { 30 };
     let mut rows = Vec::new();
     for peer in [Peer::Handler { storage: "memory" }, Peer::Handler { storage: "file" }, Peer::BareAxum] {
         for path in ["/", "/api/health"] {
+            if !options.wants(peer) {
+                continue;
+            }
             if peer == Peer::BareAxum && path != "/" {
                 continue;
             }
