@@ -4,28 +4,28 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{HeaderValue, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 
-/// The kinds of failure. One table says the status and the stable `code` of each.
+use crate::chat::{self, Refused};
+use crate::ports::{StoreError, TransportError};
+
+/// The failures of HTTP itself; what the use cases refuse is a [`Refused`]. One table says the status and the stable
+/// `code` of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     InvalidJson,
     InvalidUtf8,
     InvalidBody,
-    MissingField,
     InvalidField,
+    MissingField,
     MissingUser,
     BadSignature,
-    Forbidden,
+    AdminsOnly,
     NoRoute,
-    RoomNotFound,
     MethodNotAllowed,
-    RoomExists,
     BodyTooLarge,
-    ContentTooLong,
-    MessageTooLarge,
     UnsupportedMediaType,
     Internal,
     Unavailable,
@@ -38,18 +38,14 @@ impl Kind {
             Self::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json"),
             Self::InvalidUtf8 => (StatusCode::BAD_REQUEST, "invalid_utf8"),
             Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid_body"),
-            Self::MissingField => (StatusCode::BAD_REQUEST, "missing_field"),
             Self::InvalidField => (StatusCode::BAD_REQUEST, "invalid_field"),
+            Self::MissingField => (StatusCode::BAD_REQUEST, "missing_field"),
             Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins_only"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
-            Self::RoomNotFound => (StatusCode::NOT_FOUND, "room_not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::RoomExists => (StatusCode::CONFLICT, "room_exists"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::ContentTooLong => (StatusCode::PAYLOAD_TOO_LARGE, "content_too_long"),
-            Self::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "message_too_large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -57,28 +53,25 @@ impl Kind {
     }
 }
 
-/// A failed call, as its caller sees it. The cause of an internal failure is logged where it is handled and is not
-/// in here.
+/// A failed call, as its caller sees it. The cause of a failure of ours is logged where it is handled and is not in here.
 #[derive(Clone, Debug)]
 pub struct ApiError {
-    kind: Kind,
+    status: StatusCode,
+    code: &'static str,
     message: Cow<'static, str>,
-    field: Option<Cow<'static, str>>,
+    field: Option<&'static str>,
     retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), field: None, retry_after: None }
+        let (status, code) = kind.row();
+        Self { status, code, message: message.into(), field: None, retry_after: None }
     }
 
     /// A mistake in one named field.
-    pub fn field(
-        kind: Kind,
-        field: impl Into<Cow<'static, str>>,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self { field: Some(field.into()), ..Self::new(kind, message) }
+    pub fn field(kind: Kind, field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field), ..Self::new(kind, message) }
     }
 
     /// Something we depend on is away; the caller may come again in `retry_after`.
@@ -88,12 +81,45 @@ impl ApiError {
 
     #[must_use]
     pub fn internal() -> Self {
-        Self::new(Kind::Internal, "something failed in here; it has been logged")
+        Self::new(Kind::Internal, "Something failed in here; it has been logged.")
     }
 
     #[must_use]
-    pub const fn kind(&self) -> Kind {
-        self.kind
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+/// What the use cases refuse keeps its code; its kind decides the status.
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let status = match refused.kind {
+            chat::Kind::Invalid => StatusCode::BAD_REQUEST,
+            chat::Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            chat::Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            chat::Kind::Forbidden => StatusCode::FORBIDDEN,
+            chat::Kind::NotFound => StatusCode::NOT_FOUND,
+            chat::Kind::Conflict => StatusCode::CONFLICT,
+            chat::Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let retry_after = match refused.kind {
+            chat::Kind::Unavailable { retry_after } => Some(retry_after),
+            _ => None,
+        };
+        Self { status, code: refused.code, message: refused.message, field: refused.field, retry_after }
+    }
+}
+
+/// The store's own error is logged by the conversion it goes through.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Refused::from(error).into()
+    }
+}
+
+impl From<TransportError> for ApiError {
+    fn from(error: TransportError) -> Self {
+        Refused::from(error).into()
     }
 }
 
@@ -107,9 +133,8 @@ struct Body<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code) = self.kind.row();
-        let body = Body { code, message: &self.message, field: self.field.as_deref() };
-        let mut response = (status, axum::Json(body)).into_response();
+        let body = Body { code: self.code, message: &self.message, field: self.field };
+        let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(wait) = self.retry_after {
             // Whole seconds, and never 0, which would mean "at once".
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

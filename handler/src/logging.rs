@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -19,7 +19,7 @@ pub fn start(config: &Config) {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse_lossy(&config.log_filter)
-        .and_then(filter_fn(|metadata| !tells_secrets(metadata)));
+        .and(filter_fn(|metadata| !tells_secrets(metadata)));
     let layer = if config.under_host() {
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).boxed()
     } else {

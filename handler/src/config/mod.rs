@@ -71,6 +71,8 @@ pub enum Place {
         app_root: PathBuf,
         /// How long the host lets an invocation run, where a setting overrides `host.json`.
         function_timeout: Option<Duration>,
+        /// Core Tools buffer what the host sends, so it comes with a length instead of in chunks.
+        core_tools: bool,
     },
 }
 

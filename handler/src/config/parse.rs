@@ -35,7 +35,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             .choice("NEGOTIATE_ROLES", &[("connect", NegotiateRoles::Connect), ("token", NegotiateRoles::Token)])
             .unwrap_or(NegotiateRoles::Connect),
         log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
-        test_panics: r.flag("HANDLER_TEST_PANICS"),
+        test_panics: test_panics(r, on_azure),
         place,
         on_azure,
         storage,
@@ -56,6 +56,7 @@ fn place(r: &mut Reader<'_>) -> Place {
             function_timeout: r.parse("AzureFunctionsJobHost__functionTimeout", |text| {
                 function_timeout(text).ok_or_else(|| "must be a time span such as 00:05:00, or -1".to_owned())
             }),
+            core_tools: r.is_set("FUNCTIONS_CORETOOLS_ENVIRONMENT"),
         };
     }
     let bind = r
@@ -88,6 +89,14 @@ fn must_be_named(r: &mut Reader<'_>, on_azure: bool, name: &'static str) {
     if on_azure && !r.is_set(name) {
         r.mistake(name, "must be set on Azure; it has no default there");
     }
+}
+
+fn test_panics(r: &mut Reader<'_>, on_azure: bool) -> bool {
+    let wanted = r.flag("HANDLER_TEST_PANICS");
+    if wanted && on_azure {
+        r.mistake("HANDLER_TEST_PANICS", "is for tests, not for Azure");
+    }
+    wanted
 }
 
 fn transport(r: &mut Reader<'_>, on_azure: bool) -> TransportConfig {

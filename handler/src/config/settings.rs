@@ -181,6 +181,8 @@ settings! {
             |c| match &c.place { Place::Functions { function_timeout, .. } => optional(function_timeout.map(|t| format!("{} s", t.as_secs()))), Place::Alone { .. } => Shown::Unset };
         "AZURE_FUNCTIONS_ENVIRONMENT", "text", "none",
             "Under a host anything but Development means: on Azure.", unset;
+        "FUNCTIONS_CORETOOLS_ENVIRONMENT", "text", "none",
+            "Its presence means: started by Core Tools, which buffer what the host sends.", unset;
         "WEBSITE_INSTANCE_ID", "text", "none", "Its presence means: on Azure.", unset;
         "WEBSITE_POD_NAME", "text", "none", "Its presence means: on Azure.", unset;
         "WEBSITE_SKU", "text", "none", "Its presence means: on Azure.", unset;
