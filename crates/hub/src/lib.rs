@@ -1,1 +1,2 @@
-//! placeholder
+//! The embedded hub.
+pub mod ws;
