@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use http::StatusCode;
+use webpubsub::connect_event::ConnectRequest;
 use webpubsub::metadata::Metadata;
 use webpubsub::names::HubName;
 use webpubsub::payload::Payload;
@@ -57,14 +58,9 @@ pub struct EventContext {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectEvent {
     pub context: EventContext,
-    /// The token's claims in its order, each with all its values. `sub` and `role` come under their own names.
-    pub claims: Vec<(String, Vec<String>)>,
-    /// The query without the access token, decoded.
-    pub query: Vec<(String, Vec<String>)>,
-    /// The request's headers without `Authorization`; standard names in their usual capitals, others in lower case.
-    pub headers: Vec<(String, Vec<String>)>,
-    /// The subprotocols the client offers, in its order.
-    pub subprotocols: Vec<String>,
+    /// Claims (long and short names), the query without the access token, headers without `Authorization` (standard
+    /// names in their usual capitals, others in lower case), and the subprotocols that the client offers.
+    pub request: ConnectRequest,
 }
 
 /// How a connection is let in. The default leaves everything as the token says.
