@@ -1,6 +1,12 @@
 //! chat-functions: a chat backend in one binary. See `docs/ARCHITECTURE.md`.
 
+pub mod adapters;
 pub mod chat;
+pub mod config;
+pub mod error;
+pub mod events;
+pub mod functions;
+pub mod logging;
 pub mod model;
 pub mod ports;
 pub mod worker;

@@ -19,6 +19,9 @@ pub use secret::Secret;
 pub use settings::{Group, SETTINGS, Setting};
 pub use vars::{ProcessVars, Vars};
 
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+
 use crate::model::UserId;
 
 /// Everything the program was told, read once.
@@ -80,9 +83,9 @@ pub enum Place {
 pub enum TransportConfig {
     /// The hub in this process.
     Embedded {
-        hub: String,
+        hub: HubName,
         /// Signs client tokens and events; made by the program where none is given.
-        access_key: Option<Secret>,
+        access_key: Option<AccessKey>,
         /// Holds acknowledgements back; an official client misses one that comes within 2 ms.
         ack_delay: Duration,
     },

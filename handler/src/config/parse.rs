@@ -2,47 +2,66 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, Secret, StorageConfig,
-    TransportConfig, Vars, WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig, Vars,
+    WsEndpoint,
 };
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
+const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
 const ACK_DELAY_MAX_MS: u64 = 1_000;
 
 pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
-    let mut reader = Reader::new(vars);
-    let r = &mut reader;
-    let place = place(r);
+    let mut r = Reader::new(vars);
+    let place = place(&mut r);
     let under_host = matches!(place, Place::Functions { .. });
-    let on_azure = on_azure(r, under_host);
-    let storage = storage(r, on_azure);
-    let auth = auth(r, on_azure);
-    let config = Config {
-        transport: transport(r, on_azure),
-        queue: queue(r, on_azure, under_host, &storage),
-        admins: r
-            .list("ADMIN_USERS", |id| UserId::new(id).map_err(|why| format!("each user id {why}")))
-            .unwrap_or_default(),
-        cors: cors(r, !under_host && auth == AuthConfig::Anonymous),
-        public_ws_endpoint: r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint),
-        event_handler_key: r.secret("EVENTHANDLER_KEY"),
-        negotiate_roles: r
-            .choice("NEGOTIATE_ROLES", &[("connect", NegotiateRoles::Connect), ("token", NegotiateRoles::Token)])
-            .unwrap_or(NegotiateRoles::Connect),
-        log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
-        test_panics: test_panics(r, on_azure),
-        place,
-        on_azure,
-        storage,
-        auth,
-    };
-    refuse_what_is_later(r);
-    if reader.mistakes.is_empty() { Ok(config) } else { Err(reader.mistakes) }
+    let on_azure = on_azure(&r, under_host);
+    let transport = transport(&mut r, on_azure);
+    let storage = storage(&mut r, on_azure);
+    let queue = queue(&mut r, on_azure, under_host, storage.as_ref());
+    let auth = auth(&mut r, on_azure);
+    let admins = admins(&mut r);
+    let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
+    let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
+    let negotiate_roles = negotiate_roles(&mut r);
+    let test_panics = test_panics(&mut r, on_azure);
+    refuse_what_is_later(&mut r);
+    // What is `None` here has left a mistake.
+    match (transport, storage, queue, auth) {
+        (Some(transport), Some(storage), Some(queue), Some(auth)) if r.mistakes.is_empty() => Ok(Config {
+            place,
+            on_azure,
+            transport,
+            storage,
+            queue,
+            auth,
+            admins,
+            cors,
+            public_ws_endpoint,
+            event_handler_key: r.secret("EVENTHANDLER_KEY"),
+            negotiate_roles,
+            log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+            test_panics,
+        }),
+        _ => Err(r.mistakes),
+    }
+}
+
+fn admins(r: &mut Reader<'_>) -> Vec<UserId> {
+    let admins = r.list("ADMIN_USERS", |id| UserId::new(id).map_err(|why| format!("each user id {why}")));
+    admins.unwrap_or_default()
+}
+
+fn negotiate_roles(r: &mut Reader<'_>) -> NegotiateRoles {
+    let choices = [("connect", NegotiateRoles::Connect), ("token", NegotiateRoles::Token)];
+    r.choice("NEGOTIATE_ROLES", &choices).unwrap_or(NegotiateRoles::Connect)
 }
 
 fn place(r: &mut Reader<'_>) -> Place {
@@ -99,7 +118,7 @@ fn test_panics(r: &mut Reader<'_>, on_azure: bool) -> bool {
     wanted
 }
 
-fn transport(r: &mut Reader<'_>, on_azure: bool) -> TransportConfig {
+fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
     must_be_named(r, on_azure, "TRANSPORT_MODE");
     if r.choice("TRANSPORT_MODE", &[("self", false), ("webpubsub", true)]) == Some(true) {
         r.mistake("TRANSPORT_MODE", "this version does not have webpubsub yet; use self");
@@ -108,81 +127,83 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> TransportConfig {
         if text.len() < ACCESS_KEY_MIN_BYTES {
             return Err(format!("must be at least {ACCESS_KEY_MIN_BYTES} bytes long"));
         }
-        Ok(Secret::new(text))
+        AccessKey::new(text).map_err(|why| why.to_string())
     });
-    TransportConfig::Embedded {
-        hub: r.parse("WEBPUBSUB_HUB", hub_name).unwrap_or_else(|| "demo_ai_chat".to_owned()),
-        access_key,
-        ack_delay: r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MAX_MS).unwrap_or_default(),
-    }
-}
-
-fn hub_name(text: &str) -> Result<String, String> {
-    let rest_ok = |c: char| c.is_ascii_alphanumeric() || "_`,.[]".contains(c);
-    let ok = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.len() <= 128
-        && text.chars().all(rest_ok);
-    if ok { Ok(text.to_owned()) } else { Err("must be a letter and up to 127 letters, digits or _".to_owned()) }
-}
-
-fn storage(r: &mut Reader<'_>, on_azure: bool) -> StorageConfig {
-    must_be_named(r, on_azure, "STORAGE_MODE");
-    match r.choice("STORAGE_MODE", &[("memory", "memory"), ("file", "file"), ("table", "table")]) {
-        Some("file") => StorageConfig::File {
-            data_dir: r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from),
-        },
-        Some("table") => {
-            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
-            StorageConfig::Memory
+    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MAX_MS).unwrap_or_default();
+    let hub = HubName::new(&r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned()));
+    match hub {
+        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay }),
+        Err(_) => {
+            r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
+            None
         }
-        _ => StorageConfig::Memory,
     }
 }
 
-fn queue(r: &mut Reader<'_>, on_azure: bool, under_host: bool, storage: &StorageConfig) -> QueueConfig {
-    must_be_named(r, on_azure, "QUEUE_MODE");
-    let identity = "ServiceBusConnection__fullyQualifiedNamespace";
-    let connection_string = r.secret("ServiceBusConnection");
-    let follows = connection_string.is_some() || r.is_set(identity);
-    let service_bus =
-        r.choice("QUEUE_MODE", &[("embedded", false), ("servicebus", true)]).unwrap_or(follows && !on_azure);
-    if !service_bus {
-        return QueueConfig::Embedded {
-            data_dir: match storage {
-                StorageConfig::Memory => None,
-                StorageConfig::File { data_dir } => Some(data_dir.clone()),
-            },
-        };
+fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
+    must_be_named(r, on_azure, "STORAGE_MODE");
+    let data_dir = r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from);
+    let file = StorageConfig::File { data_dir };
+    let choices = [("memory", Some(&StorageConfig::Memory)), ("file", Some(&file)), ("table", None)];
+    match r.choice("STORAGE_MODE", &choices) {
+        Some(None) => {
+            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
+            None
+        }
+        Some(Some(storage)) => Some(storage.clone()),
+        None => Some(StorageConfig::Memory),
     }
+}
+
+fn queue(
+    r: &mut Reader<'_>,
+    on_azure: bool,
+    under_host: bool,
+    storage: Option<&StorageConfig>,
+) -> Option<QueueConfig> {
+    must_be_named(r, on_azure, "QUEUE_MODE");
+    let follows = r.is_set("ServiceBusConnection") || r.is_set(IDENTITY);
+    let named = r.choice("QUEUE_MODE", &[("embedded", false), ("servicebus", true)]);
+    if named.unwrap_or(follows && !on_azure) {
+        return service_bus(r, under_host);
+    }
+    let data_dir = match storage? {
+        StorageConfig::Memory => None,
+        StorageConfig::File { data_dir } => Some(data_dir.clone()),
+    };
+    Some(QueueConfig::Embedded { data_dir })
+}
+
+fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
     if !under_host {
         r.mistake(
             "QUEUE_MODE",
             "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
         );
     }
-    if connection_string.is_none() {
-        if r.is_set(identity) {
-            r.mistake(identity, "this version does not have identities yet; set ServiceBusConnection");
+    let Some(connection_string) = r.secret("ServiceBusConnection") else {
+        if r.is_set(IDENTITY) {
+            r.mistake(IDENTITY, "this version does not have identities yet; set ServiceBusConnection");
         } else {
             r.mistake("ServiceBusConnection", "must be set for QUEUE_MODE=servicebus");
         }
-    }
-    QueueConfig::ServiceBus {
-        connection_string: connection_string.unwrap_or_else(|| Secret::new("")),
+        return None;
+    };
+    Some(QueueConfig::ServiceBus {
+        connection_string,
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
-    }
+    })
 }
 
-fn auth(r: &mut Reader<'_>, on_azure: bool) -> AuthConfig {
+fn auth(r: &mut Reader<'_>, on_azure: bool) -> Option<AuthConfig> {
     must_be_named(r, on_azure, "AUTH_MODE");
-    match r.choice("AUTH_MODE", &[("anonymous", "anonymous"), ("jwt", "jwt"), ("easyauth", "easyauth")]) {
-        Some(mode @ ("jwt" | "easyauth")) => {
-            r.mistake("AUTH_MODE", format!("this version does not have {mode} yet; use anonymous"));
-        }
-        _ => {}
+    let choices = [("anonymous", None), ("jwt", Some("jwt")), ("easyauth", Some("easyauth"))];
+    if let Some(Some(later)) = r.choice("AUTH_MODE", &choices) {
+        r.mistake("AUTH_MODE", format!("this version does not have {later} yet; use anonymous"));
+        return None;
     }
-    AuthConfig::Anonymous
+    Some(AuthConfig::Anonymous)
 }
 
 fn cors(r: &mut Reader<'_>, localhost: bool) -> Cors {

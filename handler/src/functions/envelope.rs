@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::model::Timestamp;
 use crate::ports::{Entity, Properties, Received};
 
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,7 @@ fn received(entity: Entity, body: Bytes, get: impl Fn(&str) -> Option<Value>) ->
         message_id: text("MessageId"),
         session_id: text("SessionId"),
         sequence_number: number("SequenceNumber"),
+        enqueued_at: text("EnqueuedTimeUtc").as_deref().and_then(Timestamp::parse),
         properties: get("ApplicationProperties").map(properties).unwrap_or_default(),
         body,
         attempt: number("DeliveryCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1),
@@ -185,6 +187,7 @@ mod tests {
         assert_eq!(message.message_id.as_deref(), Some("m-1"));
         assert_eq!(message.session_id.as_deref(), Some("r1"));
         assert_eq!((message.sequence_number, message.attempt), (Some(1), 1));
+        assert_eq!(message.enqueued_at, Timestamp::parse("2026-11-21T09:31:16Z"));
         assert_eq!(message.properties["room_id"], "r1");
         assert_eq!((&*message.properties["n"], &*message.properties["ok"]), ("7", "true"));
         assert_eq!(one("servicebus-binary.json", "queue text").body, "plain words");

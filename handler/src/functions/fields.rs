@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Kind};
@@ -119,39 +119,44 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// The whole body, if it has at most `limit` bytes.
-pub(crate) async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, ApiError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        drain(body).await;
-        return Err(too_large(limit));
-    }
-    let mut limited = Limited::new(body, limit);
-    let mut collected = Vec::with_capacity(announced.unwrap_or_default());
-    let reading = async {
-        while let Some(frame) = limited.frame().await {
-            if let Ok(data) = frame?.into_data() {
-                collected.extend_from_slice(&data);
-            }
-        }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    let fits = announced.is_none_or(|length| length <= limit);
+    let outcome = if fits {
+        tokio::time::timeout(BODY_TIME, collect(&mut body, announced.unwrap_or_default(), limit)).await
+    } else {
+        Ok(Err(Failed::TooLarge))
     };
-    match tokio::time::timeout(BODY_TIME, reading).await {
-        Ok(Ok(())) => Ok(collected.into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            drain(limited.into_inner()).await;
-            Err(too_large(limit))
+    match outcome {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(Failed::TooLarge)) => {
+            drain(body).await;
+            Err(ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes.")))
         }
-        Ok(Err(_)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),
+        Ok(Err(Failed::Broken)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),
         Err(_) => Err(ApiError::new(Kind::InvalidBody, "The body took too long.")),
     }
+}
+
+enum Failed {
+    TooLarge,
+    Broken,
+}
+
+async fn collect(body: &mut Body, expected: usize, limit: usize) -> Result<Bytes, Failed> {
+    let mut collected = Vec::with_capacity(expected);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Failed::Broken)?.into_data() else { continue };
+        if collected.len() + data.len() > limit {
+            return Err(Failed::TooLarge);
+        }
+        collected.extend_from_slice(&data);
+    }
+    Ok(collected.into())
 }
 
 async fn drain(body: Body) {
     let mut rest = Limited::new(body, DRAINED_BYTES);
     let reading = async { while rest.frame().await.is_some_and(|frame| frame.is_ok()) {} };
     let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
-}
-
-fn too_large(limit: usize) -> ApiError {
-    ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes."))
 }

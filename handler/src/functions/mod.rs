@@ -40,13 +40,14 @@ pub use routes::{Route, table};
 pub use statistics::Statistics;
 
 use crate::chat::{Chat, Ports};
-use crate::config::Config;
 use crate::error::ApiError;
+use crate::events::Events;
 
 /// What the routes work with, once the stores are open.
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
     /// Any of these may have signed an event.
