@@ -3,6 +3,8 @@
 pub mod adapters;
 pub mod chat;
 pub mod config;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod error;
 pub mod events;
 pub mod functions;
