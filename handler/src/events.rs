@@ -93,8 +93,7 @@ fn error_answer(refused: &Refused) -> Bytes {
 #[async_trait]
 impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
-        let asked = event.query.iter().find(|(name, _)| name == "user_id").and_then(|(_, users)| users.first());
-        let claimed = event.context.user_id.as_deref().or(asked.map(String::as_str));
+        let claimed = event.context.user_id.as_deref().or_else(|| event.request.query.first("user_id"));
         let (user, welcome) = Events::connect(self, claimed).await.map_err(|refused| ConnectRefused {
             status: status(refused.kind),
             body: refused.message.into_owned(),
