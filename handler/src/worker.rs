@@ -1,9 +1,19 @@
 //! The embedded worker: pumps the queue into the chat where no Functions host does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::chat::Chat;
-use crate::ports::Deliveries;
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::chat::{Chat, Fate, Patience};
+use crate::ports::{Deliveries, Delivery, Received};
+
+/// Before a message that could not be delivered comes again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
@@ -15,22 +25,89 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { sessions: 64, batch: 64 }
+        Self { sessions: 64, batch: 32 }
     }
 }
 
-pub struct Worker {}
+/// Takes messages until it is stopped. Dropping it gives back what is in hand.
+pub struct Worker {
+    stop: CancellationToken,
+    abandon: CancellationToken,
+    pump: Option<JoinHandle<()>>,
+}
 
 impl Worker {
     /// Starts pumping, in tasks of its own.
     #[must_use]
-    pub fn start(_chat: Arc<Chat>, _deliveries: Arc<dyn Deliveries>, _options: WorkerOptions) -> Self {
-        todo!()
+    pub fn start(chat: Arc<Chat>, deliveries: Arc<dyn Deliveries>, options: WorkerOptions) -> Self {
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let pump = Pump { chat, deliveries, options, stop: stop.clone(), abandon: abandon.clone() };
+        let pump = Some(tokio::spawn(pump.run()));
+        Self { stop, abandon, pump }
     }
 
-    /// Takes no more messages and waits until those in hand are finished. A message whose dependency is away keeps it
-    /// waiting: bound it with a timeout and drop the future, which abandons what is in hand.
-    pub async fn stop(self) {
-        todo!()
+    /// Takes no more messages and waits until those in hand are finished. One whose dependency is away keeps it waiting:
+    /// bound it with a timeout. Dropping the future gives back what is still in hand.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(pump) = self.pump.take() {
+            let _ = pump.await;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.abandon.cancel();
+    }
+}
+
+struct Pump {
+    chat: Arc<Chat>,
+    deliveries: Arc<dyn Deliveries>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+impl Pump {
+    async fn run(self) {
+        let permits = Arc::new(Semaphore::new(self.options.sessions.max(1)));
+        let tasks = TaskTracker::new();
+        while let Some(Ok(permit)) = self.stop.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await
+        {
+            let receive = self.deliveries.receive(self.options.batch.max(1));
+            let Some(batch) = self.stop.run_until_cancelled(receive).await else { break };
+            let (chat, abandon) = (Arc::clone(&self.chat), self.abandon.clone());
+            tasks.spawn(async move {
+                // Dropped deliveries go back to the queue.
+                abandon.run_until_cancelled_owned(handle(&chat, batch)).await;
+                drop(permit);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+/// Delivers what was taken of one session, and settles each message by what became of it.
+async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
+    let messages: Vec<&Received> = batch.iter().map(|delivery| delivery.message()).collect();
+    let fates = match chat.deliver(&messages, Patience::Forever).await {
+        Ok(fates) => fates,
+        Err(not_delivered) => not_delivered.fates,
+    };
+    let mut settled = Vec::with_capacity(batch.len());
+    for (delivery, fate) in batch.into_iter().zip(fates) {
+        if fate == Fate::Waiting {
+            delivery.abandon(AGAIN_AFTER).await;
+        } else {
+            settled.push(delivery.complete());
+        }
+    }
+    for error in join_all(settled).await.into_iter().filter_map(Result::err) {
+        // It comes again, and the log knows it.
+        tracing::warn!(error = &error as &dyn std::error::Error, "a delivered message stays in the queue");
     }
 }

@@ -25,7 +25,9 @@ pub enum Kind {
     NotFound,
     Conflict,
     /// Something we depend on does not answer. Nothing is known to have happened; a repeat with the same id is safe.
-    Unavailable { retry_after: Duration },
+    Unavailable {
+        retry_after: Duration,
+    },
 }
 
 /// What a caller is told to wait when no dependency named a time.

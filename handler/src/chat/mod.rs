@@ -3,10 +3,14 @@
 //! A message goes [`Chat::send_message`] → queue → [`Chat::deliver`], or over a socket [`Chat::event`]; both end in the
 //! conversation's appender, the only place that appends to a log and fans out.
 
+mod access;
 mod appender;
+mod backoff;
 pub mod counters;
 mod deliver;
 mod error;
+mod fanout;
+mod fields;
 pub mod groups;
 mod history;
 mod inbox;
@@ -15,6 +19,7 @@ mod known;
 mod live;
 mod membership;
 mod message;
+mod parking;
 mod rooms;
 mod view;
 
@@ -24,12 +29,13 @@ use appender::Appenders;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
 pub use error::{Kind, Refused};
+pub use fields::Naming;
 pub use history::{Gap, History, PageRequest};
 pub use inbox::InboxPage;
-pub use ingest::{Accepted, Submission};
+pub use ingest::Accepted;
 use known::Known;
 pub use live::Welcome;
-pub use message::{Poison, QueuedMessage, Target};
+pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use rooms::{NewRoom, RoomPage};
 pub use view::{MessageView, RoomView};
 
@@ -69,7 +75,9 @@ pub struct Caller {
 pub enum Via {
     Request,
     /// A live connection, by the transport's id for it. It gets answers, and no copy of what it sent itself.
-    Socket { connection: String },
+    Socket {
+        connection: String,
+    },
 }
 
 impl Caller {

@@ -11,9 +11,15 @@ use crate::model::{
 /// Where a message was said.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
-    Room { id: &'a RoomId, name: &'a str },
+    Room {
+        id: &'a RoomId,
+        name: &'a str,
+    },
     /// Between two people; `to` is the one who did not write it.
-    Direct { conversation: &'a ConversationId, to: &'a UserId },
+    Direct {
+        conversation: &'a ConversationId,
+        to: &'a UserId,
+    },
 }
 
 /// A message as clients read it:
