@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod faulty;
+pub mod hub_key;
 mod log_rules;
 pub mod memory;
 pub mod transport;

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use mistakes::{Mistake, Mistakes};
 pub use render::{effective, help, markdown};
 pub use secret::Secret;

@@ -65,3 +65,11 @@ pub fn router(front: Front) -> Router {
         .layer(from_fn_with_state(front, host_calls::layer))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }
+
+/// The hub alone, for a port of its own.
+pub fn hub_router(front: Front) -> Router {
+    Router::new()
+        .fallback(hub_routes::handle)
+        .with_state(front)
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+}
