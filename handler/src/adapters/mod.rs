@@ -2,3 +2,4 @@
 //! (the embedded engine, the Azure clients) has a folder of its own.
 
 pub mod engine;
+pub mod queue;
