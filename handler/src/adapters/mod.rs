@@ -8,6 +8,7 @@ pub mod file;
 pub mod hub_key;
 mod log_rules;
 pub mod memory;
+pub mod queue;
 pub mod transport;
 
 #[cfg(test)]
