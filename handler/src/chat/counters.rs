@@ -19,6 +19,9 @@ pub struct Counters {
     pub retries: Counter,
     /// Frames published to groups.
     pub published: Counter,
+    /// Connections that opened, and that closed, as the transport told.
+    pub connected: Counter,
+    pub disconnected: Counter,
     /// Panics caught while delivering.
     pub panics: Counter,
 }

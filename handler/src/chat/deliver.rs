@@ -106,7 +106,7 @@ impl Chat {
         }
         let parked = join_all(parked);
         let delivered =
-            join_all(conversations.into_iter().map(|items| self.deliver_in_order(items, deadline)));
+            join_all(conversations.into_iter().map(|items| self.deliver_in_order(items, now, deadline)));
         let (parked, delivered) = tokio::join!(parked, delivered);
         for (index, fate) in parked.into_iter().chain(delivered.into_iter().flatten()) {
             if let Some(place) = fates.get_mut(index) {
@@ -124,10 +124,11 @@ impl Chat {
     async fn deliver_in_order(
         &self,
         mut items: Vec<Item<'_>>,
+        now: Timestamp,
         deadline: Option<Instant>,
     ) -> Vec<(usize, Fate)> {
         loop {
-            let attempts = AssertUnwindSafe(self.deliver_patiently(&mut items, deadline)).catch_unwind();
+            let attempts = AssertUnwindSafe(self.deliver_patiently(&mut items, now, deadline)).catch_unwind();
             let ended = match deadline {
                 Some(deadline) => tokio::time::timeout_at(deadline, attempts).await.unwrap_or(Ok(false)),
                 None => attempts.await,
@@ -138,7 +139,7 @@ impl Chat {
                 tracing::error!("a delivery panicked; the message stays in the queue");
             }
             // Goes on behind a message that was settled for its deliveries, unless the time is up.
-            let is_settled = self.settle_after_many(&mut items, has_panicked).await;
+            let is_settled = self.settle_after_many(&mut items, now, has_panicked).await;
             let has_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
             if !(is_settled && has_time && items.iter().any(|item| item.fate == Fate::Waiting)) {
                 return items.into_iter().map(|item| (item.index, item.fate)).collect();

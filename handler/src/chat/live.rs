@@ -104,6 +104,7 @@ impl Chat {
     /// The connection is open: hands over what waits in the inbox, as `{"type":"inbox","messages":[…],"next"?}`. Nothing is
     /// acknowledged by that.
     pub async fn connected(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        self.counters.connected.add(1);
         let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
         if !page.items.is_empty() {
             self.ports
@@ -112,6 +113,13 @@ impl Chat {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The connection is closed. Memberships stay: closing is not leaving.
+    #[expect(clippy::unused_async, reason = "what a connection holds elsewhere will be given back here")]
+    pub async fn disconnected(&self, user: &UserId, connection: &str) {
+        self.counters.disconnected.add(1);
+        tracing::debug!(%user, connection, "a connection closed");
     }
 
     /// A named event of a connection (`caller.via` is the socket) with its JSON payload; the answer is one JSON object.
