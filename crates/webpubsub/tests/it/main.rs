@@ -9,6 +9,7 @@ mod client_frames;
 mod cloud_events;
 mod connect_event;
 mod connection_string;
+mod document;
 mod mutations;
 mod roles;
 mod server_frames;
