@@ -87,7 +87,10 @@ fn system_clock() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-#[expect(clippy::expect_used, reason = "without the system's randomness no token is safe, and nothing could go on")]
+#[expect(
+    clippy::expect_used,
+    reason = "without the system's randomness no token is safe, and nothing could go on"
+)]
 fn system_random(buffer: &mut [u8]) {
     getrandom::fill(buffer).expect("the system gives random bytes");
 }

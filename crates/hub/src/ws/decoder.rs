@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn control_frames_may_come_between_fragments_and_arrive_first() {
-        let bytes = [client(0x01, b"He"), client(0x89, b"?"), client(0x00, b"l"), client(0x80, b"lo")].concat();
+        let bytes =
+            [client(0x01, b"He"), client(0x89, b"?"), client(0x00, b"l"), client(0x80, b"lo")].concat();
         let expected = vec![Incoming::Ping(Bytes::from_static(b"?")), Incoming::Text("Hello".into())];
         assert_eq!(decode(&bytes), (expected, Ok(())));
     }
@@ -301,9 +302,17 @@ mod tests {
             ("fragmented control", client(0x09, b"x"), ProtocolError::Frame),
             ("long control", client(0x89, &[0; 126]), ProtocolError::Frame),
             ("continuation of nothing", client(0x80, b"x"), ProtocolError::Frame),
-            ("text inside a message", [client(0x01, b"a"), client(0x81, b"b")].concat(), ProtocolError::Frame),
+            (
+                "text inside a message",
+                [client(0x01, b"a"), client(0x81, b"b")].concat(),
+                ProtocolError::Frame,
+            ),
             ("length not minimal", vec![0x81, 0xFE, 0, 5, 0, 0, 0, 0], ProtocolError::Frame),
-            ("length over 63 bits", vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], ProtocolError::Frame),
+            (
+                "length over 63 bits",
+                vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                ProtocolError::Frame,
+            ),
             ("close of one byte", client(0x88, &[3]), ProtocolError::Frame),
             ("close 1005", client(0x88, &1005_u16.to_be_bytes()), ProtocolError::Frame),
             ("close 999", client(0x88, &999_u16.to_be_bytes()), ProtocolError::Frame),
