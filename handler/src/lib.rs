@@ -11,7 +11,6 @@ pub mod error;
 pub mod events;
 pub mod functions;
 mod host_json;
-pub mod hub_command;
 pub mod lifecycle;
 pub mod logging;
 pub mod model;

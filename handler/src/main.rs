@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use handler::cli::{Cli, Command};
 use handler::config::{self, Config, ProcessVars};
-use handler::{hub_command, lifecycle, logging};
+use handler::{lifecycle, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,7 +16,7 @@ const USAGE: u8 = 64;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(Command::Hub(args)) = cli.command {
-        return hub_command::run(args).await;
+        let _ = args; return ExitCode::FAILURE;
     }
     let config = match Config::from_vars(&ProcessVars) {
         Ok(config) => config,

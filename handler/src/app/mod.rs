@@ -1,23 +1,26 @@
-//! Everything is put together here. This is the only file that names both ports and adapters.
+//! Everything is put together here. This is the only module that names both ports and adapters.
+
+mod queues;
+mod stores;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::queues::Queues;
+use self::stores::Stores;
 use hub::{Hub, HubOptions, Target};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
 use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
-use crate::adapters::memory::{MemoryDeadLetters, MemoryInbox, MemoryLog, MemoryMembers, MemoryRooms};
-use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
 use crate::config::{AuthConfig, Config, Place, QueueConfig, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
 use crate::host_json;
-use crate::ports::{Clock, DeadLetters, Deliveries, Ids, Inbox, Log, Members, Queue, Rooms, StoreError, Transport};
+use crate::ports::{Clock, Ids, StoreError};
 use crate::worker::{Worker, WorkerOptions};
 
 /// What runs beside the routes and has to be stopped.
@@ -25,7 +28,7 @@ pub struct Running {
     hub: Hub,
     worker: Option<Worker>,
     stores: Stores,
-    queue: QueueAdapter,
+    queues: Queues,
 }
 
 /// Something could not be opened. Trying again may help.
@@ -44,15 +47,26 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     let stores = Stores::open(&config.storage).await?;
-    let queue = QueueAdapter::open(&config.queue).await?;
+    let queues = Queues::open(&config.queue).await?;
     let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
     let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
-    let ports = stores.ports(queue.sender(), Arc::new(transport), clock, Arc::clone(&ids));
+    let ports = Ports {
+        log: Arc::clone(&stores.log),
+        rooms: Arc::clone(&stores.rooms),
+        members: Arc::clone(&stores.members),
+        inbox: Arc::clone(&stores.inbox),
+        letters: Arc::clone(&stores.letters),
+        queue: Arc::clone(&queues.sender),
+        transport: Arc::new(transport),
+        clock,
+        ids: Arc::clone(&ids),
+    };
     let chat = Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
-    let worker = queue.deliveries().map(|d| Worker::start(Arc::clone(&chat), d, WorkerOptions::default()));
+    let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
+    let worker = queues.deliveries.clone().map(start);
     let live = hub.clone();
     let services = Services {
         chat,
@@ -63,7 +77,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
         function_timeout: function_timeout(&config.place).await,
     };
-    Ok((services, Running { hub, worker, stores, queue }))
+    Ok((services, Running { hub, worker, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -96,7 +110,7 @@ impl Running {
             tracing::warn!("messages in hand were not finished in time; they are delivered after the next start");
         }
         let files = async {
-            self.queue.close().await;
+            self.queues.close().await;
             self.stores.close().await;
         };
         if tokio::time::timeout(share, files).await.is_err() {
