@@ -36,13 +36,6 @@ pub(crate) struct Plan {
     pub(crate) blanked: BTreeSet<u64>,
 }
 
-impl Plan {
-    /// False when every entry was a duplicate or refused.
-    pub(crate) fn writes(&self) -> bool {
-        !self.entries.is_empty()
-    }
-}
-
 /// Works the entries into the conversation, in their order.
 pub(crate) fn plan(head: Option<Head>, rows: &impl Rows, entries: Vec<NewEntry>) -> Result<Plan, LogError> {
     let head = head.ok_or(LogError::NotOpen)?;

@@ -1,6 +1,12 @@
-//! The ports, implemented. One folder per technology, one file per port in it; adapters do not know each other.
+//! The technologies behind the ports: one folder each, and in it one file per port. Adapters never import each other;
+//! what several of them build on (the embedded engine, the log's rules) stands beside them.
 
 pub mod clock;
+pub mod engine;
 pub mod faulty;
+pub mod file;
 mod log_rules;
 pub mod memory;
+
+#[cfg(test)]
+mod log_model_tests;

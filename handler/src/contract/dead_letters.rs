@@ -14,8 +14,8 @@ async fn keys(
     page.into_iter().map(|letter| letter.letter.key).collect()
 }
 
-pub async fn letters_are_listed_oldest_first_behind_the_cursor<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn letters_are_listed_oldest_first_behind_the_cursor<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     assert_eq!(keys(&letters, Dead, None, 9).await, [""; 0]);
     for (key, at) in [("late", 9), ("early", 1), ("b", 5), ("a", 5)] {
         letters.put(&letter(Dead, key, at)).await.unwrap();
@@ -32,8 +32,8 @@ pub async fn letters_are_listed_oldest_first_behind_the_cursor<D: DeadLetters>(m
     assert_eq!(keys(&letters, Dead, Some(&all[1].id), 9).await, ["b", "late"], "the cursor need not exist");
 }
 
-pub async fn a_letter_is_stored_once<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn a_letter_is_stored_once<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     let first = letter(Dead, "same", 1);
     letters.put(&first).await.unwrap();
     letters.put(&NewLetter { reason: "another".into(), delivery_count: 9, ..first.clone() }).await.unwrap();
@@ -42,8 +42,8 @@ pub async fn a_letter_is_stored_once<D: DeadLetters>(make: impl Fn() -> D) {
     assert_eq!(all[0].letter, first);
 }
 
-pub async fn kinds_are_apart<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn kinds_are_apart<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     letters.put(&letter(Dead, "same", 1)).await.unwrap();
     letters.put(&letter(Rejected, "same", 1)).await.unwrap();
     letters.put(&letter(Rejected, "other", 0)).await.unwrap();
@@ -54,8 +54,8 @@ pub async fn kinds_are_apart<D: DeadLetters>(make: impl Fn() -> D) {
     assert_eq!(keys(&letters, Rejected, None, 9).await, ["other", "same"]);
 }
 
-pub async fn removal_answers_the_letter_once<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn removal_answers_the_letter_once<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     assert_eq!(letters.remove(Rejected, "unknown").await.unwrap(), None);
     letters.put(&letter(Rejected, "a", 1)).await.unwrap();
     let there = letters.list(Rejected, None, 1).await.unwrap().remove(0);
@@ -64,8 +64,8 @@ pub async fn removal_answers_the_letter_once<D: DeadLetters>(make: impl Fn() -> 
     assert_eq!(keys(&letters, Rejected, None, 9).await, [""; 0]);
 }
 
-pub async fn odd_keys_and_bodies_come_back_as_they_were<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn odd_keys_and_bodies_come_back_as_they_were<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     let mut texts = odd_texts();
     texts.extend([String::new(), "y".repeat(100_000)]);
     for text in &texts {
@@ -84,15 +84,15 @@ pub async fn odd_keys_and_bodies_come_back_as_they_were<D: DeadLetters>(make: im
     }
 }
 
-pub async fn everything_is_there_again<D: DeadLetters>(make: impl Fn() -> D) {
-    let letters = make();
+pub async fn everything_is_there_again<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
     letters.put(&letter(Dead, "a", 1)).await.unwrap();
     letters.put(&letter(Dead, "b", 2)).await.unwrap();
     let first = letters.list(Dead, None, 1).await.unwrap().remove(0);
     letters.remove(Dead, &first.id).await.unwrap();
     drop(letters);
 
-    let letters = make();
+    let letters = make().await;
     assert_eq!(keys(&letters, Dead, None, 9).await, ["b"]);
     assert_eq!(letters.remove(Dead, &first.id).await.unwrap(), None);
 }

@@ -28,8 +28,8 @@ async fn rooms(members: &impl Members, who: &str, after: Option<&str>, limit: us
     list.iter().map(|(room, _)| room.to_string()).collect()
 }
 
-pub async fn adding_keeps_the_row_that_is_there<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn adding_keeps_the_row_that_is_there<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None);
     let ann = Member {
         role: Role::Owner,
@@ -41,13 +41,13 @@ pub async fn adding_keeps_the_row_that_is_there<M: Members>(make: impl Fn() -> M
     assert_eq!(members.add(&tea(), &ann).await.unwrap(), ann);
     assert_eq!(members.add(&tea(), &member("ann")).await.unwrap(), ann);
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), Some(ann.clone()));
-    assert_eq!(members.list(&tea(), None, 9).await.unwrap(), [ann.clone()]);
+    assert_eq!(members.list(&tea(), None, 9).await.unwrap(), vec![ann.clone()]);
     assert_eq!(members.rooms_of(&user("ann"), None, 9).await.unwrap(), [(tea(), ann)]);
     assert_eq!(members.get(&room_id("te"), &user("ann")).await.unwrap(), None);
 }
 
-pub async fn a_confirmation_notes_the_entry<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn a_confirmation_notes_the_entry<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     members.confirm(&tea(), &user("ann"), 7).await.unwrap();
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None);
     members.add(&tea(), &member("ann")).await.unwrap();
@@ -59,8 +59,8 @@ pub async fn a_confirmation_notes_the_entry<M: Members>(make: impl Fn() -> M) {
     }
 }
 
-pub async fn removal_answers_the_row_once<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn removal_answers_the_row_once<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     members.add(&tea(), &member("ann")).await.unwrap();
     members.add(&room_id("mate"), &member("ann")).await.unwrap();
     assert_eq!(members.remove(&tea(), &user("ann")).await.unwrap(), Some(member("ann")));
@@ -72,8 +72,8 @@ pub async fn removal_answers_the_row_once<M: Members>(make: impl Fn() -> M) {
     assert_eq!(members.add(&tea(), &again).await.unwrap(), again, "nothing is left of the former row");
 }
 
-pub async fn counts_follow_joins_and_leaves<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn counts_follow_joins_and_leaves<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     assert_eq!(members.count(&tea()).await.unwrap(), 0);
     for (name, expected) in [("ann", 1), ("bob", 2), ("ann", 2), ("cid", 3)] {
         members.add(&tea(), &member(name)).await.unwrap();
@@ -87,8 +87,8 @@ pub async fn counts_follow_joins_and_leaves<M: Members>(make: impl Fn() -> M) {
     assert_eq!(members.count(&room_id("tea0")).await.unwrap(), 1);
 }
 
-pub async fn concurrent_joins_are_all_counted<M: Members + 'static>(make: impl Fn() -> M) {
-    let members = Arc::new(make());
+pub async fn concurrent_joins_are_all_counted<M: Members + 'static>(make: impl AsyncFn() -> M) {
+    let members = Arc::new(make().await);
     let joins: Vec<_> = (0..32)
         .map(|n| {
             let members = Arc::clone(&members);
@@ -111,8 +111,8 @@ pub async fn concurrent_joins_are_all_counted<M: Members + 'static>(make: impl F
     assert_eq!(listed, 12);
 }
 
-pub async fn members_are_listed_by_user_behind_the_cursor<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn members_are_listed_by_user_behind_the_cursor<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     for name in ["bob", "ann", "cid", "Bob", "bo"] {
         members.add(&tea(), &member(name)).await.unwrap();
     }
@@ -128,8 +128,8 @@ pub async fn members_are_listed_by_user_behind_the_cursor<M: Members>(make: impl
     assert_eq!(names(&members, "nowhere", None, 9).await, [""; 0]);
 }
 
-pub async fn rooms_are_listed_by_id_behind_the_cursor<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn rooms_are_listed_by_id_behind_the_cursor<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     for room in ["b", "a", "c", "B"] {
         members.add(&room_id(room), &member("ann")).await.unwrap();
     }
@@ -145,8 +145,8 @@ pub async fn rooms_are_listed_by_id_behind_the_cursor<M: Members>(make: impl Fn(
     assert_eq!(rooms(&members, "ann\0", None, 9).await, ["elsewhere"]);
 }
 
-pub async fn marks_are_only_raised<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn marks_are_only_raised<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     assert_eq!(members.raise_mark(&tea(), &user("ann"), mark(3, 1)).await.unwrap(), None);
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None, "a mark makes no member");
     members.add(&tea(), &member("ann")).await.unwrap();
@@ -158,8 +158,8 @@ pub async fn marks_are_only_raised<M: Members>(make: impl Fn() -> M) {
     }
 }
 
-pub async fn concurrent_marks_end_at_the_farthest<M: Members + 'static>(make: impl Fn() -> M) {
-    let members = Arc::new(make());
+pub async fn concurrent_marks_end_at_the_farthest<M: Members + 'static>(make: impl AsyncFn() -> M) {
+    let members = Arc::new(make().await);
     members.add(&tea(), &member("ann")).await.unwrap();
     let raises: Vec<_> = (1..=24)
         .map(|n| {
@@ -176,8 +176,8 @@ pub async fn concurrent_marks_end_at_the_farthest<M: Members + 'static>(make: im
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap().unwrap().read, mark(48, 24));
 }
 
-pub async fn odd_user_ids_are_kept_apart<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn odd_user_ids_are_kept_apart<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     let texts: BTreeSet<String> = odd_texts().into_iter().collect();
     for text in &texts {
         members.add(&tea(), &member(text)).await.unwrap();
@@ -195,8 +195,8 @@ pub async fn odd_user_ids_are_kept_apart<M: Members>(make: impl Fn() -> M) {
     assert_eq!(members.count(&room_id("mate")).await.unwrap(), texts.len());
 }
 
-pub async fn everything_is_there_again<M: Members>(make: impl Fn() -> M) {
-    let members = make();
+pub async fn everything_is_there_again<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
     for name in ["ann", "bob", "cid"] {
         members.add(&tea(), &member(name)).await.unwrap();
     }
@@ -205,7 +205,7 @@ pub async fn everything_is_there_again<M: Members>(make: impl Fn() -> M) {
     members.remove(&tea(), &user("bob")).await.unwrap();
     drop(members);
 
-    let members = make();
+    let members = make().await;
     let ann = Member { joined_seq: Some(2), read: mark(5, 3), ..member("ann") };
     assert_eq!(members.list(&tea(), None, 9).await.unwrap(), [ann.clone(), member("cid")]);
     assert_eq!(members.rooms_of(&user("ann"), None, 9).await.unwrap(), [(tea(), ann)]);

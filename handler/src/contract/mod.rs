@@ -1,12 +1,14 @@
 //! One suite per port: its contract, sentence by sentence, as test cases. Every adapter and every wrapper runs them:
 //!
 //! ```ignore
-//! contract_suite!(log, MemoryLog::new);                       // a fresh adapter per case
-//! contract_suite!(log, |dir| FileLog::new(open_engine(dir))); // in a fresh directory per case, and the reopened cases
+//! contract_suite!(log, MemoryLog::new);                // a function that makes an adapter
+//! contract_suite!(log, |dir| open_file_log(dir).await); // an expression that opens one in a fresh directory
 //! ```
 //!
 //! A case is an `async fn` that takes `make`. The cases of the second list call it again after dropping the first
 //! adapter, and expect to find everything there; they run where a directory is given.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the suites are tests, whoever builds them")]
 
 pub mod data;
 pub mod dead_letters;
@@ -110,7 +112,7 @@ macro_rules! contract_tests {
             async fn $case() {
                 let temporary = $crate::contract::tempdir().unwrap();
                 let $dir = temporary.path();
-                $crate::contract::$port::$case(|| $make).await;
+                $crate::contract::$port::$case(async || $make).await;
             }
         )*
         $(
@@ -118,7 +120,7 @@ macro_rules! contract_tests {
             async fn $reopened() {
                 let temporary = $crate::contract::tempdir().unwrap();
                 let $dir = temporary.path();
-                $crate::contract::$port::$reopened(|| $make).await;
+                $crate::contract::$port::$reopened(async || $make).await;
             }
         )*
     };
@@ -126,7 +128,7 @@ macro_rules! contract_tests {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                $crate::contract::$port::$case($make).await;
+                $crate::contract::$port::$case(async || ($make)()).await;
             }
         )*
     };

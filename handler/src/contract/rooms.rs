@@ -11,8 +11,8 @@ async fn ids(rooms: &impl Rooms, after: Option<&str>, limit: usize) -> Vec<Strin
     rooms.list(after.as_ref(), limit).await.unwrap().iter().map(|room| room.id.to_string()).collect()
 }
 
-pub async fn a_created_room_is_there<R: Rooms>(make: impl Fn() -> R) {
-    let rooms = make();
+pub async fn a_created_room_is_there<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
     assert_eq!(rooms.get(&room_id("tea")).await.unwrap(), None);
     let tea = Room { is_private: true, allowed_users: vec![user("bob"), user("cid")], ..room("tea", "Tea") };
     rooms.create(&tea).await.unwrap();
@@ -22,15 +22,15 @@ pub async fn a_created_room_is_there<R: Rooms>(make: impl Fn() -> R) {
     assert_eq!(rooms.get(&room_id("Tea")).await.unwrap(), None, "ids are compared as they are");
 }
 
-pub async fn creating_the_very_same_row_again_is_fine<R: Rooms>(make: impl Fn() -> R) {
-    let (rooms, tea) = (make(), room("tea", "Tea"));
+pub async fn creating_the_very_same_row_again_is_fine<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
     rooms.create(&tea).await.unwrap();
     rooms.create(&tea).await.unwrap();
     assert_eq!(rooms.list(None, 9).await.unwrap(), [tea]);
 }
 
-pub async fn ids_and_names_are_unique<R: Rooms>(make: impl Fn() -> R) {
-    let (rooms, tea) = (make(), room("tea", "Tea"));
+pub async fn ids_and_names_are_unique<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
     rooms.create(&tea).await.unwrap();
     for other in [room("tea", "Coffee"), Room { created_at: at(1), ..tea.clone() }] {
         assert!(matches!(rooms.create(&other).await, Err(CreateRoomError::IdTaken)));
@@ -44,8 +44,8 @@ pub async fn ids_and_names_are_unique<R: Rooms>(make: impl Fn() -> R) {
     rooms.create(&room("Tea", "Coffee")).await.unwrap();
 }
 
-pub async fn one_of_two_racing_for_a_name_wins<R: Rooms + 'static>(make: impl Fn() -> R) {
-    let rooms = Arc::new(make());
+pub async fn one_of_two_racing_for_a_name_wins<R: Rooms + 'static>(make: impl AsyncFn() -> R) {
+    let rooms = Arc::new(make().await);
     let racers: Vec<_> = (0..8)
         .map(|n| {
             let rooms = Arc::clone(&rooms);
@@ -63,8 +63,8 @@ pub async fn one_of_two_racing_for_a_name_wins<R: Rooms + 'static>(make: impl Fn
     assert_eq!(rooms.list(None, 9).await.unwrap().len(), 1);
 }
 
-pub async fn rooms_are_listed_by_id_behind_the_cursor<R: Rooms>(make: impl Fn() -> R) {
-    let rooms = make();
+pub async fn rooms_are_listed_by_id_behind_the_cursor<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
     for id in ["b", "a", "c", "B", "a0", "_"] {
         rooms.create(&room(id, &format!("{id}{id}{}", id.chars().all(char::is_uppercase)))).await.unwrap();
     }
@@ -76,8 +76,8 @@ pub async fn rooms_are_listed_by_id_behind_the_cursor<R: Rooms>(make: impl Fn() 
     assert_eq!(ids(&rooms, None, 0).await, [""; 0]);
 }
 
-pub async fn an_update_replaces_the_row_and_moves_the_name<R: Rooms>(make: impl Fn() -> R) {
-    let (rooms, tea) = (make(), room("tea", "Tea"));
+pub async fn an_update_replaces_the_row_and_moves_the_name<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
     assert!(!rooms.update(&tea).await.unwrap());
     assert_eq!(rooms.get(&tea.id).await.unwrap(), None, "an update makes no room");
     rooms.create(&tea).await.unwrap();
@@ -93,8 +93,8 @@ pub async fn an_update_replaces_the_row_and_moves_the_name<R: Rooms>(make: impl 
     assert!(matches!(rooms.create(&room("mate", "mate")).await, Err(CreateRoomError::NameTaken)));
 }
 
-pub async fn a_deleted_room_frees_its_name<R: Rooms>(make: impl Fn() -> R) {
-    let (rooms, tea) = (make(), room("tea", "Tea"));
+pub async fn a_deleted_room_frees_its_name<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
     assert!(!rooms.delete(&tea.id).await.unwrap());
     rooms.create(&tea).await.unwrap();
     assert!(rooms.delete(&tea.id).await.unwrap());
@@ -105,8 +105,8 @@ pub async fn a_deleted_room_frees_its_name<R: Rooms>(make: impl Fn() -> R) {
     rooms.create(&room("tea", "Green")).await.unwrap();
 }
 
-pub async fn odd_names_come_back_as_they_were<R: Rooms>(make: impl Fn() -> R) {
-    let rooms = make();
+pub async fn odd_names_come_back_as_they_were<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
     for (n, text) in odd_texts().iter().enumerate() {
         let odd = Room {
             description: text.clone(),
@@ -119,14 +119,14 @@ pub async fn odd_names_come_back_as_they_were<R: Rooms>(make: impl Fn() -> R) {
     }
 }
 
-pub async fn everything_is_there_again<R: Rooms>(make: impl Fn() -> R) {
-    let (rooms, tea) = (make(), room("tea", "Tea"));
+pub async fn everything_is_there_again<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
     rooms.create(&tea).await.unwrap();
     rooms.create(&room("gone", "Gone")).await.unwrap();
     rooms.delete(&room_id("gone")).await.unwrap();
     drop(rooms);
 
-    let rooms = make();
+    let rooms = make().await;
     assert_eq!(rooms.list(None, 9).await.unwrap(), [tea]);
     assert!(matches!(rooms.create(&room("other", "TEA")).await, Err(CreateRoomError::NameTaken)));
     rooms.create(&room("again", "Gone")).await.unwrap();
