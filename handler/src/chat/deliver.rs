@@ -15,7 +15,7 @@ use super::backoff::Backoff;
 use super::known::AT_APPEND;
 use super::parking;
 use super::{Chat, QueuedMessage};
-use crate::model::{Change, ConversationId};
+use crate::model::{Change, ConversationId, Timestamp};
 use crate::ports::{NewEntry, Received};
 
 /// How long a delivery waits for dependencies that fail.
@@ -68,6 +68,10 @@ struct Item<'a> {
     index: usize,
     received: &'a Received,
     message: QueuedMessage,
+    /// When this delivery began; what it stores more than once says the same time.
+    now: Timestamp,
+    /// Code and sentence, once decided: a state that changes during the retries does not undo it.
+    refused: Option<(&'static str, String)>,
     fate: Fate,
 }
 
@@ -97,7 +101,14 @@ impl Chat {
                         conversations.push(Vec::new());
                     }
                     if let Some(items) = conversations.get_mut(place) {
-                        items.push(Item { index, received, message, fate: Fate::Waiting });
+                        items.push(Item {
+                            index,
+                            received,
+                            message,
+                            now,
+                            refused: None,
+                            fate: Fate::Waiting,
+                        });
                     }
                 }
                 Err(poison) => parked
@@ -106,7 +117,7 @@ impl Chat {
         }
         let parked = join_all(parked);
         let delivered =
-            join_all(conversations.into_iter().map(|items| self.deliver_in_order(items, now, deadline)));
+            join_all(conversations.into_iter().map(|items| self.deliver_in_order(items, deadline)));
         let (parked, delivered) = tokio::join!(parked, delivered);
         for (index, fate) in parked.into_iter().chain(delivered.into_iter().flatten()) {
             if let Some(place) = fates.get_mut(index) {
@@ -124,11 +135,10 @@ impl Chat {
     async fn deliver_in_order(
         &self,
         mut items: Vec<Item<'_>>,
-        now: Timestamp,
         deadline: Option<Instant>,
     ) -> Vec<(usize, Fate)> {
         loop {
-            let attempts = AssertUnwindSafe(self.deliver_patiently(&mut items, now, deadline)).catch_unwind();
+            let attempts = AssertUnwindSafe(self.deliver_patiently(&mut items, deadline)).catch_unwind();
             let ended = match deadline {
                 Some(deadline) => tokio::time::timeout_at(deadline, attempts).await.unwrap_or(Ok(false)),
                 None => attempts.await,
@@ -139,7 +149,7 @@ impl Chat {
                 tracing::error!("a delivery panicked; the message stays in the queue");
             }
             // Goes on behind a message that was settled for its deliveries, unless the time is up.
-            let is_settled = self.settle_after_many(&mut items, now, has_panicked).await;
+            let is_settled = self.settle_after_many(&mut items, has_panicked).await;
             let has_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
             if !(is_settled && has_time && items.iter().any(|item| item.fate == Fate::Waiting)) {
                 return items.into_iter().map(|item| (item.index, item.fate)).collect();
@@ -181,8 +191,11 @@ impl Chat {
         let mut commands = Vec::with_capacity(chunk.len());
         let mut appending = Vec::with_capacity(chunk.len());
         for item in chunk.iter_mut().filter(|item| item.fate == Fate::Waiting) {
-            if let Some((code, reason)) = self.refusal(item).await? {
-                self.reject(item, code, &reason).await?;
+            if item.refused.is_none() {
+                item.refused = self.refusal(item).await?;
+            }
+            if item.refused.is_some() {
+                self.reject(item).await?;
                 continue;
             }
             commands.push(Command {
@@ -206,9 +219,13 @@ impl Chat {
                     item.fate = Fate::Delivered { seq, number, duplicate };
                 }
                 Verdict::Refused(refusal) => {
-                    self.reject(item, "refused", &refusal.to_string()).await?;
+                    item.refused = Some(("refused", refusal.to_string()));
+                    self.reject(item).await?;
                 }
-                Verdict::Gone => self.reject(item, "room_not_found", "The room is gone.").await?,
+                Verdict::Gone => {
+                    item.refused = Some(("room_not_found", "The room is gone.".to_owned()));
+                    self.reject(item).await?;
+                }
             }
         }
         Ok(())
@@ -230,8 +247,9 @@ impl Chat {
         Ok(Some((refused.code, refused.message.into_owned())))
     }
 
-    async fn reject(&self, item: &mut Item<'_>, code: &'static str, reason: &str) -> Result<(), Failure> {
-        let letter = parking::rejected(item.received, &item.message, code, reason, self.ports.clock.now());
+    async fn reject(&self, item: &mut Item<'_>) -> Result<(), Failure> {
+        let Some((code, reason)) = &item.refused else { return Ok(()) };
+        let letter = parking::rejected(item.received, &item.message, code, reason, item.now);
         self.ports.letters.put(&letter).await?;
         self.tell_rejected(&item.message.message, code, reason).await?;
         self.counters.rejected.add(1);
@@ -262,7 +280,7 @@ impl Chat {
             }
             return Ok(has_panicked);
         }
-        let letter = parking::too_many_deliveries(item.received, message, self.ports.clock.now());
+        let letter = parking::too_many_deliveries(item.received, message, item.now);
         self.ports.letters.put(&letter).await?;
         self.counters.dead.add(1);
         item.fate = Fate::Dead { code: parking::TOO_MANY_DELIVERIES };
