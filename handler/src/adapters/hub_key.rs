@@ -17,8 +17,8 @@ pub enum KeyError {
 }
 
 /// A new key of 256 random bits.
-pub fn make(ids: &dyn Ids) -> Result<AccessKey, EmptyAccessKey> {
-    AccessKey::new(format!("{}{}", ids.token(), ids.token()))
+pub fn make(ids: &dyn Ids) -> Result<AccessKey, KeyError> {
+    Ok(AccessKey::new(format!("{}{}", ids.token(), ids.token()))?)
 }
 
 /// The key in `hub.key` of the folder; the first call makes it. Only the owner may read the file.

@@ -36,6 +36,8 @@ pub struct Running {
 pub enum OpenError {
     #[error("the stores cannot be opened")]
     Store(#[from] StoreError),
+    #[error("DATA_DIR cannot be made")]
+    DataDir(#[from] std::io::Error),
     #[error("the hub's key cannot be read or made in DATA_DIR")]
     Key(#[from] hub_key::KeyError),
     #[error("the room `general` cannot be made: {0}")]
@@ -46,6 +48,7 @@ pub enum OpenError {
 pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+    make_data_dir(&config.storage).await?;
     let stores = Stores::open(&config.storage).await?;
     let queues = Queues::open(&config.queue).await?;
     let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
@@ -116,6 +119,13 @@ impl Running {
         if tokio::time::timeout(share, files).await.is_err() {
             tracing::warn!("the files were not closed in time; nothing that was accepted is lost");
         }
+    }
+}
+
+async fn make_data_dir(config: &StorageConfig) -> std::io::Result<()> {
+    match config {
+        StorageConfig::Memory => Ok(()),
+        StorageConfig::File { data_dir } => tokio::fs::create_dir_all(data_dir).await,
     }
 }
 

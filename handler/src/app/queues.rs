@@ -23,6 +23,7 @@ impl Queues {
                 let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
                 Ok(Self { sender: queue.clone(), deliveries: Some(queue.clone()), file: Some(queue) })
             }
+            QueueConfig::ServiceBus { .. } => Err(StoreError::unavailable("Service Bus", "not there")),
         }
     }
 

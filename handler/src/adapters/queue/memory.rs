@@ -66,6 +66,7 @@ impl Queue for MemoryQueue {
                 message_id: Some(message.message_id),
                 session_id: Some(message.session_id),
                 sequence_number: Some(sequence),
+                enqueued_at: None,
                 properties: message.properties,
                 body: message.body,
                 attempt: 1,

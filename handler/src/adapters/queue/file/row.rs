@@ -54,6 +54,7 @@ pub(super) fn decode(row: &[u8], sequence: u64, attempt: u32) -> Result<Received
         message_id: Some(header.message_id),
         session_id: Some(session.to_owned()),
         sequence_number: Some(sequence),
+        enqueued_at: None,
         properties: header.properties,
         body: Bytes::copy_from_slice(body),
         attempt,
@@ -134,6 +135,7 @@ mod tests {
             let row = encode(&message).unwrap();
             let expected = Received {
                 entity: Entity::Topic, message_id: Some(id), session_id: Some(session),
+                sequence_number: Some(7), enqueued_at: None,
                 sequence_number: Some(7), properties, body: message.body, attempt: 3,
             };
             let dead = encode_dead(3, &reason, &row);
