@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 
+/// The largest message every queue takes: body, ids and properties together, in bytes (Service Bus Standard).
+pub const MESSAGE_BYTES: usize = 256 * 1024;
+
 /// Where accepted messages wait.
 ///
 /// # Contract
