@@ -98,10 +98,10 @@ async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
         Ok(fates) => fates,
         Err(not_delivered) => not_delivered.fates,
     };
-    let mut settled = Vec::with_capacity(batch.len());
+    let (mut settled, mut waiting) = (Vec::with_capacity(batch.len()), Vec::new());
     for (delivery, fate) in batch.into_iter().zip(fates) {
         if fate == Fate::Waiting {
-            delivery.abandon(AGAIN_AFTER).await;
+            waiting.push(delivery);
         } else {
             settled.push(delivery.complete());
         }
@@ -109,5 +109,8 @@ async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
     for error in join_all(settled).await.into_iter().filter_map(Result::err) {
         // It comes again, and the log knows it.
         tracing::warn!(error = &error as &dyn std::error::Error, "a delivered message stays in the queue");
+    }
+    for delivery in waiting {
+        delivery.abandon(AGAIN_AFTER).await;
     }
 }

@@ -237,10 +237,7 @@ impl Chat {
         let message = &item.message;
         let Some(room) = message.conversation.room() else { return Ok(None) };
         let sender = &message.message.sender;
-        let refused = match self.check_send(&room, sender, AT_APPEND).await? {
-            Ok(_) => return Ok(None),
-            Err(refused) => refused,
-        };
+        let Err(refused) = self.check_send(&room, sender, AT_APPEND).await? else { return Ok(None) };
         if find(&*self.ports.log, &message.conversation, message.marker, sender).await?.is_some() {
             return Ok(None);
         }
