@@ -1,4 +1,18 @@
 //! chat-functions: a chat backend in one binary. See `docs/ARCHITECTURE.md`.
 
+pub mod adapters;
+pub mod app;
+pub mod chat;
+pub mod cli;
+pub mod config;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+pub mod error;
+pub mod events;
+pub mod functions;
+mod host_json;
+pub mod lifecycle;
+pub mod logging;
 pub mod model;
 pub mod ports;
+pub mod worker;

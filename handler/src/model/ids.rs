@@ -162,6 +162,13 @@ impl Marker {
         Self(hash_parts(&[conversation.as_str(), sender.as_str(), id.as_str()]))
     }
 
+    /// The identity of a command that is no message, such as a join. `key` tells its occasions apart. Four parts never
+    /// hash as three do, so no sender can choose an id that pre-empts one.
+    #[must_use]
+    pub fn of_command(conversation: &ConversationId, user: &UserId, command: &str, key: &str) -> Self {
+        Self(hash_parts(&[conversation.as_str(), user.as_str(), command, key]))
+    }
+
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

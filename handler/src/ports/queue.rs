@@ -5,6 +5,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Timestamp;
+
+/// The largest message every queue takes: body, ids and properties together, in bytes (Service Bus Standard).
+pub const MESSAGE_BYTES: usize = 256 * 1024;
+
 /// Where accepted messages wait.
 ///
 /// # Contract
@@ -78,6 +83,8 @@ pub struct Received {
     pub message_id: Option<String>,
     pub session_id: Option<String>,
     pub sequence_number: Option<u64>,
+    /// When the queue took it, where it tells. What bounds the age of a message that brings no time of its own.
+    pub enqueued_at: Option<Timestamp>,
     pub properties: Properties,
     pub body: Bytes,
     /// 1 for the first delivery.

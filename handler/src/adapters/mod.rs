@@ -1,0 +1,15 @@
+//! The technologies behind the ports: one folder each, and in it one file per port. Adapters never import each other;
+//! what several of them build on (the embedded engine, the log's rules) stands beside them.
+
+pub mod clock;
+pub mod engine;
+pub mod faulty;
+pub mod file;
+pub mod hub_key;
+mod log_rules;
+pub mod memory;
+pub mod queue;
+pub mod transport;
+
+#[cfg(test)]
+mod log_model_tests;

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hub::{Hub, OutMessage, Selection, Target};
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+use webpubsub::payload::{JsonText, Payload};
+use webpubsub::roles::Action;
+use webpubsub::token::{ClientToken, client_url};
+
+use crate::model::UserId;
+use crate::ports::{ClientAccess, Clock, Transport, TransportError};
+
+/// How long a client may take from negotiate to connect.
+const TOKEN_SECS: u64 = 3600;
+
+/// The hub in this process. Its calls end at once: whoever is slow has a queue of their own.
+pub struct EmbeddedHub {
+    hub: Hub,
+    name: HubName,
+    key: AccessKey,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmbeddedHub {
+    #[must_use]
+    pub fn new(hub: Hub, name: HubName, key: AccessKey, clock: Arc<dyn Clock>) -> Self {
+        Self { hub, name, key, clock }
+    }
+
+    fn send(&self, to: Target<'_>, json: &Bytes, excluded: &[String]) -> Result<(), TransportError> {
+        let text = std::str::from_utf8(json).map_err(unavailable)?;
+        let message = OutMessage::new(Payload::Json(JsonText::new(text).map_err(unavailable)?));
+        self.hub.send(&self.name, to, &message, &Selection { excluded, ..Selection::default() });
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transport for EmbeddedHub {
+    async fn publish(&self, group: &str, json: Bytes, excluded: &[String]) -> Result<(), TransportError> {
+        self.send(Target::Group(group), &json, excluded)
+    }
+
+    async fn send_to_connection(&self, connection: &str, json: Bytes) -> Result<(), TransportError> {
+        self.send(Target::Connection(connection), &json, &[])
+    }
+
+    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+        for connection in self.hub.connections_of(&self.name, user.as_str()) {
+            // One that closed meanwhile, or holds all the grants it can, is not admitted and nobody is the worse.
+            if let Err(error) = self.hub.grant(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
+                tracing::debug!(%error, "a connection got no right to join");
+            }
+        }
+        self.hub.add_to_group(&self.name, Target::User(user.as_str()), group, &Selection::default());
+        Ok(())
+    }
+
+    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+        for connection in self.hub.connections_of(&self.name, user.as_str()) {
+            if let Err(error) = self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
+                tracing::debug!(%error, "a connection had no right to take");
+            }
+        }
+        self.hub.remove_from_group(&self.name, Target::User(user.as_str()), group, &Selection::default());
+        Ok(())
+    }
+
+    async fn client_access(
+        &self,
+        user: &UserId,
+        roles: &[String],
+        base: &str,
+    ) -> Result<ClientAccess, TransportError> {
+        let now = self.clock.now().millis() / 1000;
+        let mut token = ClientToken::new(base, &self.name, now, TOKEN_SECS);
+        token.user_id = Some(user.as_str().to_owned());
+        token.roles = roles.to_vec();
+        let token = token.sign(&self.key).map_err(unavailable)?;
+        Ok(ClientAccess { url: client_url(base, &self.name, &token) })
+    }
+
+    fn connections(&self) -> Option<usize> {
+        Some(self.hub.connection_count())
+    }
+
+    async fn check(&self) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+    TransportError::Unavailable(Box::new(error))
+}

@@ -1,0 +1,5 @@
+//! The live side.
+
+mod embedded;
+
+pub use embedded::EmbeddedHub;

@@ -1,0 +1,155 @@
+//! Everything is put together here. This is the only module that names both ports and adapters.
+
+mod queues;
+mod stores;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::queues::Queues;
+use self::stores::Stores;
+use hub::{Hub, HubOptions, Target};
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+
+use crate::adapters::clock::{RandomIds, SystemClock};
+use crate::adapters::hub_key;
+use crate::adapters::transport::EmbeddedHub;
+use crate::chat::{Chat, ChatOptions, Ports, Refused};
+use crate::config::{AuthConfig, Config, Place, QueueConfig, StorageConfig, TransportConfig};
+use crate::events::Events;
+use crate::functions::{Services, Statistics};
+use crate::host_json;
+use crate::ports::{Clock, Ids, StoreError};
+use crate::worker::{Worker, WorkerOptions};
+
+/// What runs beside the routes and has to be stopped.
+pub struct Running {
+    hub: Hub,
+    worker: Option<Worker>,
+    stores: Stores,
+    queues: Queues,
+}
+
+/// Something could not be opened. Trying again may help.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the stores cannot be opened")]
+    Store(#[from] StoreError),
+    #[error("DATA_DIR cannot be made")]
+    DataDir(#[from] std::io::Error),
+    #[error("the hub's key cannot be read or made in DATA_DIR")]
+    Key(#[from] hub_key::KeyError),
+    #[error("the room `general` cannot be made: {0}")]
+    General(#[from] Refused),
+}
+
+/// Opens the stores, starts the hub and, where nobody else receives, the worker.
+pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+    make_data_dir(&config.storage).await?;
+    let stores = Stores::open(&config.storage).await?;
+    let queues = Queues::open(&config.queue).await?;
+    let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
+    let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
+    let ports = Ports {
+        log: Arc::clone(&stores.log),
+        rooms: Arc::clone(&stores.rooms),
+        members: Arc::clone(&stores.members),
+        inbox: Arc::clone(&stores.inbox),
+        letters: Arc::clone(&stores.letters),
+        queue: Arc::clone(&queues.sender),
+        transport: Arc::new(transport),
+        clock,
+        ids: Arc::clone(&ids),
+    };
+    let chat = Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    chat.ensure_general().await?;
+    let events = Events::new(Arc::clone(&chat), ids, &config.admins);
+    hub.set_handler(Some(&name), Arc::new(events.clone()));
+    let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
+    let worker = queues.deliveries.clone().map(start);
+    let live = hub.clone();
+    let services = Services {
+        chat,
+        ports,
+        events,
+        hub: hub.router(),
+        event_keys: vec![key],
+        statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
+        function_timeout: function_timeout(&config.place).await,
+    };
+    Ok((services, Running { hub, worker, stores, queues }))
+}
+
+/// Port → adapter, for the first log line.
+#[must_use]
+pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
+    let transport = match config.transport {
+        TransportConfig::Embedded { .. } => "embedded hub",
+    };
+    let storage = match config.storage {
+        StorageConfig::Memory => "memory",
+        StorageConfig::File { .. } => "file",
+    };
+    let queue = match &config.queue {
+        QueueConfig::Embedded { data_dir: None } => "embedded, in memory",
+        QueueConfig::Embedded { data_dir: Some(_) } => "embedded, in a file",
+        QueueConfig::ServiceBus { .. } => "Service Bus",
+    };
+    [("transport", transport), ("storage", storage), ("queue", queue)]
+}
+
+impl Running {
+    /// Tells the clients to come back elsewhere, finishes the messages in hand, closes the files; each step at most for
+    /// its share of `grace`. What is not finished then is found at the next start.
+    pub async fn stop(self, grace: Duration) {
+        let share = grace / 3;
+        self.hub.shutdown(share).await;
+        if let Some(worker) = self.worker
+            && tokio::time::timeout(share, worker.stop()).await.is_err()
+        {
+            tracing::warn!("messages in hand were not finished in time; they are delivered after the next start");
+        }
+        let files = async {
+            self.queues.close().await;
+            self.stores.close().await;
+        };
+        if tokio::time::timeout(share, files).await.is_err() {
+            tracing::warn!("the files were not closed in time; nothing that was accepted is lost");
+        }
+    }
+}
+
+async fn make_data_dir(config: &StorageConfig) -> std::io::Result<()> {
+    match config {
+        StorageConfig::Memory => Ok(()),
+        StorageConfig::File { data_dir } => tokio::fs::create_dir_all(data_dir).await,
+    }
+}
+
+async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, AccessKey), OpenError> {
+    let TransportConfig::Embedded { hub: name, access_key, ack_delay } = &config.transport;
+    let key = match (access_key, &config.storage) {
+        (Some(key), _) => key.clone(),
+        (None, StorageConfig::File { data_dir }) => hub_key::load_or_make(data_dir, ids).await?,
+        (None, StorageConfig::Memory) => hub_key::make(ids)?,
+    };
+    let anonymous = config.auth == AuthConfig::Anonymous;
+    let options = HubOptions {
+        anonymous,
+        default_hub: anonymous.then(|| name.clone()),
+        ack_delay: *ack_delay,
+        ..HubOptions::new(vec![key.clone()])
+    };
+    Ok((Hub::new(options), name.clone(), key))
+}
+
+async fn function_timeout(place: &Place) -> Duration {
+    match place {
+        Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
+        Place::Functions { app_root, .. } => host_json::function_timeout(app_root).await,
+        Place::Alone { .. } => host_json::DEFAULT_TIMEOUT,
+    }
+}

@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
+use crate::config::QueueConfig;
+use crate::ports::{Deliveries, Queue, StoreError};
+
+/// The queue's two sides, and what is closed in the end.
+pub(super) struct Queues {
+    pub(super) sender: Arc<dyn Queue>,
+    /// None where the Functions host receives.
+    pub(super) deliveries: Option<Arc<dyn Deliveries>>,
+    file: Option<Arc<FileQueue>>,
+}
+
+impl Queues {
+    pub(super) async fn open(config: &QueueConfig) -> Result<Self, StoreError> {
+        match config {
+            QueueConfig::Embedded { data_dir: None } => {
+                let queue = Arc::new(MemoryQueue::new(Limits::MEMORY));
+                Ok(Self { sender: queue.clone(), deliveries: Some(queue), file: None })
+            }
+            QueueConfig::Embedded { data_dir: Some(data_dir) } => {
+                let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
+                Ok(Self { sender: queue.clone(), deliveries: Some(queue.clone()), file: Some(queue) })
+            }
+            QueueConfig::ServiceBus { .. } => Err(StoreError::unavailable("Service Bus", "not there")),
+        }
+    }
+
+    /// After the last sender and receiver stopped.
+    pub(super) async fn close(self) {
+        if let Some(file) = self.file
+            && let Err(error) = file.close().await
+        {
+            tracing::warn!(%error, "the queue's file was not closed cleanly; some messages may come again");
+        }
+    }
+}

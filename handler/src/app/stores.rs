@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use crate::adapters::engine::Engine;
+use crate::adapters::file::{FileDeadLetters, FileInbox, FileLog, FileMembers, FileRooms};
+use crate::adapters::memory::{MemoryDeadLetters, MemoryInbox, MemoryLog, MemoryMembers, MemoryRooms};
+use crate::config::StorageConfig;
+use crate::ports::{DeadLetters, Inbox, Log, Members, Rooms, StoreError};
+
+/// The storing ports, and what is closed in the end.
+pub(super) struct Stores {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) rooms: Arc<dyn Rooms>,
+    pub(super) members: Arc<dyn Members>,
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) letters: Arc<dyn DeadLetters>,
+    engine: Option<Engine>,
+}
+
+impl Stores {
+    pub(super) async fn open(config: &StorageConfig) -> Result<Self, StoreError> {
+        match config {
+            StorageConfig::Memory => Ok(Self {
+                log: Arc::new(MemoryLog::new()),
+                rooms: Arc::new(MemoryRooms::new()),
+                members: Arc::new(MemoryMembers::new()),
+                inbox: Arc::new(MemoryInbox::new()),
+                letters: Arc::new(MemoryDeadLetters::new()),
+                engine: None,
+            }),
+            StorageConfig::File { data_dir } => {
+                let engine = Engine::open(data_dir.join("chat.redb")).await?;
+                Ok(Self {
+                    log: Arc::new(FileLog::open(&engine).await?),
+                    rooms: Arc::new(FileRooms::open(&engine).await?),
+                    members: Arc::new(FileMembers::open(&engine).await?),
+                    inbox: Arc::new(FileInbox::open(&engine).await?),
+                    letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    engine: Some(engine),
+                })
+            }
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(engine) = self.engine {
+            engine.close().await;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Who may do what in a room. Every way in asks here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Caller, Chat, Refused};
+use crate::model::{Room, RoomId, UserId};
+use crate::ports::StoreError;
+
+impl Chat {
+    /// The room, if the user may send to it, judged by copies younger than `max_age`.
+    pub(super) async fn may_send(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        max_age: Duration,
+    ) -> Result<Arc<Room>, Refused> {
+        self.check_send(room, user, max_age).await?
+    }
+
+    /// The same with the store's failures kept apart from its answers. Private rooms do not exist for those who are not
+    /// in them.
+    pub(super) async fn check_send(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        max_age: Duration,
+    ) -> Result<Result<Arc<Room>, Refused>, StoreError> {
+        let Some(found) = self.known.room(room, max_age).await? else {
+            return Ok(Err(Refused::room_not_found()));
+        };
+        if !found.is_private && self.options.anonymous {
+            return Ok(Ok(found));
+        }
+        Ok(match self.known.member(room, user, max_age).await? {
+            Some(_) => Ok(found),
+            None if found.is_private => Err(Refused::room_not_found()),
+            None => Err(Refused::forbidden("not_a_member", "Only members may send to this room.")),
+        })
+    }
+
+    /// The room, if the caller may read what was said in it.
+    pub(super) async fn may_read(&self, caller: &Caller, room: &RoomId) -> Result<Arc<Room>, Refused> {
+        let found = self.visible(caller, room).await?;
+        let is_open = !found.is_private && self.options.anonymous;
+        if is_open || caller.is_admin || self.ports.members.get(room, &caller.user).await?.is_some() {
+            return Ok(found);
+        }
+        Err(Refused::forbidden("not_a_member", "Only members may read this room."))
+    }
+
+    /// The room as the store has it, if the caller may know of it.
+    pub(super) async fn visible(&self, caller: &Caller, room: &RoomId) -> Result<Arc<Room>, Refused> {
+        let found = self.known.room(room, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
+        if self.can_see(caller, &found).await? { Ok(found) } else { Err(Refused::room_not_found()) }
+    }
+
+    pub(super) async fn can_see(&self, caller: &Caller, room: &Room) -> Result<bool, Refused> {
+        Ok(!room.is_private
+            || caller.is_admin
+            || room.allowed_users.contains(&caller.user)
+            || self.ports.members.get(&room.id, &caller.user).await?.is_some())
+    }
+}
+
+/// Reads a room's id. One that cannot be an id names no room.
+pub(super) fn room_id(text: &str) -> Result<RoomId, Refused> {
+    RoomId::new(text).map_err(|error| Refused::bad_id("room_id", &error))
+}

@@ -1,0 +1,432 @@
+//! One appender per conversation and process. Whoever appends to a log and fans out does it here.
+//!
+//! An appender is an actor: what waits for it goes into the log as one batch, then to inboxes and groups in the order of
+//! `seq`, then the head's `sent` mark follows, then those who asked are answered. It ends when it has been idle.
+
+use std::collections::hash_map::Entry as Slot;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::fanout::{Fanout, Fresh};
+use super::known::Known;
+use super::message::Target;
+use super::{Counters, Ports, Refused};
+use crate::model::{Change, ConversationId, Entry, Marker, RoomId, Timestamp, UserId};
+use crate::ports::{Log, LogError, NewEntry, Outcome, Refusal, StoreError, TransportError};
+
+/// Entries of one append at most: with head, state row and marker they fit a transaction of 100 rows.
+pub(super) const BATCH: usize = 32;
+/// Content of one append at most, in bytes of UTF-8, so that a transaction keeps below 3.5 MiB. One entry always goes.
+const BATCH_BYTES: usize = 768 * 1024;
+/// Askers that wait for one appender before the next one waits to be let in.
+const MAILBOX: usize = 256;
+/// An appender nobody has asked for this long ends.
+const IDLE: Duration = Duration::from_secs(30);
+/// Pauses between tries to hand over what the transport did not take, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Who hears what is said in a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    Room(RoomId),
+    Pair(UserId, UserId),
+}
+
+impl Audience {
+    pub(super) fn of(target: &Target, sender: &UserId) -> Self {
+        match target {
+            Target::Room(room) => Self::Room(room.clone()),
+            Target::Direct(receiver) => Self::Pair(sender.clone(), receiver.clone()),
+        }
+    }
+}
+
+/// An entry to append, and the connection that gets an answer instead of a copy.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    pub(super) entry: NewEntry,
+    pub(super) excluded: Option<String>,
+}
+
+/// Where an entry stands in its log, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) seq: u64,
+    pub(super) number: u64,
+    pub(super) at: Timestamp,
+}
+
+/// What the log said to one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Stored {
+        position: Position,
+        duplicate: bool,
+    },
+    Refused(Refusal),
+    /// The conversation takes no entries: its room was deleted, or never was.
+    Gone,
+}
+
+/// What did not answer. Worth another try; the log drops what it has already.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the store does not answer")]
+    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the transport does not answer")]
+    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the appender ended before it answered")]
+    Stopped,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
+        match failure {
+            Failure::Transport(_) => {
+                Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
+            }
+            _ => Self::unavailable("store_unavailable", "The store does not answer. Try again."),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(Arc::new(error))
+    }
+}
+
+/// The answer to a job whose entries are in the log.
+#[derive(Debug)]
+pub(super) struct Appended {
+    /// One for each command, in order.
+    pub(super) verdicts: Vec<Verdict>,
+    /// Whether inboxes and groups have all of it.
+    pub(super) reached: Result<(), Failure>,
+}
+
+struct Job {
+    commands: Vec<Command>,
+    answer: oneshot::Sender<Result<Appended, Failure>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.commands.iter().map(|command| content_bytes(&command.entry.change)).sum()
+    }
+}
+
+fn content_bytes(change: &Change) -> usize {
+    match change {
+        Change::Message(message) => message.content.len(),
+        Change::Edit { content, .. } => content.len(),
+        _ => 0,
+    }
+}
+
+type Mailboxes = Mutex<FxHashMap<ConversationId, mpsc::Sender<Job>>>;
+
+/// The appenders of this process.
+pub(super) struct Appenders {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ports: Ports,
+    known: Arc<Known>,
+    counters: Arc<Counters>,
+    mailboxes: Mailboxes,
+}
+
+impl Appenders {
+    pub(super) fn new(ports: Ports, known: Arc<Known>, counters: Arc<Counters>) -> Self {
+        Self { shared: Arc::new(Shared { ports, known, counters, mailboxes: Mutex::default() }) }
+    }
+
+    /// Appends the commands in their order, and no other between them that came later. At most [`BATCH`] at once. They are
+    /// appended even when the caller stops waiting.
+    pub(super) async fn append(
+        &self,
+        audience: &Audience,
+        conversation: &ConversationId,
+        commands: Vec<Command>,
+    ) -> Result<Appended, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let mut job = Job { commands, answer };
+        loop {
+            let mailbox = self.mailbox(audience, conversation);
+            match mailbox.send(job).await {
+                Ok(()) => break,
+                // Its actor died of a panic: the next round starts another.
+                Err(mpsc::error::SendError(back)) => {
+                    job = back;
+                    self.shared.forget(conversation, &mailbox);
+                }
+            }
+        }
+        answered.await.unwrap_or(Err(Failure::Stopped))
+    }
+
+    fn mailbox(&self, audience: &Audience, conversation: &ConversationId) -> mpsc::Sender<Job> {
+        let mut mailboxes = self.shared.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mailbox) = mailboxes.get(conversation) {
+            return mailbox.clone();
+        }
+        let (mailbox, jobs) = mpsc::channel(MAILBOX);
+        mailboxes.insert(conversation.clone(), mailbox.clone());
+        let actor = Appender {
+            fanout: Fanout::new(
+                self.shared.ports.clone(),
+                Arc::clone(&self.shared.known),
+                Arc::clone(&self.shared.counters),
+                conversation.clone(),
+                audience.clone(),
+            ),
+            shared: Arc::clone(&self.shared),
+            conversation: conversation.clone(),
+            held_back: None,
+        };
+        tokio::spawn(actor.run(jobs));
+        mailbox
+    }
+
+    /// Appenders that are alive.
+    #[cfg(test)]
+    pub(super) fn alive(&self) -> usize {
+        self.shared.mailboxes.lock().unwrap().len()
+    }
+}
+
+impl Shared {
+    fn forget(&self, conversation: &ConversationId, mailbox: &mpsc::Sender<Job>) {
+        let mut mailboxes = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Slot::Occupied(slot) = mailboxes.entry(conversation.clone())
+            && slot.get().same_channel(mailbox)
+        {
+            slot.remove();
+        }
+    }
+
+    /// Ends an appender nobody holds and nobody waits for. The map's own sender is the last one, and no other can be made
+    /// while the map is locked.
+    fn retire(&self, conversation: &ConversationId, jobs: &mpsc::Receiver<Job>) -> bool {
+        let mut mailboxes = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = jobs.sender_strong_count() <= 1 && jobs.is_empty();
+        if unused {
+            mailboxes.remove(conversation);
+        }
+        unused
+    }
+}
+
+struct Appender {
+    shared: Arc<Shared>,
+    conversation: ConversationId,
+    fanout: Fanout,
+    /// A job that did not fit into the last batch.
+    held_back: Option<Job>,
+}
+
+impl Appender {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut idle_at = Instant::now() + IDLE;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let next = match self.held_back.take() {
+                Some(job) => Some(job),
+                None => {
+                    let until =
+                        if self.fanout.is_behind() { idle_at.min(Instant::now() + pause) } else { idle_at };
+                    match tokio::time::timeout_at(until, jobs.recv()).await {
+                        Ok(None) => return,
+                        Ok(job) => job,
+                        Err(_) => None,
+                    }
+                }
+            };
+            if let Some(job) = next {
+                self.work(job, &mut jobs).await;
+                idle_at = Instant::now() + IDLE;
+                pause = FIRST_PAUSE;
+            } else if Instant::now() >= idle_at {
+                // What is still behind stays marked in the head, for the next append.
+                if self.shared.retire(&self.conversation, &jobs) {
+                    return;
+                }
+                idle_at = Instant::now() + IDLE;
+            } else {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                if self.fanout.catch_up().await.is_ok() {
+                    pause = FIRST_PAUSE;
+                }
+            }
+        }
+    }
+
+    /// Takes what waits besides, as far as one append holds it, and answers every job.
+    async fn work(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) {
+        let (mut entries, mut bytes) = (first.commands.len(), first.bytes());
+        let mut batch = vec![first];
+        while let Ok(job) = jobs.try_recv() {
+            entries += job.commands.len();
+            bytes += job.bytes();
+            if entries > BATCH || bytes > BATCH_BYTES {
+                self.held_back = Some(job);
+                break;
+            }
+            batch.push(job);
+        }
+        let (mut commands, mut askers) = (Vec::with_capacity(entries), Vec::with_capacity(batch.len()));
+        for job in batch {
+            askers.push((job.commands.len(), job.answer));
+            commands.extend(job.commands);
+        }
+        match self.append(commands).await {
+            Ok((verdicts, fresh)) => self.finish(verdicts, fresh, askers).await,
+            Err(failure) => {
+                for (_, asker) in askers {
+                    let _ = asker.send(Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    async fn finish(&mut self, mut verdicts: Vec<Verdict>, fresh: Vec<Fresh>, askers: Vec<Asker>) {
+        let top = verdicts.iter().map(Verdict::seq).max().unwrap_or(0);
+        let reached = self.fanout.send(fresh, top).await;
+        for (count, asker) in askers {
+            let rest = verdicts.split_off(count.min(verdicts.len()));
+            let own = std::mem::replace(&mut verdicts, rest);
+            let top = own.iter().map(Verdict::seq).max().unwrap_or(0);
+            let reached = if top <= self.fanout.sent() { Ok(()) } else { reached.clone() };
+            // Nobody may be waiting any more; the entries are in the log all the same.
+            let _ = asker.send(Ok(Appended { verdicts: own, reached }));
+        }
+    }
+
+    async fn append(&self, commands: Vec<Command>) -> Result<(Vec<Verdict>, Vec<Fresh>), Failure> {
+        let verdicts = self.append_to_log(&commands).await?;
+        let mut fresh = Vec::with_capacity(commands.len());
+        for (command, verdict) in commands.into_iter().zip(&verdicts) {
+            let Verdict::Stored { position: Position { seq, number, at }, duplicate } = *verdict else {
+                continue;
+            };
+            let is_message = matches!(command.entry.change, Change::Message(_));
+            if duplicate {
+                self.shared.counters.duplicates.add(1);
+                continue;
+            }
+            if is_message {
+                self.shared.counters.messages_sent.add(1);
+            }
+            let entry = Entry { seq, number, at, change: command.entry.change };
+            fresh.push(Fresh { entry, excluded: command.excluded });
+        }
+        Ok((verdicts, fresh))
+    }
+
+    async fn append_to_log(&self, commands: &[Command]) -> Result<Vec<Verdict>, Failure> {
+        let log = &self.shared.ports.log;
+        let entries = || commands.iter().map(|command| command.entry.clone()).collect::<Vec<_>>();
+        let mut answer = log.append(&self.conversation, entries()).await;
+        if let Err(LogError::NotOpen) = answer {
+            if !self.open().await? {
+                return Ok(vec![Verdict::Gone; commands.len()]);
+            }
+            answer = log.append(&self.conversation, entries()).await;
+        }
+        match answer {
+            Ok(outcomes) => Ok(outcomes.into_iter().map(Verdict::from).collect()),
+            Err(LogError::Store(error)) => Err(error.into()),
+            // Some of them may be in the log from before; each is asked for by itself.
+            Err(_) => self.append_to_closed(entries()).await,
+        }
+    }
+
+    /// Opens the conversation of a pair with its first message, and that of a room whose creation did not come that far.
+    /// `false` for a room that does not exist.
+    async fn open(&self) -> Result<bool, Failure> {
+        if let Some(room) = self.conversation.room()
+            && self.shared.ports.rooms.get(&room).await?.is_none()
+        {
+            return Ok(false);
+        }
+        self.shared.ports.log.open(&self.conversation).await?;
+        Ok(true)
+    }
+
+    async fn append_to_closed(&self, entries: Vec<NewEntry>) -> Result<Vec<Verdict>, Failure> {
+        let mut verdicts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            verdicts.push(match self.shared.ports.log.append(&self.conversation, vec![entry]).await {
+                Ok(outcomes) => outcomes.into_iter().next().map_or(Verdict::Gone, Verdict::from),
+                Err(LogError::Store(error)) => return Err(error.into()),
+                Err(_) => Verdict::Gone,
+            });
+        }
+        Ok(verdicts)
+    }
+}
+
+type Asker = (usize, oneshot::Sender<Result<Appended, Failure>>);
+
+impl Verdict {
+    /// 0 for what is not in the log.
+    pub(super) fn seq(&self) -> u64 {
+        match self {
+            Self::Stored { position, .. } => position.seq,
+            _ => 0,
+        }
+    }
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Appended { seq, number, at } => {
+                Self::Stored { position: Position { seq, number, at }, duplicate: false }
+            }
+            Outcome::Duplicate { seq, number, at } => {
+                Self::Stored { position: Position { seq, number, at }, duplicate: true }
+            }
+            Outcome::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+/// Where a command stands, if the log has it, asked without appending it: no message has `seq` 0, so under a marker that
+/// is not there this deletion is refused and leaves nothing behind.
+pub(super) async fn find(
+    log: &dyn Log,
+    conversation: &ConversationId,
+    marker: Marker,
+    by: &UserId,
+) -> Result<Option<Position>, StoreError> {
+    let probe = NewEntry {
+        marker: Some(marker),
+        at: Timestamp::default(),
+        change: Change::Delete { target: 0, by: by.clone(), reason: None },
+    };
+    match log.append(conversation, vec![probe]).await {
+        Ok(outcomes) => Ok(match outcomes.first() {
+            Some(Outcome::Duplicate { seq, number, at }) => {
+                Some(Position { seq: *seq, number: *number, at: *at })
+            }
+            _ => None,
+        }),
+        Err(LogError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}

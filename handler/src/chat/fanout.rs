@@ -1,0 +1,188 @@
+//! Hands the entries of one conversation to inboxes and groups, in the order of `seq`, from where the `sent` mark stands.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::appender::{Audience, Failure};
+use super::known::{AT_INGEST, Known};
+use super::view::{self, Place};
+use super::{Counters, Ports, groups};
+use crate::model::{Change, ConversationId, Entry, NewMessage, UserId};
+use crate::ports::InboxItem;
+
+/// Entries read at once where some were left behind.
+const PAGE: usize = 100;
+
+/// An entry this process has just appended.
+pub(super) struct Fresh {
+    pub(super) entry: Entry,
+    pub(super) excluded: Option<String>,
+}
+
+pub(super) struct Fanout {
+    ports: Ports,
+    known: Arc<Known>,
+    counters: Arc<Counters>,
+    conversation: ConversationId,
+    audience: Audience,
+    /// Names of the audience's groups; one for a room, two for a pair, one for a user with themself.
+    groups: Vec<String>,
+    /// The room's name as it was last known.
+    room_name: String,
+    /// Everything up to here went out.
+    sent: u64,
+    /// Everything up to here should have.
+    due: u64,
+}
+
+impl Fanout {
+    pub(super) fn new(
+        ports: Ports,
+        known: Arc<Known>,
+        counters: Arc<Counters>,
+        conversation: ConversationId,
+        audience: Audience,
+    ) -> Self {
+        let (groups, room_name) = match &audience {
+            Audience::Room(room) => (vec![groups::room(room)], room.to_string()),
+            Audience::Pair(one, other) if one == other => (vec![groups::user(one)], String::new()),
+            Audience::Pair(one, other) => (vec![groups::user(one), groups::user(other)], String::new()),
+        };
+        Self { ports, known, counters, conversation, audience, groups, room_name, sent: 0, due: 0 }
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.sent < self.due
+    }
+
+    pub(super) async fn catch_up(&mut self) -> Result<(), Failure> {
+        self.send(Vec::new(), self.due).await
+    }
+
+    /// Sends everything up to `top` that did not go out yet. What is not among the `fresh` entries (ascending) is what a
+    /// crash, a failure or another process left behind, and is read from the log.
+    pub(super) async fn send(&mut self, fresh: Vec<Fresh>, top: u64) -> Result<(), Failure> {
+        self.due = self.due.max(top);
+        if self.sent >= self.due {
+            return Ok(());
+        }
+        self.learn_room_name().await?;
+        let mut fresh = fresh.into_iter().peekable();
+        if fresh.peek().is_none_or(|next| next.entry.seq != self.sent + 1) {
+            self.learn_sent().await?;
+        }
+        let before = self.sent;
+        let result = self.send_rest(&mut fresh).await;
+        if self.sent > before
+            && let Err(error) = self.ports.log.mark_sent(&self.conversation, self.sent).await
+        {
+            // A mark that stays behind costs a doubled frame after a crash, no more.
+            tracing::debug!(error = &error as &dyn std::error::Error, "the sent mark could not be raised");
+        }
+        result
+    }
+
+    async fn send_rest(
+        &mut self,
+        fresh: &mut std::iter::Peekable<std::vec::IntoIter<Fresh>>,
+    ) -> Result<(), Failure> {
+        while self.sent < self.due {
+            match fresh.peek().map(|next| next.entry.seq) {
+                Some(seq) if seq <= self.sent + 1 => {
+                    let Some(next) = fresh.next() else { break };
+                    if seq > self.sent {
+                        let excluded = next.excluded.as_slice();
+                        self.send_entry(&next.entry, excluded).await?;
+                    }
+                }
+                next => self.send_left_behind(next.map_or(self.due, |seq| seq - 1)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_left_behind(&mut self, up_to: u64) -> Result<(), Failure> {
+        while self.sent < up_to {
+            let page = self.ports.log.entries(&self.conversation, self.sent, PAGE).await?;
+            let entries = page.map(|page| page.entries).unwrap_or_default();
+            let mut none = true;
+            for entry in entries.iter().take_while(|entry| entry.seq <= up_to) {
+                self.send_entry(entry, &[]).await?;
+                none = false;
+            }
+            if none {
+                // Retention was faster: there is nothing left to send.
+                self.sent = up_to;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_entry(&mut self, entry: &Entry, excluded: &[String]) -> Result<(), Failure> {
+        if let (Audience::Pair(one, other), Change::Message(message)) = (&self.audience, &entry.change) {
+            let receiver = if message.sender == *one { other } else { one };
+            self.put_into_inbox(receiver, entry, message).await?;
+        }
+        let frame = self.frame(entry);
+        for group in &self.groups {
+            self.ports.transport.publish(group, frame.clone(), excluded).await?;
+            self.counters.published.add(1);
+        }
+        self.sent = entry.seq;
+        Ok(())
+    }
+
+    /// Before the group send and whoever seems online: a phone that died still looks connected.
+    async fn put_into_inbox(
+        &self,
+        receiver: &UserId,
+        entry: &Entry,
+        message: &NewMessage,
+    ) -> Result<(), Failure> {
+        let item = InboxItem {
+            conversation: self.conversation.clone(),
+            seq: entry.seq,
+            number: entry.number,
+            at: entry.at,
+            message: message.clone(),
+        };
+        Ok(self.ports.inbox.put(receiver, &item).await?)
+    }
+
+    fn frame(&self, entry: &Entry) -> Bytes {
+        let place = match &self.audience {
+            Audience::Room(room) => Place::Room { id: room, name: &self.room_name },
+            Audience::Pair(one, other) => {
+                let to = match &entry.change {
+                    Change::Message(message) if message.sender == *other => one,
+                    _ => other,
+                };
+                Place::Direct { conversation: &self.conversation, to }
+            }
+        };
+        view::frame(place, entry)
+    }
+
+    async fn learn_room_name(&mut self) -> Result<(), Failure> {
+        if let Audience::Room(room) = &self.audience
+            && let Some(room) = self.known.room(room, AT_INGEST).await?
+            && room.name != self.room_name
+        {
+            self.room_name.clone_from(&room.name);
+        }
+        Ok(())
+    }
+
+    /// Another process, or this one before it died, may have sent what this appender has not seen.
+    async fn learn_sent(&mut self) -> Result<(), Failure> {
+        if let Some(head) = self.ports.log.head(&self.conversation).await? {
+            self.sent = self.sent.max(head.sent.min(self.due));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use crate::model::{Member, Room, RoomId, UserId};
+use crate::ports::{Members, Rooms, StoreError};
+
+/// How old a copy may be where a message is accepted: it is looked at again when it is appended.
+pub(super) const AT_INGEST: Duration = Duration::from_secs(30);
+/// How old a copy may be where a message is appended. A ban stops sends within this time.
+pub(super) const AT_APPEND: Duration = Duration::from_secs(2);
+
+/// Copies kept at most, of each kind.
+const CAPACITY: usize = 20_000;
+
+/// What this process has lately read of rooms and memberships. Only what exists is kept, so guessing ids fills nothing.
+pub(super) struct Known {
+    rooms_port: Arc<dyn Rooms>,
+    members_port: Arc<dyn Members>,
+    rooms: Copies<RoomId, Arc<Room>>,
+    members: Copies<(RoomId, UserId), Arc<Member>>,
+}
+
+impl Known {
+    pub(super) fn new(rooms_port: Arc<dyn Rooms>, members_port: Arc<dyn Members>) -> Self {
+        Self { rooms_port, members_port, rooms: Copies::default(), members: Copies::default() }
+    }
+
+    /// The room, from a copy younger than `max_age`, else from the store.
+    pub(super) async fn room(&self, id: &RoomId, max_age: Duration) -> Result<Option<Arc<Room>>, StoreError> {
+        if let Some(room) = self.rooms.get(id, max_age) {
+            return Ok(Some(room));
+        }
+        let asked = Instant::now();
+        let room = self.rooms_port.get(id).await?.map(Arc::new);
+        self.rooms.set(id.clone(), room.clone(), asked);
+        Ok(room)
+    }
+
+    /// The user's membership, likewise.
+    pub(super) async fn member(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        max_age: Duration,
+    ) -> Result<Option<Arc<Member>>, StoreError> {
+        let key = (room.clone(), user.clone());
+        if let Some(member) = self.members.get(&key, max_age) {
+            return Ok(Some(member));
+        }
+        let asked = Instant::now();
+        let member = self.members_port.get(room, user).await?.map(Arc::new);
+        self.members.set(key, member.clone(), asked);
+        Ok(member)
+    }
+
+    pub(super) fn forget_room(&self, room: &RoomId) {
+        self.rooms.set(room.clone(), None, Instant::now());
+    }
+
+    pub(super) fn forget_member(&self, room: &RoomId, user: &UserId) {
+        self.members.set((room.clone(), user.clone()), None, Instant::now());
+    }
+}
+
+struct Copies<K, V>(Mutex<FxHashMap<K, (V, Instant)>>);
+
+impl<K, V> Default for Copies<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Copies<K, V> {
+    fn get(&self, key: &K, max_age: Duration) -> Option<V> {
+        let copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.get(key).filter(|(_, read)| read.elapsed() < max_age).map(|(value, _)| value.clone())
+    }
+
+    fn set(&self, key: K, value: Option<V>, read: Instant) {
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(value) = value else {
+            copies.remove(&key);
+            return;
+        };
+        if copies.len() >= CAPACITY && !copies.contains_key(&key) {
+            copies.retain(|_, (_, read)| read.elapsed() <= AT_INGEST);
+            if copies.len() >= CAPACITY {
+                copies.clear();
+            }
+        }
+        copies.insert(key, (value, read));
+    }
+}

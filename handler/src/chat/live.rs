@@ -1,0 +1,271 @@
+//! Live connections: what they get when they open, and what they ask by events or plain text frames.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::access::room_id;
+use super::appender::{Audience, Command, Failure, Position, Verdict, find};
+use super::fields::{Field, Fields};
+use super::known::AT_APPEND;
+use super::message::Target;
+use super::{Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, view};
+use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
+use crate::ports::NewEntry;
+
+/// Rooms a connection is in from its start; others it joins by the `join` event.
+const ROOMS_AT_CONNECT: usize = 500;
+/// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
+const INBOX_AT_CONNECT: usize = 20;
+
+/// What a new connection is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Welcome {
+    pub groups: Vec<String>,
+    /// One right per room. There is no blanket one, which would open every private room, and none to send.
+    pub roles: Vec<String>,
+}
+
+/// Answers, by `type`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Answer<'a> {
+    Sent {
+        id: &'a MessageId,
+        seq: u64,
+        number: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_id: Option<&'a RoomId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<&'a ConversationId>,
+        timestamp: Timestamp,
+    },
+    RoomJoined {
+        room: &'a RoomView,
+        room_id: &'a RoomId,
+        member_count: usize,
+        message: String,
+    },
+    RoomLeft {
+        room_id: &'a RoomId,
+        member_count: usize,
+        message: String,
+    },
+    RoomsInfo {
+        #[serde(serialize_with = "counts")]
+        rooms: &'a [RoomView],
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        truncated: bool,
+    },
+    RoomsList {
+        rooms: &'a [RoomView],
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        truncated: bool,
+    },
+    History {
+        #[serde(flatten)]
+        history: super::History,
+    },
+    Inbox {
+        #[serde(flatten)]
+        page: super::InboxPage,
+    },
+    Acked {
+        count: usize,
+    },
+    Error {
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        field: Option<&'a str>,
+    },
+}
+
+fn counts<S: serde::Serializer>(rooms: &&[RoomView], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rooms.iter().map(|room| (&room.id, room.member_count)))
+}
+
+impl Chat {
+    /// Groups and rights of a connection that is about to open: the user's own group, the list of rooms, and the rooms the
+    /// user is in.
+    pub async fn connecting(&self, user: &UserId) -> Result<Welcome, Refused> {
+        let rooms = self.ports.members.rooms_of(user, None, ROOMS_AT_CONNECT).await?;
+        let mut welcome = Welcome {
+            groups: vec![groups::user(user), groups::ROOM_LIST.to_owned()],
+            roles: Vec::with_capacity(rooms.len()),
+        };
+        for (room, _) in rooms.iter().take(ROOMS_AT_CONNECT) {
+            let group = groups::room(room);
+            welcome.roles.push(groups::join_leave_role(&group));
+            welcome.groups.push(group);
+        }
+        Ok(welcome)
+    }
+
+    /// The connection is open: hands over what waits in the inbox, as `{"type":"inbox","messages":[…],"next"?}`. Nothing is
+    /// acknowledged by that.
+    pub async fn connected(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        self.counters.connected.add(1);
+        let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
+        if !page.items.is_empty() {
+            self.ports
+                .transport
+                .send_to_connection(connection, view::encode(&Answer::Inbox { page }))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The connection is closed. Memberships stay: closing is not leaving.
+    #[expect(clippy::unused_async, reason = "what a connection holds elsewhere will be given back here")]
+    pub async fn disconnected(&self, user: &UserId, connection: &str) {
+        self.counters.disconnected.add(1);
+        tracing::debug!(%user, connection, "a connection closed");
+    }
+
+    /// A named event of a connection (`caller.via` is the socket) with its JSON payload; the answer is one JSON object.
+    /// The event `message` is a plain WebSocket text frame, see [`Chat::text_frame`].
+    pub async fn event(&self, caller: &Caller, name: &str, payload: &[u8]) -> Result<Option<Bytes>, Refused> {
+        if name == "message" {
+            return Ok(Some(self.text_frame(caller, payload).await));
+        }
+        let mut fields = Fields::read(if payload.is_empty() { b"{}" } else { payload })?;
+        self.act(caller, name, &mut fields).await.map(Some)
+    }
+
+    /// A text frame `{"action": …}` of a plain WebSocket. Every one has an answer; mistakes are answered
+    /// `{"type":"error","code","message","field"?}`.
+    pub async fn text_frame(&self, caller: &Caller, frame: &[u8]) -> Bytes {
+        let answer = async {
+            let mut fields = Fields::read(frame)?;
+            let action = fields.text(Field::Action)?;
+            let action = action.ok_or_else(|| missing(&fields, Field::Action))?;
+            self.act(caller, &action, &mut fields).await
+        };
+        answer.await.unwrap_or_else(|refused| error_frame(&refused))
+    }
+
+    async fn act(&self, caller: &Caller, action: &str, fields: &mut Fields) -> Result<Bytes, Refused> {
+        match action {
+            "send" => self.send_live(caller, Submission::take(fields)?).await,
+            "join" => {
+                let room = self.join_room(caller, &room_of(fields)?).await?;
+                Ok(view::encode(&Answer::RoomJoined {
+                    room_id: &room.id,
+                    member_count: room.member_count,
+                    message: format!("You joined {}.", room.name),
+                    room: &room,
+                }))
+            }
+            "leave" => {
+                let room = self.leave_room(caller, &room_of(fields)?).await?;
+                Ok(view::encode(&Answer::RoomLeft {
+                    room_id: &room.id,
+                    member_count: room.member_count,
+                    message: format!("You left {}.", room.name),
+                }))
+            }
+            "get_rooms" | "list_rooms" => {
+                let page = self.list_rooms(caller, None, usize::MAX).await?;
+                let (rooms, truncated) = (page.rooms.as_slice(), page.next.is_some());
+                Ok(view::encode(&match action {
+                    "get_rooms" => Answer::RoomsInfo { rooms, truncated },
+                    _ => Answer::RoomsList { rooms, truncated },
+                }))
+            }
+            "history" => self.history_live(caller, fields).await,
+            "inbox" => {
+                let (after, before) = (fields.text(Field::After)?, fields.text(Field::Before)?);
+                let limit = limit_of(fields)?;
+                let page = self.inbox(caller, after.as_deref(), before.as_deref(), limit).await?;
+                Ok(view::encode(&Answer::Inbox { page }))
+            }
+            "ack" => {
+                let ids = fields.texts(Field::Ids)?.ok_or_else(|| missing(fields, Field::Ids))?;
+                let count = self.acknowledge(caller, &ids).await?;
+                Ok(view::encode(&Answer::Acked { count }))
+            }
+            _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
+        }
+    }
+
+    async fn history_live(&self, caller: &Caller, fields: &mut Fields) -> Result<Bytes, Refused> {
+        let page = PageRequest {
+            after: fields.number(Field::After)?,
+            before: fields.number(Field::Before)?,
+            limit: limit_of(fields)?,
+        };
+        let history = match fields.text(Field::With)? {
+            Some(with) => self.direct_history(caller, &with, page).await?,
+            None => self.room_history(caller, &room_of(fields)?, page).await?,
+        };
+        Ok(view::encode(&Answer::History { history }))
+    }
+
+    /// Appended at once, without the queue. The connection that sent gets this answer and no copy.
+    async fn send_live(&self, caller: &Caller, submission: Submission) -> Result<Bytes, Refused> {
+        let message = self.judge(caller, submission, None)?;
+        let position = self.append_live(caller, &message).await?;
+        let (room_id, conversation) = match &message.target {
+            Target::Room(room) => (Some(room), None),
+            Target::Direct(_) => (None, Some(&message.conversation)),
+        };
+        Ok(view::encode(&Answer::Sent {
+            id: &message.message.id,
+            seq: position.seq,
+            number: position.number,
+            room_id,
+            conversation,
+            timestamp: position.at,
+        }))
+    }
+
+    async fn append_live(&self, caller: &Caller, message: &QueuedMessage) -> Result<Position, Refused> {
+        let sender = &message.message.sender;
+        if let Target::Room(room) = &message.target
+            && let Err(refused) = self.may_send(room, sender, AT_APPEND).await
+        {
+            // A repeat gets the first answer, whatever was decided since.
+            let first = if refused.is_unavailable() {
+                None
+            } else {
+                find(&*self.ports.log, &message.conversation, message.marker, sender).await?
+            };
+            return first.ok_or(refused);
+        }
+        let entry = NewEntry {
+            marker: Some(message.marker),
+            at: self.ports.clock.now(),
+            change: Change::Message(message.message.clone()),
+        };
+        let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let audience = Audience::of(&message.target, sender);
+        let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
+        // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
+        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
+            return Err(failure.into());
+        }
+        match appended.verdicts.first() {
+            Some(Verdict::Stored { position, .. }) => Ok(*position),
+            Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
+            _ => Err(Refused::room_not_found()),
+        }
+    }
+}
+
+fn missing(fields: &Fields, field: Field) -> Refused {
+    let name = fields.name(field);
+    Refused::invalid("missing_field", name, format!("{name} is missing."))
+}
+
+fn room_of(fields: &mut Fields) -> Result<String, Refused> {
+    let room = fields.text(Field::Room)?.ok_or_else(|| missing(fields, Field::Room))?;
+    room_id(&room).map(String::from)
+}
+
+fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
+    Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+fn error_frame(refused: &Refused) -> Bytes {
+    view::encode(&Answer::Error { code: refused.code, message: &refused.message, field: refused.field })
+}

@@ -1,0 +1,108 @@
+//! Joining and leaving. The member's row decides, the log's entry tells; what a crash leaves between them is finished by
+//! whoever repeats the call.
+
+use super::access::room_id;
+use super::appender::{Audience, Command, Failure, Position, Verdict};
+use super::{Caller, Chat, Refused, RoomView, groups};
+use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
+use crate::ports::NewEntry;
+
+impl Chat {
+    /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes
+    /// those it allows.
+    pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.make_member(&room, &caller.user, Role::Member).await?;
+        self.ports.transport.admit(&caller.user, &groups::room(&room.id)).await?;
+        self.view_room(&room).await
+    }
+
+    /// Ends the caller's membership and takes their live connections out. Changes nothing for a non-member.
+    pub async fn leave_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
+            self.end_membership(&room.id, &member).await?;
+        }
+        self.ports.transport.expel(&caller.user, &groups::room(&room.id)).await?;
+        self.view_room(&room).await
+    }
+
+    pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
+        let member = match self.ports.members.get(&room.id, user).await? {
+            Some(member) => member,
+            None => {
+                let head = self.ports.log.head(&room.id.conversation()).await?.unwrap_or_default();
+                let member = Member {
+                    user: user.clone(),
+                    role,
+                    joined_at: self.ports.clock.now(),
+                    joined_seq: None,
+                    // Nothing from before is unread.
+                    read: ReadMark { seq: head.seq, number: head.count },
+                };
+                self.ports.members.add(&room.id, &member).await?
+            }
+        };
+        if member.joined_seq.is_none() {
+            self.tell_joined(&room.id, &member).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the entry of a row that has none yet. The row's own values name the occasion, so a repeat is a duplicate.
+    async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
+        let occasion = format!("{}:{}", member.joined_at.millis(), member.read.seq);
+        let change = Change::Joined { user: member.user.clone(), role: member.role };
+        match self.append_change(room, &member.user, "joined", &occasion, change).await? {
+            Some(Position { seq, .. }) => {
+                self.ports.members.confirm(room, &member.user, seq).await?;
+                Ok(seq)
+            }
+            None => {
+                // The room was deleted meanwhile.
+                self.ports.members.remove(room, &member.user).await?;
+                Err(Refused::room_not_found())
+            }
+        }
+    }
+
+    /// The entry first: a crash behind it leaves the row, by which a repeat finds the same entry and goes on.
+    async fn end_membership(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
+        let joined_seq = match member.joined_seq {
+            Some(seq) => seq,
+            None => self.tell_joined(room, member).await?,
+        };
+        let change = Change::Left { user: member.user.clone(), by: None };
+        self.append_change(room, &member.user, "left", &joined_seq.to_string(), change).await?;
+        self.ports.members.remove(room, &member.user).await?;
+        self.known.forget_member(room, &member.user);
+        Ok(())
+    }
+
+    /// Appends what a command changes in a room. `None` where the room takes no entries any more. That the transport did
+    /// not take it is no failure: the appender goes on trying.
+    pub(super) async fn append_change(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        command: &str,
+        occasion: &str,
+        change: Change,
+    ) -> Result<Option<Position>, Refused> {
+        let conversation = room.conversation();
+        let entry = NewEntry {
+            marker: Some(Marker::of_command(&conversation, user, command, occasion)),
+            at: self.ports.clock.now(),
+            change,
+        };
+        let commands = vec![Command { entry, excluded: None }];
+        let appended = self.appenders.append(&Audience::Room(room.clone()), &conversation, commands).await?;
+        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
+            return Err(failure.into());
+        }
+        match appended.verdicts.first() {
+            Some(Verdict::Stored { position, .. }) => Ok(Some(*position)),
+            _ => Ok(None),
+        }
+    }
+}

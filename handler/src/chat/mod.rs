@@ -1,0 +1,124 @@
+//! The use cases. They know the domain's words and the ports, and nothing of HTTP, Azure or sockets.
+//!
+//! A message goes [`Chat::send_message`] → queue → [`Chat::deliver`], or over a socket [`Chat::event`]; both end in the
+//! conversation's appender, the only place that appends to a log and fans out.
+
+mod access;
+mod appender;
+mod backoff;
+pub mod counters;
+mod deliver;
+mod error;
+mod fanout;
+mod fields;
+pub mod groups;
+mod history;
+mod inbox;
+mod ingest;
+mod known;
+mod live;
+mod membership;
+mod message;
+mod parking;
+mod rooms;
+mod view;
+
+use std::sync::Arc;
+
+use appender::Appenders;
+pub use counters::Counters;
+pub use deliver::{Fate, NotDelivered, Patience};
+pub use error::{Kind, Refused};
+pub use fields::Naming;
+pub use history::{Gap, History, PageRequest};
+pub use inbox::InboxPage;
+pub use ingest::Accepted;
+use known::Known;
+pub use live::Welcome;
+pub use message::{Poison, QueuedMessage, Submission, Target};
+pub use rooms::{NewRoom, RoomPage};
+pub use view::{MessageView, RoomView};
+
+use crate::model::UserId;
+use crate::ports::{Clock, DeadLetters, Ids, Inbox, Log, Members, Queue, Rooms, Transport};
+
+/// The world as the chat sees it.
+#[derive(Clone)]
+pub struct Ports {
+    pub log: Arc<dyn Log>,
+    pub rooms: Arc<dyn Rooms>,
+    pub members: Arc<dyn Members>,
+    pub inbox: Arc<dyn Inbox>,
+    pub letters: Arc<dyn DeadLetters>,
+    pub queue: Arc<dyn Queue>,
+    pub transport: Arc<dyn Transport>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChatOptions {
+    /// Callers are who they say they are. Public rooms then take messages from, and are read by, those who never joined.
+    pub anonymous: bool,
+}
+
+/// Who is calling, as the way in has established it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub user: UserId,
+    pub is_admin: bool,
+    pub via: Via,
+}
+
+/// The way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    Request,
+    /// A live connection, by the transport's id for it. It gets answers, and no copy of what it sent itself.
+    Socket {
+        connection: String,
+    },
+}
+
+impl Caller {
+    #[must_use]
+    pub fn request(user: UserId) -> Self {
+        Self { user, is_admin: false, via: Via::Request }
+    }
+
+    #[must_use]
+    pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
+        Self { user, is_admin: false, via: Via::Socket { connection: connection.into() } }
+    }
+
+    fn connection(&self) -> Option<&str> {
+        match &self.via {
+            Via::Request => None,
+            Via::Socket { connection } => Some(connection),
+        }
+    }
+}
+
+/// The chat: every use case is a method. Cheap to share behind an `Arc`; made inside or outside a runtime, used inside.
+pub struct Chat {
+    ports: Ports,
+    options: ChatOptions,
+    known: Arc<Known>,
+    appenders: Appenders,
+    counters: Arc<Counters>,
+}
+
+impl Chat {
+    #[must_use]
+    pub fn new(ports: Ports, options: ChatOptions) -> Self {
+        let counters = Arc::new(Counters::default());
+        let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
+        Self { ports, options, known, appenders, counters }
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}

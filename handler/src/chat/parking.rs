@@ -1,0 +1,139 @@
+//! Messages that will not reach their log are kept where people see them, with the reason.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::appender::Failure;
+use super::backoff::Backoff;
+use super::deliver::Fate;
+use super::{Chat, Poison, QueuedMessage, groups, view};
+use crate::model::{NewMessage, Timestamp};
+use crate::ports::{Entity, LetterKind, NewLetter, Received};
+
+pub(super) const TOO_MANY_DELIVERIES: &str = "too_many_deliveries";
+
+#[derive(Serialize)]
+struct RejectedFrame<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    code: &'a str,
+    reason: &'a str,
+}
+
+impl Chat {
+    pub(super) async fn park_poison(
+        &self,
+        received: &Received,
+        poison: &Poison,
+        now: Timestamp,
+        deadline: Option<Instant>,
+    ) -> Fate {
+        let letter = NewLetter {
+            code: poison.code.to_owned(),
+            reason: poison.reason.clone(),
+            ..letter(LetterKind::Dead, received, broker_key(received), received.enqueued_at.unwrap_or(now))
+        };
+        let mut backoff = Backoff::new(deadline);
+        loop {
+            let put = self.ports.letters.put(&letter);
+            let answer = match deadline {
+                Some(deadline) => match tokio::time::timeout_at(deadline, put).await {
+                    Ok(answer) => answer,
+                    Err(_) => return Fate::Waiting,
+                },
+                None => put.await,
+            };
+            match answer {
+                Ok(()) => {
+                    self.counters.dead.add(1);
+                    return Fate::Dead { code: poison.code };
+                }
+                Err(error) => {
+                    self.counters.retries.add(1);
+                    backoff.report(&Failure::from(error));
+                    if !backoff.wait().await {
+                        return Fate::Waiting;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the sender, wherever they are connected, that what was accepted was refused after all.
+    pub(super) async fn tell_rejected(
+        &self,
+        message: &NewMessage,
+        code: &str,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let frame = RejectedFrame { kind: "rejected", id: message.id.as_str(), code, reason };
+        let group = groups::user(&message.sender);
+        self.ports.transport.publish(&group, view::encode(&frame), &[]).await?;
+        self.counters.published.add(1);
+        Ok(())
+    }
+}
+
+pub(super) fn rejected(
+    received: &Received,
+    message: &QueuedMessage,
+    code: &str,
+    reason: &str,
+    now: Timestamp,
+) -> NewLetter {
+    NewLetter {
+        code: code.to_owned(),
+        reason: reason.to_owned(),
+        ..letter(
+            LetterKind::Rejected,
+            received,
+            message.marker.to_string(),
+            message.accepted_at.unwrap_or(now),
+        )
+    }
+}
+
+pub(super) fn too_many_deliveries(received: &Received, message: &QueuedMessage, now: Timestamp) -> NewLetter {
+    NewLetter {
+        code: TOO_MANY_DELIVERIES.to_owned(),
+        reason: format!("Delivered {} times without success while the store answered.", received.attempt),
+        ..letter(LetterKind::Dead, received, message.marker.to_string(), message.accepted_at.unwrap_or(now))
+    }
+}
+
+/// Tells one message of the broker from every other: producers may give two messages one MessageId.
+fn broker_key(received: &Received) -> String {
+    let entity = match received.entity {
+        Entity::Queue => "queue",
+        Entity::Topic => "topic",
+    };
+    match (&received.message_id, received.sequence_number) {
+        (Some(id), Some(number)) => format!("{entity}-{number}-{id}"),
+        (None, Some(number)) => format!("{entity}-{number}"),
+        (Some(id), None) => id.clone(),
+        (None, None) => entity.to_owned(),
+    }
+}
+
+/// `at` is the message's own time where it has one, so that a second try to park it stores the same letter.
+fn letter(kind: LetterKind, received: &Received, key: String, at: Timestamp) -> NewLetter {
+    let (body, body_is_base64) = match std::str::from_utf8(&received.body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(&received.body), true),
+    };
+    NewLetter {
+        kind,
+        key,
+        entity: received.entity,
+        code: String::new(),
+        reason: String::new(),
+        at,
+        session: received.session_id.clone(),
+        body,
+        body_is_base64,
+        delivery_count: received.attempt,
+    }
+}

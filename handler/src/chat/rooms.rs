@@ -1,0 +1,249 @@
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::access::room_id;
+use super::message::GENERAL;
+use super::{Caller, Chat, Refused, RoomView, groups};
+use crate::model::{Change, Member, Role, Room, RoomId, UserId, bounds};
+use crate::ports::CreateRoomError;
+
+/// Who owns what nobody created.
+const SYSTEM: &str = "system";
+/// Rooms of a page at most.
+const PAGE: usize = 100;
+/// Rooms looked at for one page, where most are hidden from the caller.
+const SCAN: usize = 1_000;
+/// Users a private room names at its creation, at most.
+const ALLOWED_USERS: usize = 1_000;
+/// Members taken out at once when a room is deleted.
+const EXPELLED_AT_ONCE: usize = 32;
+
+/// A room as somebody wants it, read but not yet judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRoom {
+    pub name: String,
+    pub description: String,
+    pub is_private: bool,
+    pub allowed_users: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RoomPage {
+    pub rooms: Vec<RoomView>,
+    /// Given back as `after` for the rooms behind these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<RoomId>,
+}
+
+impl Chat {
+    /// Makes sure of the room `general`. Repeatable; asked once at the start.
+    pub async fn ensure_general(&self) -> Result<(), Refused> {
+        let id = room_id(GENERAL)?;
+        if self.ports.rooms.get(&id).await?.is_none() {
+            let room = Room {
+                id: id.clone(),
+                name: "General".to_owned(),
+                description: "Everybody's room".to_owned(),
+                created_by: UserId::new(SYSTEM).map_err(|error| Refused::bad_id("created_by", &error))?,
+                created_at: self.ports.clock.now(),
+                is_private: false,
+                allowed_users: Vec::new(),
+            };
+            match self.ports.rooms.create(&room).await {
+                // Another process was first.
+                Ok(()) | Err(CreateRoomError::IdTaken) => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        self.ports.log.open(&id.conversation()).await?;
+        Ok(())
+    }
+
+    /// Creates a room with the caller as owner and first member. With a key (`Idempotency-Key`, invocation id) a repeat
+    /// gets the first answer.
+    pub async fn create_room(
+        &self,
+        caller: &Caller,
+        new: NewRoom,
+        key: Option<&str>,
+    ) -> Result<RoomView, Refused> {
+        let id = match key {
+            Some(key) => id_of_key(&caller.user, key)?,
+            None => self.ports.ids.room_id(),
+        };
+        let room = new.judge(id, caller.user.clone(), self.ports.clock.now())?;
+        if key.is_some()
+            && let Some(first) = self.created_before(&room.id).await?
+        {
+            return self.finish_creation(&first).await;
+        }
+        match self.ports.rooms.create(&room).await {
+            Ok(()) => {
+                self.ports.log.open(&room.id.conversation()).await?;
+                self.finish_creation(&room).await
+            }
+            // A repeat of the same request that overtook this one.
+            Err(CreateRoomError::IdTaken) => match self.created_before(&room.id).await? {
+                Some(first) => self.finish_creation(&first).await,
+                None => Err(refused(CreateRoomError::IdTaken)),
+            },
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// What the first request with this key created. Its deletion since is final.
+    async fn created_before(&self, id: &RoomId) -> Result<Option<Room>, Refused> {
+        if let Some(first) = self.ports.rooms.get(id).await? {
+            return Ok(Some(first));
+        }
+        match self.ports.log.head(&id.conversation()).await? {
+            Some(head) if head.closed => {
+                Err(Refused::conflict("room_deleted", "The room made with this key was deleted since."))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn finish_creation(&self, room: &Room) -> Result<RoomView, Refused> {
+        self.make_member(room, &room.created_by, Role::Owner).await?;
+        self.ports.transport.admit(&room.created_by, &groups::room(&room.id)).await?;
+        self.view_room(room).await
+    }
+
+    /// Rooms the caller may see, by ascending id; `limit` is clamped to 1..=100. A page may be short while there is more:
+    /// `next` tells.
+    pub async fn list_rooms(
+        &self,
+        caller: &Caller,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<RoomPage, Refused> {
+        let limit = limit.clamp(1, PAGE);
+        let (mut seen, mut scanned, mut last) = (Vec::new(), 0, after.cloned());
+        let mut more = true;
+        while more && seen.len() < limit && scanned < SCAN {
+            let wanted = limit - seen.len();
+            let rooms = self.ports.rooms.list(last.as_ref(), wanted).await?;
+            more = rooms.len() == wanted;
+            scanned += rooms.len();
+            last = rooms.last().map(|room| room.id.clone()).or(last);
+            for room in rooms {
+                if self.can_see(caller, &room).await? {
+                    seen.push(room);
+                }
+            }
+        }
+        let rooms = try_join_all(seen.iter().map(|room| self.view_room(room))).await?;
+        Ok(RoomPage { rooms, next: last.filter(|_| more) })
+    }
+
+    pub async fn get_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.view_room(&room).await
+    }
+
+    /// Deletes a room: creator or admin. Its members are told and taken out. What was said stays in the log, which takes
+    /// no more. A repeat finishes what a failure left.
+    pub async fn delete_room(&self, caller: &Caller, room: &str) -> Result<(), Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        if room.id.as_str() == GENERAL {
+            return Err(Refused::forbidden("room_is_permanent", "This room cannot be deleted."));
+        }
+        if room.created_by != caller.user && !caller.is_admin {
+            return Err(Refused::forbidden("not_the_creator", "Only the room's creator may delete it."));
+        }
+        let occasion = room.created_at.millis().to_string();
+        let change = Change::RoomDeleted { by: caller.user.clone() };
+        // One occasion whoever asks: the creator stands for all.
+        self.append_change(&room.id, &room.created_by, "deleted", &occasion, change).await?;
+        self.take_out_everyone(&room.id).await?;
+        self.ports.rooms.delete(&room.id).await?;
+        self.known.forget_room(&room.id);
+        Ok(())
+    }
+
+    /// Connections first: while the row is there, a repeat finds whom it has still to take out.
+    async fn take_out_everyone(&self, room: &RoomId) -> Result<(), Refused> {
+        loop {
+            let members = self.ports.members.list(room, None, EXPELLED_AT_ONCE).await?;
+            if members.is_empty() {
+                return Ok(());
+            }
+            try_join_all(members.iter().map(|member| self.take_out(room, member))).await?;
+        }
+    }
+
+    async fn take_out(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
+        self.ports.transport.expel(&member.user, &groups::room(room)).await?;
+        self.ports.members.remove(room, &member.user).await?;
+        self.known.forget_member(room, &member.user);
+        Ok(())
+    }
+
+    pub(super) async fn view_room(&self, room: &Room) -> Result<RoomView, Refused> {
+        Ok(RoomView::new(room, self.ports.members.count(&room.id).await?))
+    }
+}
+
+impl NewRoom {
+    fn judge(self, id: RoomId, created_by: UserId, now: crate::model::Timestamp) -> Result<Room, Refused> {
+        let name = self.name.trim();
+        if name.is_empty() {
+            return Err(Refused::invalid("missing_field", "name", "name is missing."));
+        }
+        let max = bounds::ROOM_NAME_CHARS;
+        if name.chars().count() > max {
+            return Err(Refused::invalid(
+                "too_long",
+                "name",
+                format!("name must be at most {max} characters."),
+            ));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(Refused::invalid("invalid_name", "name", "name must not hold control characters."));
+        }
+        let max = bounds::ROOM_DESCRIPTION_CHARS;
+        if self.description.chars().count() > max {
+            let sentence = format!("description must be at most {max} characters.");
+            return Err(Refused::invalid("too_long", "description", sentence));
+        }
+        if self.allowed_users.len() > ALLOWED_USERS {
+            let sentence = format!("allowed_users must name at most {ALLOWED_USERS} users.");
+            return Err(Refused::invalid("too_long", "allowed_users", sentence));
+        }
+        let allowed_users = self.allowed_users.iter().map(|user| UserId::new(user)).collect::<Result<_, _>>();
+        Ok(Room {
+            id,
+            name: name.to_owned(),
+            description: self.description,
+            created_by,
+            created_at: now,
+            is_private: self.is_private,
+            allowed_users: allowed_users.map_err(|error| Refused::bad_id("allowed_users", &error))?,
+        })
+    }
+}
+
+/// The same caller's same key makes the same room.
+fn id_of_key(user: &UserId, key: &str) -> Result<RoomId, Refused> {
+    let mut hasher = Sha256::new();
+    for part in [user.as_str(), key] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let digest = hasher.finalize();
+    RoomId::new(&format!("r_{}", hex::encode(&digest[..16])))
+        .map_err(|error| Refused::bad_id("Idempotency-Key", &error))
+}
+
+fn refused(error: CreateRoomError) -> Refused {
+    match error {
+        CreateRoomError::NameTaken => Refused {
+            field: Some("name"),
+            ..Refused::conflict("room_name_taken", "A room of this name exists.")
+        },
+        CreateRoomError::IdTaken => Refused::conflict("room_id_taken", "A room with this id exists."),
+        CreateRoomError::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
+//! half-configured adapter cannot be written down.
+
+mod mistakes;
+mod parse;
+mod reader;
+mod render;
+mod secret;
+mod settings;
+mod vars;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use parse::function_timeout as parse_function_timeout;
+pub use mistakes::{Mistake, Mistakes};
+pub use render::{effective, help, markdown};
+pub use secret::Secret;
+pub use settings::{Group, SETTINGS, Setting};
+pub use vars::{ProcessVars, Vars};
+
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+
+use crate::model::UserId;
+
+/// Everything the program was told, read once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub place: Place,
+    pub on_azure: bool,
+    pub transport: TransportConfig,
+    pub storage: StorageConfig,
+    pub queue: QueueConfig,
+    pub auth: AuthConfig,
+    /// Users who may see rejected and dead letters.
+    pub admins: Vec<UserId>,
+    pub cors: Cors,
+    /// What negotiate hands out as base; otherwise the address the caller used.
+    pub public_ws_endpoint: Option<WsEndpoint>,
+    /// Asked as `?code=` of the event handler, beside the signature.
+    pub event_handler_key: Option<Secret>,
+    pub negotiate_roles: NegotiateRoles,
+    /// Filter of the log, in the form of `RUST_LOG`.
+    pub log_filter: String,
+    /// Tests only: a request may ask for a panic, to see that it is survived.
+    pub test_panics: bool,
+}
+
+impl Config {
+    /// Reads all settings. Every mistake is reported, not only the first.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, Mistakes> {
+        parse::config(vars)
+    }
+
+    #[must_use]
+    pub const fn under_host(&self) -> bool {
+        matches!(self.place, Place::Functions { .. })
+    }
+}
+
+/// Who starts the program and where it listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Alone {
+        http: SocketAddr,
+        hub: SocketAddr,
+    },
+    /// Started by a Functions host, which calls on 127.0.0.1.
+    Functions {
+        http: SocketAddr,
+        hub: Option<SocketAddr>,
+        /// Where `host.json` lies.
+        app_root: PathBuf,
+        /// How long the host lets an invocation run, where a setting overrides `host.json`.
+        function_timeout: Option<Duration>,
+        /// Core Tools buffer what the host sends, so it comes with a length instead of in chunks.
+        core_tools: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum TransportConfig {
+    /// The hub in this process.
+    Embedded {
+        hub: HubName,
+        /// Signs client tokens and events; made by the program where none is given.
+        access_key: Option<AccessKey>,
+        /// Holds acknowledgements back; an official client misses one that comes within 2 ms.
+        ack_delay: Duration,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageConfig {
+    Memory,
+    /// Durable files in this folder.
+    File {
+        data_dir: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum QueueConfig {
+    Embedded {
+        /// Where it is durable; in memory without.
+        data_dir: Option<PathBuf>,
+    },
+    /// Sends over REST; the Functions host receives.
+    ServiceBus {
+        connection_string: Secret,
+        queue: String,
+        topic: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthConfig {
+    /// The caller says who they are and is believed.
+    Anonymous,
+}
+
+/// Which web pages may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cors {
+    Nobody,
+    /// `http(s)://localhost`, `127.0.0.1` and `[::1]`, on any port.
+    Localhost,
+    Origins(Vec<String>),
+    Anyone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NegotiateRoles {
+    /// The token names the user alone; rights come with the answer to `connect`.
+    Connect,
+    /// The token carries the rights, for a hub whose events cannot reach us.
+    Token,
+}
+
+/// A base URL `ws://host[:port]` or `wss://host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WsEndpoint(String);
+
+impl WsEndpoint {
+    /// The same place as an HTTP base URL.
+    #[must_use]
+    pub fn as_http(&self) -> String {
+        self.0.replacen("ws", "http", 1)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,269 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use webpubsub::key::AccessKey;
+use webpubsub::names::HubName;
+
+use super::reader::Reader;
+use super::{
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig, Vars,
+    WsEndpoint,
+};
+use crate::model::UserId;
+
+const DEFAULT_PORT: u16 = 5000;
+/// HMAC-SHA256 wants a key as long as its digest.
+const ACCESS_KEY_MIN_BYTES: usize = 32;
+const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
+const ACK_DELAY_MAX_MS: u64 = 1_000;
+
+pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
+    let mut r = Reader::new(vars);
+    let place = place(&mut r);
+    let under_host = matches!(place, Place::Functions { .. });
+    let on_azure = on_azure(&r, under_host);
+    let transport = transport(&mut r, on_azure);
+    let storage = storage(&mut r, on_azure);
+    let queue = queue(&mut r, on_azure, under_host, storage.as_ref());
+    let auth = auth(&mut r, on_azure);
+    let admins = admins(&mut r);
+    let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
+    let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
+    let negotiate_roles = negotiate_roles(&mut r);
+    let test_panics = test_panics(&mut r, on_azure);
+    refuse_what_is_later(&mut r);
+    // What is `None` here has left a mistake.
+    match (transport, storage, queue, auth) {
+        (Some(transport), Some(storage), Some(queue), Some(auth)) if r.mistakes.is_empty() => Ok(Config {
+            place,
+            on_azure,
+            transport,
+            storage,
+            queue,
+            auth,
+            admins,
+            cors,
+            public_ws_endpoint,
+            event_handler_key: r.secret("EVENTHANDLER_KEY"),
+            negotiate_roles,
+            log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+            test_panics,
+        }),
+        _ => Err(r.mistakes),
+    }
+}
+
+fn admins(r: &mut Reader<'_>) -> Vec<UserId> {
+    let admins = r.list("ADMIN_USERS", |id| UserId::new(id).map_err(|why| format!("each user id {why}")));
+    admins.unwrap_or_default()
+}
+
+fn negotiate_roles(r: &mut Reader<'_>) -> NegotiateRoles {
+    let choices = [("connect", NegotiateRoles::Connect), ("token", NegotiateRoles::Token)];
+    r.choice("NEGOTIATE_ROLES", &choices).unwrap_or(NegotiateRoles::Connect)
+}
+
+fn place(r: &mut Reader<'_>) -> Place {
+    let ws_port = r.port("WS_PORT");
+    if r.is_set("FUNCTIONS_CUSTOMHANDLER_PORT") {
+        let localhost = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        return Place::Functions {
+            http: localhost(r.port("FUNCTIONS_CUSTOMHANDLER_PORT").unwrap_or_default()),
+            hub: ws_port.map(localhost),
+            app_root: r.text("FUNCTIONS_APP_ROOT_PATH").map_or_else(|| PathBuf::from("."), PathBuf::from),
+            function_timeout: r.parse("AzureFunctionsJobHost__functionTimeout", |text| {
+                function_timeout(text).ok_or_else(|| "must be a time span such as 00:05:00, or -1".to_owned())
+            }),
+            core_tools: r.is_set("FUNCTIONS_CORETOOLS_ENVIRONMENT"),
+        };
+    }
+    let bind = r
+        .parse("BIND", |text| text.parse().map_err(|_| "must be an IP address".to_owned()))
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = r.port("PORT").unwrap_or(DEFAULT_PORT);
+    let beside = if port == 0 { Some(0) } else { port.checked_add(1) };
+    let hub = ws_port.or(beside).unwrap_or_else(|| {
+        r.mistake("WS_PORT", "must be set, because PORT + 1 is no port");
+        0
+    });
+    if port != 0 && hub == port {
+        r.mistake("WS_PORT", "must differ from PORT, where the hub is anyway");
+    }
+    Place::Alone { http: SocketAddr::new(bind, port), hub: SocketAddr::new(bind, hub) }
+}
+
+/// Flex and Linux Consumption lack `WEBSITE_INSTANCE_ID`; `WEBSITE_HOSTNAME` is set locally too.
+fn on_azure(r: &Reader<'_>, under_host: bool) -> bool {
+    let marks = ["WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "WEBSITE_SKU", "WEBSITE_SITE_NAME"];
+    let development = || {
+        let environment = r.text("AZURE_FUNCTIONS_ENVIRONMENT");
+        environment.is_some_and(|name| name.eq_ignore_ascii_case("Development"))
+    };
+    marks.into_iter().any(|name| r.is_set(name)) || (under_host && !development())
+}
+
+/// On Azure the four modes have no default: what does not outlive an instance runs only where it was asked for.
+fn must_be_named(r: &mut Reader<'_>, on_azure: bool, name: &'static str) {
+    if on_azure && !r.is_set(name) {
+        r.mistake(name, "must be set on Azure; it has no default there");
+    }
+}
+
+fn test_panics(r: &mut Reader<'_>, on_azure: bool) -> bool {
+    let wanted = r.flag("HANDLER_TEST_PANICS");
+    if wanted && on_azure {
+        r.mistake("HANDLER_TEST_PANICS", "is for tests, not for Azure");
+    }
+    wanted
+}
+
+fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
+    must_be_named(r, on_azure, "TRANSPORT_MODE");
+    if r.choice("TRANSPORT_MODE", &[("self", false), ("webpubsub", true)]) == Some(true) {
+        r.mistake("TRANSPORT_MODE", "this version does not have webpubsub yet; use self");
+    }
+    let access_key = r.parse("HUB_ACCESS_KEY", |text| {
+        if text.len() < ACCESS_KEY_MIN_BYTES {
+            return Err(format!("must be at least {ACCESS_KEY_MIN_BYTES} bytes long"));
+        }
+        AccessKey::new(text).map_err(|why| why.to_string())
+    });
+    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MAX_MS).unwrap_or_default();
+    let hub = HubName::new(&r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned()));
+    match hub {
+        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay }),
+        Err(_) => {
+            r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
+            None
+        }
+    }
+}
+
+fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
+    must_be_named(r, on_azure, "STORAGE_MODE");
+    let data_dir = r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from);
+    let file = StorageConfig::File { data_dir };
+    let choices = [("memory", Some(&StorageConfig::Memory)), ("file", Some(&file)), ("table", None)];
+    match r.choice("STORAGE_MODE", &choices) {
+        Some(None) => {
+            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
+            None
+        }
+        Some(Some(storage)) => Some(storage.clone()),
+        None => Some(StorageConfig::Memory),
+    }
+}
+
+fn queue(
+    r: &mut Reader<'_>,
+    on_azure: bool,
+    under_host: bool,
+    storage: Option<&StorageConfig>,
+) -> Option<QueueConfig> {
+    must_be_named(r, on_azure, "QUEUE_MODE");
+    let follows = r.is_set("ServiceBusConnection") || r.is_set(IDENTITY);
+    let named = r.choice("QUEUE_MODE", &[("embedded", false), ("servicebus", true)]);
+    if named.unwrap_or(follows && !on_azure) {
+        return service_bus(r, under_host);
+    }
+    let data_dir = match storage? {
+        StorageConfig::Memory => None,
+        StorageConfig::File { data_dir } => Some(data_dir.clone()),
+    };
+    Some(QueueConfig::Embedded { data_dir })
+}
+
+fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
+    if !under_host {
+        r.mistake(
+            "QUEUE_MODE",
+            "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
+        );
+    }
+    let Some(connection_string) = r.secret("ServiceBusConnection") else {
+        if r.is_set(IDENTITY) {
+            r.mistake(IDENTITY, "this version does not have identities yet; set ServiceBusConnection");
+        } else {
+            r.mistake("ServiceBusConnection", "must be set for QUEUE_MODE=servicebus");
+        }
+        return None;
+    };
+    Some(QueueConfig::ServiceBus {
+        connection_string,
+        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
+        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
+    })
+}
+
+fn auth(r: &mut Reader<'_>, on_azure: bool) -> Option<AuthConfig> {
+    must_be_named(r, on_azure, "AUTH_MODE");
+    let choices = [("anonymous", None), ("jwt", Some("jwt")), ("easyauth", Some("easyauth"))];
+    if let Some(Some(later)) = r.choice("AUTH_MODE", &choices) {
+        r.mistake("AUTH_MODE", format!("this version does not have {later} yet; use anonymous"));
+        return None;
+    }
+    Some(AuthConfig::Anonymous)
+}
+
+fn cors(r: &mut Reader<'_>, localhost: bool) -> Cors {
+    if r.text("CORS_ORIGINS").as_deref().map(str::trim) == Some("*") {
+        return Cors::Anyone;
+    }
+    match r.list("CORS_ORIGINS", origin) {
+        Some(origins) if !origins.is_empty() => Cors::Origins(origins),
+        _ if localhost => Cors::Localhost,
+        _ => Cors::Nobody,
+    }
+}
+
+/// `scheme://host[:port]`, as browsers write it: lower case, no path.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/').to_ascii_lowercase();
+    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    if authority.is_some_and(is_authority) {
+        Ok(origin)
+    } else {
+        Err("each origin must be http(s)://host[:port], without a path".to_owned())
+    }
+}
+
+fn ws_endpoint(text: &str) -> Result<WsEndpoint, String> {
+    let text = text.trim_end_matches('/');
+    let authority = text.strip_prefix("wss://").or_else(|| text.strip_prefix("ws://"));
+    if authority.is_some_and(is_authority) {
+        Ok(WsEndpoint(text.to_owned()))
+    } else {
+        Err("must be ws://host[:port] or wss://host[:port], without a path".to_owned())
+    }
+}
+
+fn is_authority(text: &str) -> bool {
+    !text.contains('@') && text.parse::<http::uri::Authority>().is_ok()
+}
+
+/// `[d.]hh:mm:ss`; `-1` is no limit, for which an hour stands.
+pub(crate) fn function_timeout(text: &str) -> Option<Duration> {
+    if text == "-1" {
+        return Some(Duration::from_secs(3600));
+    }
+    let (days, rest) = match text.split_once('.') {
+        Some((days, rest)) if rest.contains(':') => (days.parse::<u64>().ok()?, rest),
+        _ => (0, text),
+    };
+    let mut parts = rest.split(':');
+    let mut next = || parts.next()?.parse::<u64>().ok();
+    let (hours, minutes, seconds) = (next()?, next()?, next()?);
+    let in_range = days < 1_000 && hours < 24 && minutes < 60 && seconds < 60;
+    (in_range && parts.next().is_none())
+        .then(|| Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
+}
+
+/// A limit that is set and not kept would be worse than a refused start.
+fn refuse_what_is_later(r: &mut Reader<'_>) {
+    for name in ["RATE_LIMIT_USER", "RATE_LIMIT_ROOM", "RATE_LIMIT_IP"] {
+        if r.text(name).is_some_and(|text| !text.trim().eq_ignore_ascii_case("off")) {
+            r.mistake(name, "this version does not have rate limits yet; leave it out or set it to off");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+use super::{AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig};
+
+/// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
+pub struct Setting {
+    pub name: &'static str,
+    /// What may be written there.
+    pub kind: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    pub about: &'static str,
+    pub group: Group,
+    /// The value in effect.
+    pub(super) show: fn(&Config) -> Shown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Modes,
+    Network,
+    Hub,
+    ServiceBus,
+    Access,
+    Running,
+    /// Set by Azure or by the Functions host, not by people.
+    Platform,
+    /// Known names of features that this version does not have.
+    Later,
+}
+
+impl Group {
+    pub const ALL: [Self; 8] = [
+        Self::Modes,
+        Self::Network,
+        Self::Hub,
+        Self::ServiceBus,
+        Self::Access,
+        Self::Running,
+        Self::Platform,
+        Self::Later,
+    ];
+
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Modes => "Modes",
+            Self::Network => "Network",
+            Self::Hub => "Embedded hub",
+            Self::ServiceBus => "Service Bus",
+            Self::Access => "Who may do what",
+            Self::Running => "Running",
+            Self::Platform => "Set by the platform",
+            Self::Later => "Known names of later versions",
+        }
+    }
+}
+
+/// A value in effect, as far as it may be seen.
+pub(super) enum Shown {
+    Unset,
+    Hidden,
+    Value(String),
+}
+
+fn value(text: impl ToString) -> Shown {
+    Shown::Value(text.to_string())
+}
+
+fn optional(text: Option<impl ToString>) -> Shown {
+    text.map_or(Shown::Unset, value)
+}
+
+fn hidden(is_set: bool) -> Shown {
+    if is_set { Shown::Hidden } else { Shown::Unset }
+}
+
+const fn unset(_: &Config) -> Shown {
+    Shown::Unset
+}
+
+macro_rules! settings {
+    ($($group:ident { $($name:literal, $kind:literal, $default:literal, $about:literal, $show:expr;)* })*) => {
+        /// All settings, in the order in which they are shown.
+        pub static SETTINGS: &[Setting] = &[$($(Setting {
+            name: $name, kind: $kind, default: $default, about: $about, group: Group::$group, show: $show,
+        },)*)*];
+    };
+}
+
+settings! {
+    Modes {
+        "TRANSPORT_MODE", "self, webpubsub", "self; on Azure none",
+            "Who holds the clients' sockets: the embedded hub, or Azure Web PubSub (later).",
+            |c| match c.transport { TransportConfig::Embedded { .. } => value("self") };
+        "STORAGE_MODE", "memory, file, table", "memory; on Azure none",
+            "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table (later).",
+            |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file") };
+        "QUEUE_MODE", "embedded, servicebus", "servicebus when ServiceBusConnection is set, else embedded; on Azure none",
+            "Where accepted messages wait: in this process (on disk in DATA_DIR unless STORAGE_MODE=memory), or in Service Bus, from which only a Functions host receives.",
+            |c| match c.queue { QueueConfig::Embedded { .. } => value("embedded"), QueueConfig::ServiceBus { .. } => value("servicebus") };
+        "AUTH_MODE", "anonymous, jwt, easyauth", "anonymous; on Azure none",
+            "How callers prove who they are: not at all, or by token or platform (both later).",
+            |c| match c.auth { AuthConfig::Anonymous => value("anonymous") };
+        "DATA_DIR", "path", "./data",
+            "Folder of STORAGE_MODE=file, of the embedded queue and of the hub's key.",
+            |c| match &c.storage { StorageConfig::File { data_dir } => value(data_dir.display()), StorageConfig::Memory => Shown::Unset };
+    }
+    Network {
+        "PORT", "port", "5000",
+            "HTTP when run alone. 0 takes a free one.",
+            |c| match c.place { Place::Alone { http, .. } | Place::Functions { http, .. } => value(http.port()) };
+        "BIND", "IP address", "127.0.0.1",
+            "Address to listen on when run alone.",
+            |c| match c.place { Place::Alone { http, .. } | Place::Functions { http, .. } => value(http.ip()) };
+        "WS_PORT", "port", "PORT + 1; under the host none",
+            "A port of its own for the embedded hub, which is on the HTTP port too.",
+            |c| match c.place { Place::Alone { hub, .. } => value(hub.port()), Place::Functions { hub, .. } => optional(hub.map(|hub| hub.port())) };
+        "PUBLIC_WS_ENDPOINT", "ws:// or wss:// URL without path", "the address the caller used",
+            "Base of the URL that negotiate hands out: where clients reach the embedded hub. Otherwise it is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host.",
+            |c| optional(c.public_ws_endpoint.as_ref().map(super::WsEndpoint::as_str));
+        "CORS_ORIGINS", "comma list of origins, or *", "none; anonymous and alone: pages of localhost",
+            "Web pages of other origins that may call.",
+            |c| match &c.cors {
+                Cors::Nobody => Shown::Unset,
+                Cors::Localhost => value("pages of localhost"),
+                Cors::Origins(list) => value(list.join(",")),
+                Cors::Anyone => value("*"),
+            };
+    }
+    Hub {
+        "HUB_ACCESS_KEY", "secret, 32 bytes or more", "made once into DATA_DIR; with memory, made at each start",
+            "Signs client tokens, REST calls and events of the embedded hub.",
+            |c| match &c.transport { TransportConfig::Embedded { access_key, .. } => hidden(access_key.is_some()) };
+        "HUB_ACK_DELAY_MS", "milliseconds, 0 to 1000", "0",
+            "Holds acknowledgements back. Microsoft's synchronous Python client can miss one that comes within 2 ms.",
+            |c| match &c.transport { TransportConfig::Embedded { ack_delay, .. } => value(ack_delay.as_millis()) };
+        "WEBPUBSUB_HUB", "hub name", "demo_ai_chat",
+            "Name of the hub that clients of this chat connect to.",
+            |c| match &c.transport { TransportConfig::Embedded { hub, .. } => value(hub) };
+        "NEGOTIATE_ROLES", "connect, token", "connect",
+            "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
+            |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
+        "EVENTHANDLER_KEY", "secret", "none",
+            "Also asked as ?code= of the event handler, beside the signature.",
+            |c| hidden(c.event_handler_key.is_some());
+    }
+    ServiceBus {
+        "ServiceBusConnection", "connection string", "none",
+            "Service Bus with a shared access key. The name is the one in function.json.",
+            |c| hidden(matches!(c.queue, QueueConfig::ServiceBus { .. }));
+        "CHAT_QUEUE", "name", "chat-queue",
+            "Queue of direct messages.",
+            |c| match &c.queue { QueueConfig::ServiceBus { queue, .. } => value(queue), QueueConfig::Embedded { .. } => Shown::Unset };
+        "CHAT_TOPIC", "name", "chat-topic",
+            "Topic of room messages.",
+            |c| match &c.queue { QueueConfig::ServiceBus { topic, .. } => value(topic), QueueConfig::Embedded { .. } => Shown::Unset };
+    }
+    Access {
+        "ADMIN_USERS", "comma list of user ids", "none",
+            "Who may see rejected and dead letters. With AUTH_MODE=anonymous anybody can say they are one of them.",
+            |c| if c.admins.is_empty() { Shown::Unset } else {
+                value(c.admins.iter().map(crate::model::UserId::as_str).collect::<Vec<_>>().join(","))
+            };
+    }
+    Running {
+        "RUST_LOG", "filter", "info",
+            "Which log lines are written.",
+            |c| value(&c.log_filter);
+        "HANDLER_TEST_PANICS", "true, false", "false",
+            "Tests only: a request with the header x-test-panic panics, so that a test can see it survived.",
+            |c| value(c.test_panics);
+    }
+    Platform {
+        "FUNCTIONS_CUSTOMHANDLER_PORT", "port", "not under a host",
+            "The Functions host's word for where to listen. Its presence means: run under the host.",
+            |c| if c.under_host() { optional(match c.place { Place::Functions { http, .. } => Some(http.port()), Place::Alone { .. } => None }) } else { Shown::Unset };
+        "FUNCTIONS_APP_ROOT_PATH", "path", ".",
+            "Where host.json lies.",
+            |c| match &c.place { Place::Functions { app_root, .. } => value(app_root.display()), Place::Alone { .. } => Shown::Unset };
+        "AzureFunctionsJobHost__functionTimeout", "hh:mm:ss", "functionTimeout of host.json, else 00:05:00",
+            "How long the host lets an invocation run. A delivery waits for a failing dependency until 30 s before that.",
+            |c| match &c.place { Place::Functions { function_timeout, .. } => optional(function_timeout.map(|t| format!("{} s", t.as_secs()))), Place::Alone { .. } => Shown::Unset };
+        "AZURE_FUNCTIONS_ENVIRONMENT", "text", "none",
+            "Under a host anything but Development means: on Azure.", unset;
+        "FUNCTIONS_CORETOOLS_ENVIRONMENT", "text", "none",
+            "Its presence means: started by Core Tools, which buffer what the host sends.", unset;
+        "WEBSITE_INSTANCE_ID", "text", "none", "Its presence means: on Azure.", unset;
+        "WEBSITE_POD_NAME", "text", "none", "Its presence means: on Azure.", unset;
+        "WEBSITE_SKU", "text", "none", "Its presence means: on Azure.", unset;
+        "WEBSITE_SITE_NAME", "text", "none", "Its presence means: on Azure.", unset;
+    }
+    Later {
+        "WEBPUBSUB_ENDPOINT", "URL", "none", "TRANSPORT_MODE=webpubsub, with an identity.", unset;
+        "WEBPUBSUB_CONNECTION_STRING", "connection string", "none", "TRANSPORT_MODE=webpubsub, with a key.", unset;
+        "USE_MANAGED_IDENTITY", "true, false", "false", "Managed identity instead of the developer's credentials.", unset;
+        "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none", "STORAGE_MODE=table, with a key.", unset;
+        "AZURE_STORAGE_ACCOUNT", "name", "none", "STORAGE_MODE=table, with an identity.", unset;
+        "CHAT_TABLE_NAME", "name", "chatmessages", "STORAGE_MODE=table.", unset;
+        "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
+        "ServiceBusConnection__fullyQualifiedNamespace", "host name", "none", "Service Bus with an identity. Refused: this version has shared access keys only.", unset;
+        "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
+        "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
+        "AI_MODEL", "name", "none", "AI replies.", unset;
+        "JWT_ISSUER", "text", "none", "AUTH_MODE=jwt.", unset;
+        "JWT_AUDIENCE", "text", "none", "AUTH_MODE=jwt.", unset;
+        "JWT_JWKS_URL", "URL", "none", "AUTH_MODE=jwt.", unset;
+        "JWT_SECRET", "secret", "none", "AUTH_MODE=jwt.", unset;
+        "RATE_LIMIT_USER", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
+        "RATE_LIMIT_ROOM", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
+        "RATE_LIMIT_IP", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
+    }
+}

@@ -1,0 +1,144 @@
+//! What callers of the HTTP API are told when a call fails: `{"code","message","field"?}` with a status.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+
+use crate::chat::{self, Refused};
+use crate::ports::{StoreError, TransportError};
+
+/// The failures of HTTP itself; what the use cases refuse is a [`Refused`]. One table says the status and the stable
+/// `code` of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    InvalidJson,
+    InvalidUtf8,
+    InvalidBody,
+    InvalidField,
+    MissingField,
+    MissingUser,
+    BadSignature,
+    AdminsOnly,
+    NoRoute,
+    MethodNotAllowed,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    Internal,
+    Unavailable,
+}
+
+impl Kind {
+    #[must_use]
+    pub const fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::InvalidUtf8 => (StatusCode::BAD_REQUEST, "invalid_utf8"),
+            Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid_body"),
+            Self::InvalidField => (StatusCode::BAD_REQUEST, "invalid_field"),
+            Self::MissingField => (StatusCode::BAD_REQUEST, "missing_field"),
+            Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
+            Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
+            Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins_only"),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+}
+
+/// A failed call, as its caller sees it. The cause of a failure of ours is logged where it is handled and is not in here.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    field: Option<&'static str>,
+    retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        let (status, code) = kind.row();
+        Self { status, code, message: message.into(), field: None, retry_after: None }
+    }
+
+    /// A mistake in one named field.
+    pub fn field(kind: Kind, field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field), ..Self::new(kind, message) }
+    }
+
+    /// Something we depend on is away; the caller may come again in `retry_after`.
+    pub fn unavailable(message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::Unavailable, message) }
+    }
+
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(Kind::Internal, "Something failed in here; it has been logged.")
+    }
+
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+/// What the use cases refuse keeps its code; its kind decides the status.
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let status = match refused.kind {
+            chat::Kind::Invalid => StatusCode::BAD_REQUEST,
+            chat::Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            chat::Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            chat::Kind::Forbidden => StatusCode::FORBIDDEN,
+            chat::Kind::NotFound => StatusCode::NOT_FOUND,
+            chat::Kind::Conflict => StatusCode::CONFLICT,
+            chat::Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let retry_after = match refused.kind {
+            chat::Kind::Unavailable { retry_after } => Some(retry_after),
+            _ => None,
+        };
+        Self { status, code: refused.code, message: refused.message, field: refused.field, retry_after }
+    }
+}
+
+/// The store's own error is logged by the conversion it goes through.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Refused::from(error).into()
+    }
+}
+
+impl From<TransportError> for ApiError {
+    fn from(error: TransportError) -> Self {
+        Refused::from(error).into()
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body { code: self.code, message: &self.message, field: self.field };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and never 0, which would mean "at once".
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}

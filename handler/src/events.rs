@@ -1,0 +1,143 @@
+//! What clients do at their sockets, on its way into the chat: from the embedded hub in this process, and, through
+//! `functions::event_handler`, from a Web PubSub elsewhere.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use hub::{ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer};
+use serde_json::json;
+use webpubsub::payload::{JsonText, Payload};
+use webpubsub::server_frame::RequestError;
+
+use crate::chat::{Caller, Chat, Kind, Refused, Welcome};
+use crate::model::UserId;
+use crate::ports::Ids;
+
+/// The chat as an event handler.
+#[derive(Clone)]
+pub struct Events {
+    chat: Arc<Chat>,
+    ids: Arc<dyn Ids>,
+    admins: Arc<[UserId]>,
+}
+
+impl Events {
+    #[must_use]
+    pub fn new(chat: Arc<Chat>, ids: Arc<dyn Ids>, admins: &[UserId]) -> Self {
+        Self { chat, ids, admins: admins.into() }
+    }
+
+    /// Who the new connection is, and what it is given. Whoever names nobody is a guest.
+    pub async fn connect(&self, claimed: Option<&str>) -> Result<(UserId, Welcome), Refused> {
+        let user = match claimed.filter(|user| !user.is_empty()) {
+            Some(claimed) => UserId::new(claimed),
+            None => UserId::new(&format!("guest-{}", self.ids.token().get(..8).unwrap_or("0"))),
+        };
+        let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
+        let welcome = self.chat.connecting(&user).await?;
+        Ok((user, welcome))
+    }
+
+    pub async fn connected(&self, user: Option<&str>, connection: &str) {
+        let Some(user) = known(user) else { return };
+        if let Err(refused) = self.chat.connected(&user, connection).await {
+            tracing::warn!(code = refused.code, "a connection opened and its inbox could not be handed over");
+        }
+    }
+
+    pub async fn disconnected(&self, user: Option<&str>, connection: &str) {
+        let Some(user) = known(user) else { return };
+        self.chat.disconnected(&user, connection).await;
+    }
+
+    /// Handles a client's event and answers with one JSON object, or nothing.
+    ///
+    /// A refusal that a repeat cannot change is an answer too, `{"type":"error",…}`: clients repeat an event that
+    /// failed. Only what may succeed later is an `Err`.
+    pub async fn user_event(
+        &self,
+        user: Option<&str>,
+        connection: &str,
+        name: &str,
+        payload: &[u8],
+    ) -> Result<Option<Bytes>, Refused> {
+        let outcome = match known(user) {
+            Some(user) => {
+                let is_admin = self.admins.contains(&user);
+                let caller = Caller { is_admin, ..Caller::socket(user, connection) };
+                self.chat.event(&caller, name, payload).await
+            }
+            None => Err(Refused::unauthenticated("The connection has no user.")),
+        };
+        match outcome {
+            Err(refused) if !refused.is_unavailable() => Ok(Some(error_answer(&refused))),
+            outcome => outcome,
+        }
+    }
+}
+
+fn known(user: Option<&str>) -> Option<UserId> {
+    UserId::new(user?).ok()
+}
+
+fn error_answer(refused: &Refused) -> Bytes {
+    let mut error = json!({ "type": "error", "code": refused.code, "message": refused.message });
+    if let Some(field) = refused.field {
+        error["field"] = field.into();
+    }
+    Bytes::from(error.to_string())
+}
+
+#[async_trait]
+impl hub::EventHandler for Events {
+    async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
+        let claimed = event.context.user_id.as_deref().or_else(|| event.request.query.first("user_id"));
+        let (user, welcome) = Events::connect(self, claimed).await.map_err(|refused| ConnectRefused {
+            status: status(refused.kind),
+            body: refused.message.into_owned(),
+        })?;
+        Ok(ConnectAnswer {
+            user_id: Some(user.into()),
+            groups: welcome.groups,
+            roles: Some(welcome.roles),
+            ..ConnectAnswer::default()
+        })
+    }
+
+    async fn connected(&self, context: EventContext) {
+        Events::connected(self, context.user_id.as_deref(), &context.connection_id).await;
+    }
+
+    async fn disconnected(&self, context: EventContext, _reason: String) {
+        Events::disconnected(self, context.user_id.as_deref(), &context.connection_id).await;
+    }
+
+    async fn user_event(&self, event: UserEvent) -> Result<UserEventAnswer, EventFailed> {
+        let EventContext { user_id, connection_id, .. } = &event.context;
+        let answer =
+            Events::user_event(self, user_id.as_deref(), connection_id, &event.name, event.payload.as_bytes());
+        match answer.await {
+            Ok(answer) => Ok(UserEventAnswer { payload: answer.and_then(as_json), ..UserEventAnswer::default() }),
+            Err(refused) => {
+                let name = if event.reply == Reply::Invocation { refused.code } else { "InternalServerError" };
+                Err(EventFailed(RequestError { name: name.into(), message: refused.message }))
+            }
+        }
+    }
+}
+
+fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn as_json(answer: Bytes) -> Option<Payload> {
+    let text = std::str::from_utf8(&answer).ok()?;
+    JsonText::new(text).ok().map(Payload::Json)
+}

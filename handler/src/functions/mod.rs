@@ -1,0 +1,75 @@
+//! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
+
+mod call;
+mod cors;
+mod envelope;
+mod event_handler;
+mod fields;
+mod front;
+mod health;
+mod host_calls;
+mod http_json;
+mod hub_routes;
+mod inbox;
+mod letters;
+mod messages;
+mod metrics;
+mod negotiate;
+mod openapi;
+mod page;
+mod publish;
+mod readyz;
+mod rooms;
+mod routes;
+mod send_message;
+mod statistics;
+mod test_panic;
+mod trigger;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use tower_http::catch_panic::CatchPanicLayer;
+use webpubsub::key::AccessKey;
+
+pub use front::Front;
+pub use routes::{Route, table};
+pub use statistics::Statistics;
+
+use crate::chat::{Chat, Ports};
+use crate::error::ApiError;
+use crate::events::Events;
+
+/// What the routes work with, once the stores are open.
+pub struct Services {
+    pub chat: Arc<Chat>,
+    pub ports: Ports,
+    pub events: Events,
+    /// The embedded hub's own routes.
+    pub hub: Router,
+    /// Any of these may have signed an event.
+    pub event_keys: Vec<AccessKey>,
+    pub statistics: Statistics,
+    /// How long the host lets an invocation run.
+    pub function_timeout: Duration,
+}
+
+/// Everything that answers on the HTTP port.
+pub fn router(front: Front) -> Router {
+    routes::router(&front)
+        .layer(from_fn_with_state(front.clone(), cors::layer))
+        .layer(from_fn_with_state(front.clone(), test_panic::layer))
+        .layer(from_fn_with_state(front, host_calls::layer))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+}
+
+/// The hub alone, for a port of its own.
+pub fn hub_router(front: Front) -> Router {
+    Router::new()
+        .fallback(hub_routes::handle)
+        .with_state(front)
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+}

@@ -1,0 +1,38 @@
+use axum::Json;
+use axum::extract::State;
+
+use super::Front;
+use super::call::Call;
+use super::fields::JsonBytes;
+use super::send_message::Receipt;
+use crate::chat::Submission;
+use crate::error::ApiError;
+
+/// Where a message goes that names no room, or all of them.
+const DEFAULT_ROOM: &str = "general";
+
+/// `POST api/publish`: a message to a room. Room, content and sender may stand in the query as well as in the body,
+/// which may be empty then.
+pub(super) async fn handle(
+    State(front): State<Front>,
+    call: Call,
+    JsonBytes(body): JsonBytes,
+) -> Result<Json<Receipt>, ApiError> {
+    let submission = read(&call, &body)?;
+    let caller = call.caller(&front, submission.sender.as_deref().map(|sender| ("sender", sender)))?;
+    let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
+    Ok(Json(accepted.into()))
+}
+
+fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {
+    let mut submission = if body.is_empty() { Submission::default() } else { Submission::from_json(body)? };
+    let query = |names: &[&str]| names.iter().find_map(|name| call.query(name)).map(str::to_owned);
+    submission.room = submission.room.or_else(|| query(&["room_id", "room"]));
+    submission.content = submission.content.or_else(|| query(&["content", "message", "text"]));
+    submission.sender = submission.sender.or_else(|| query(&["sender", "sender_id"]));
+    submission.receiver = None;
+    if submission.room.as_deref().is_none_or(|room| room == "all") {
+        submission.room = Some(DEFAULT_ROOM.to_owned());
+    }
+    Ok(submission)
+}

@@ -1,0 +1,15 @@
+//! Rooms: create, list, read, delete, join, leave.
+
+mod create;
+mod delete;
+mod get;
+mod join;
+mod leave;
+mod list;
+
+pub(super) use create::handle as create;
+pub(super) use delete::handle as delete;
+pub(super) use get::handle as get;
+pub(super) use join::handle as join;
+pub(super) use leave::handle as leave;
+pub(super) use list::handle as list;

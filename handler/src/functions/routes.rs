@@ -1,0 +1,89 @@
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+
+use super::{
+    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page, publish,
+    readyz, rooms, send_message,
+};
+use crate::error::{ApiError, Kind};
+
+/// One call of the API. `path` stands behind `/api` and, for existing clients, also alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+}
+
+/// The routes and, since a router cannot be asked, the list of them.
+struct Routes {
+    router: Router<Front>,
+    table: Vec<Route>,
+}
+
+impl Routes {
+    fn get<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("GET", MethodFilter::GET, path, handler)
+    }
+
+    fn post<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("POST", MethodFilter::POST, path, handler)
+    }
+
+    fn add<H: Handler<T, Front>, T: 'static>(
+        mut self,
+        method: &'static str,
+        filter: MethodFilter,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.table.push(Route { method, path });
+        self.router =
+            self.router.route(path, on(filter, handler.clone())).route(&format!("/api{path}"), on(filter, handler));
+        self
+    }
+}
+
+/// Every call of the API, in one place.
+fn routes() -> Routes {
+    Routes { router: Router::new(), table: Vec::new() }
+        .post("/sendMessage", send_message::handle)
+        .post("/publish", publish::handle)
+        .get("/negotiate", negotiate::handle)
+        .post("/negotiate", negotiate::handle)
+        .post("/eventhandler", event_handler::handle)
+        .add("OPTIONS", MethodFilter::OPTIONS, "/eventhandler", event_handler::validate)
+        .get("/rooms", rooms::list)
+        .post("/rooms", rooms::create)
+        .get("/rooms/{id}", rooms::get)
+        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}", rooms::delete)
+        .post("/rooms/{id}/join", rooms::join)
+        .post("/rooms/{id}/leave", rooms::leave)
+        .get("/rooms/{id}/messages", messages::of_room)
+        .get("/messages", messages::direct)
+        .get("/inbox", inbox::list)
+        .post("/inbox/ack", inbox::acknowledge)
+        .get("/admin/letters", letters::handle)
+        .get("/health", health::handle)
+        .get("/readyz", readyz::handle)
+        .get("/metrics", metrics::handle)
+        .get("/openapi.json", openapi::handle)
+}
+
+/// The calls that the API has.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    routes().table
+}
+
+/// The API, the page at `/`, and behind them whatever is the hub's.
+pub(super) fn router(front: &Front) -> Router {
+    routes()
+        .router
+        .route("/", on(MethodFilter::GET, page::handle))
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(Kind::MethodNotAllowed, "This path has other methods; see the Allow header.")
+        })
+        .fallback(hub_routes::handle)
+        .with_state(front.clone())
+}

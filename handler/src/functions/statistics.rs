@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::chat::{Ports, groups};
+use crate::model::RoomId;
+
+/// How old a count of rooms may be: counting reads them all.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// Rooms that are counted; beyond, the answer is this number.
+const COUNTED: usize = 100_000;
+const PAGE: usize = 1_000;
+
+/// Numbers for health and metrics.
+pub struct Statistics {
+    /// Whether a group has an open connection in it.
+    is_live: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    rooms: Mutex<Option<(Instant, Rooms)>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) connections: usize,
+    pub(super) rooms: usize,
+    pub(super) active_rooms: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Rooms {
+    all: usize,
+    active: usize,
+}
+
+impl Statistics {
+    #[must_use]
+    pub fn new(is_live: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { is_live: Box::new(is_live), rooms: Mutex::new(None) }
+    }
+
+    pub(super) async fn now(&self, ports: &Ports) -> Counts {
+        let rooms = self.rooms(ports).await;
+        Counts {
+            connections: ports.transport.connections().unwrap_or_default(),
+            rooms: rooms.all,
+            active_rooms: rooms.active,
+        }
+    }
+
+    /// Held over the count on purpose: callers that come meanwhile wait for it instead of counting too.
+    async fn rooms(&self, ports: &Ports) -> Rooms {
+        let mut known = self.rooms.lock().await;
+        if let Some((at, rooms)) = *known
+            && at.elapsed() < MAX_AGE
+        {
+            return rooms;
+        }
+        let before = known.map(|(_, rooms)| rooms).unwrap_or_default();
+        let rooms = self.count(ports).await.unwrap_or(before);
+        *known = Some((Instant::now(), rooms));
+        rooms
+    }
+
+    /// `None` when the store does not answer.
+    async fn count(&self, ports: &Ports) -> Option<Rooms> {
+        let mut after: Option<RoomId> = None;
+        let mut counted = Rooms::default();
+        loop {
+            let page = ports.rooms.list(after.as_ref(), PAGE).await.ok()?;
+            counted.all += page.len();
+            counted.active += page.iter().filter(|room| (self.is_live)(&groups::room(&room.id))).count();
+            after = page.last().map(|room| room.id.clone());
+            if page.len() < PAGE || counted.all >= COUNTED {
+                return Some(counted);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Service Bus triggers. An invocation waits for failing dependencies up to its budget, because the host redelivers a
+//! failed one after 5 ms and has used up ten deliveries in 70; and it always answers JSON, because an empty answer
+//! hangs it.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use super::envelope::Invocation;
+use super::{Front, fields, test_panic};
+use crate::chat::{Fate, Patience};
+use crate::ports::Entity;
+
+/// A batch of the largest messages in base64, with their metadata. It comes from the host, so this is no defence
+/// against outsiders, only against growing without end.
+const INVOCATION_BYTES: usize = 128 * 1024 * 1024;
+/// No failure is answered sooner.
+const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
+/// Kept for what is under way when patience ends; an invocation that reaches the host's limit costs the process.
+const RESERVE: Duration = Duration::from_secs(30);
+
+/// Runs the function and answers the host: 200 when every message is where it belongs, 500 for a redelivery.
+pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Response {
+    let earliest = Instant::now() + SLOWEST_FAILURE;
+    let front = front.clone();
+    // A task of its own, so that a panic is an answer too.
+    let outcome = tokio::spawn(async move { deliver(&front, entity, request).await }).await;
+    let failure = match outcome {
+        Ok(Ok(fates)) => return answer(json!({}), &fates.iter().map(line).collect::<Vec<_>>()),
+        Ok(Err(failure)) => failure,
+        Err(_) => "the delivery panicked".to_owned(),
+    };
+    tracing::error!(?entity, "invocation failed, the host will deliver again: {failure}");
+    sleep_until(earliest).await;
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "code": "not_delivered", "message": failure }))).into_response()
+}
+
+async fn deliver(front: &Front, entity: Entity, request: Request) -> Result<Vec<Fate>, String> {
+    let (parts, body) = request.into_parts();
+    test_panic::if_asked(&front.config, &parts.headers);
+    let services = front.services().await.map_err(|_| "the stores are not open".to_owned())?;
+    let deadline = Instant::now() + services.function_timeout.saturating_sub(RESERVE);
+    let bytes = fields::read(body, &parts.headers, INVOCATION_BYTES).await;
+    let bytes = bytes.map_err(|error| format!("the invocation cannot be read: {}", error.status()))?;
+    let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(entity));
+    let messages = messages.map_err(|error| error.to_string())?;
+    let patience = Patience::Until(deadline.saturating_duration_since(Instant::now()).max(SLOWEST_FAILURE));
+    services.chat.deliver(&messages, patience).await.map_err(|error| error.to_string())
+}
+
+fn line(fate: &Fate) -> String {
+    match fate {
+        Fate::Delivered { seq, duplicate: false, .. } => format!("delivered as {seq}"),
+        Fate::Delivered { seq, duplicate: true, .. } => format!("was there already as {seq}"),
+        Fate::Rejected { code } => format!("rejected: {code}"),
+        Fate::Dead { code } => format!("parked: {code}"),
+        Fate::Waiting => "waiting".to_owned(),
+    }
+}
+
+/// The answer to an invocation in the JSON envelope.
+pub(super) fn answer(outputs: Value, logs: &[String]) -> Response {
+    Json(json!({ "Outputs": outputs, "Logs": logs, "ReturnValue": null })).into_response()
+}

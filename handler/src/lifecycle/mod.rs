@@ -1,0 +1,153 @@
+//! From start to end: the port is bound first, so that a host that waits is answered at once; the stores open behind it;
+//! when told to stop, everything that was taken is finished.
+
+mod server;
+mod signals;
+mod welcome;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::signals::Signals;
+use crate::app::{self, OpenError, Running};
+use crate::config::{Config, Place};
+use crate::functions::{self, Front};
+
+/// How long a stop may take before the process goes anyway.
+const GRACE: Duration = Duration::from_secs(9);
+/// Under the host: rest between attempts to open the stores.
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
+/// Told to stop while the host runs us. Anything but 0, after which the host would not start us again.
+const STOPPED_UNDER_HOST: u8 = 143;
+const ABORTED: u8 = 130;
+const FAILED: u8 = 1;
+
+/// Runs the program until it is told to stop.
+pub async fn serve(config: Config) -> ExitCode {
+    let config = Arc::new(config);
+    let (http, hub) = match bind(&config.place).await {
+        Ok(listeners) => listeners,
+        Err(sentence) => return failed(&sentence),
+    };
+    let front = Front::new(Arc::clone(&config));
+    let stop = CancellationToken::new();
+    let mut servers = vec![spawn(http.listener, functions::router(front.clone()), &stop)];
+    let hub_address = hub.as_ref().map(|hub| hub.address);
+    servers.extend(hub.map(|hub| spawn(hub.listener, functions::hub_router(front.clone()), &stop)));
+    welcome::log(&config);
+    welcome::tell(&config, http.address, hub_address);
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
+    let running = tokio::select! {
+        running = open(&config, &front) => running,
+        () = signals.next() => return stopped(&config),
+    };
+    match running {
+        Ok(running) => {
+            signals.next().await;
+            tracing::info!("told to stop");
+            tokio::select! {
+                () = end(running, servers, stop) => stopped(&config),
+                () = signals.next() => ExitCode::from(ABORTED),
+            }
+        }
+        Err(error) => failed(&chain(&error)),
+    }
+}
+
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+async fn bind(place: &Place) -> Result<(Bound, Option<Bound>), String> {
+    match place {
+        Place::Alone { http, hub } => Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?))),
+        Place::Functions { http, hub, .. } => {
+            let http = listen(*http, "FUNCTIONS_CUSTOMHANDLER_PORT").await?;
+            let hub = match hub {
+                Some(hub) => Some(listen(*hub, "WS_PORT").await?),
+                None => None,
+            };
+            Ok((http, hub))
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, name: &str) -> Result<Bound, String> {
+    let sentence = |error| format!("{name}: {address} cannot be listened on: {error}");
+    let listener = TcpListener::bind(address).await.map_err(sentence)?;
+    let address = listener.local_addr().map_err(sentence)?;
+    Ok(Bound { listener, address })
+}
+
+fn spawn(listener: TcpListener, router: Router, stop: &CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(server::serve(listener, router, stop.clone()))
+}
+
+/// Alone, a store that cannot be opened ends the program. Under the host that would end the host too, so it is tried
+/// again; meanwhile callers get 503 and the queue keeps its messages.
+async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
+    loop {
+        match app::open(config).await {
+            Ok((services, running)) => {
+                front.open(services);
+                tracing::info!("ready");
+                return Ok(running);
+            }
+            Err(error) if config.under_host() => {
+                tracing::error!("not ready, trying again: {}", chain(&error));
+                tokio::time::sleep(OPEN_AGAIN).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// No more connections; clients are told to reconnect, messages in hand finished, files closed; requests under way
+/// answered meanwhile.
+async fn end(running: Running, servers: Vec<JoinHandle<()>>, stop: CancellationToken) {
+    stop.cancel();
+    let requests = async {
+        for server in servers {
+            let _ = server.await;
+        }
+    };
+    let requests = tokio::time::timeout(GRACE / 3, requests).await;
+    if requests.is_err() {
+        tracing::warn!("requests under way were not finished in time");
+    }
+    running.stop(GRACE * 2 / 3).await;
+    tracing::info!("stopped");
+}
+
+fn stopped(config: &Config) -> ExitCode {
+    if config.under_host() { ExitCode::from(STOPPED_UNDER_HOST) } else { ExitCode::SUCCESS }
+}
+
+#[expect(clippy::print_stderr, reason = "what ends the program is said where a person or the host looks for it")]
+fn failed(sentence: &str) -> ExitCode {
+    eprintln!("handler: {sentence}");
+    ExitCode::from(FAILED)
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

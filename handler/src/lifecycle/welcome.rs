@@ -1,0 +1,49 @@
+use std::net::SocketAddr;
+
+use crate::app::wiring;
+use crate::config::{Config, StorageConfig, TransportConfig};
+
+/// The first log line of every start: which adapter serves which port.
+pub(super) fn log(config: &Config) {
+    let [(_, transport), (_, storage), (_, queue)] = wiring(config);
+    tracing::info!(
+        transport,
+        storage,
+        queue,
+        on_azure = config.on_azure,
+        "chat-functions {} starts",
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
+/// Alone, a person is looking: where everything is, and what to try.
+#[expect(clippy::print_stdout, reason = "it is meant for the person who started the program")]
+pub(super) fn tell(config: &Config, http: SocketAddr, hub: Option<SocketAddr>) {
+    if config.under_host() {
+        return;
+    }
+    let TransportConfig::Embedded { hub: name, .. } = &config.transport;
+    let base = format!("http://{}", reachable(http));
+    println!("\n  API      {base}/");
+    if let Some(hub) = hub {
+        println!("  Hub      ws://{}/client/hubs/{name} (also on the API's port)", reachable(hub));
+    }
+    match &config.storage {
+        StorageConfig::Memory => println!("  Storage  memory: gone at the end; STORAGE_MODE=file keeps it"),
+        StorageConfig::File { data_dir } => println!("  Storage  files in {}", data_dir.display()),
+    }
+    println!(
+        "\n  Try it:\n    curl -X POST {base}/api/sendMessage -H 'content-type: application/json' \\\n      \
+         -d '{{\"SenderID\":\"ann\",\"RoomID\":\"general\",\"MessageText\":\"hello\"}}'\n    \
+         curl {base}/api/rooms/general/messages\n"
+    );
+}
+
+/// An address that a program on this machine can call.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
+        _ => address,
+    }
+}

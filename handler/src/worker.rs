@@ -1,0 +1,116 @@
+//! The embedded worker: pumps the queue into the chat where no Functions host does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::chat::{Chat, Fate, Patience};
+use crate::ports::{Deliveries, Delivery, Received};
+
+/// Before a message that could not be delivered comes again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// Sessions in work at once.
+    pub sessions: usize,
+    /// Messages of one session taken and appended together.
+    pub batch: usize,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self { sessions: 64, batch: 32 }
+    }
+}
+
+/// Takes messages until it is stopped. Dropping it gives back what is in hand.
+pub struct Worker {
+    stop: CancellationToken,
+    abandon: CancellationToken,
+    pump: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts pumping, in tasks of its own.
+    #[must_use]
+    pub fn start(chat: Arc<Chat>, deliveries: Arc<dyn Deliveries>, options: WorkerOptions) -> Self {
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let pump = Pump { chat, deliveries, options, stop: stop.clone(), abandon: abandon.clone() };
+        let pump = Some(tokio::spawn(pump.run()));
+        Self { stop, abandon, pump }
+    }
+
+    /// Takes no more messages and waits until those in hand are finished. One whose dependency is away keeps it waiting:
+    /// bound it with a timeout. Dropping the future gives back what is still in hand.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(pump) = self.pump.take() {
+            let _ = pump.await;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.abandon.cancel();
+    }
+}
+
+struct Pump {
+    chat: Arc<Chat>,
+    deliveries: Arc<dyn Deliveries>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+impl Pump {
+    async fn run(self) {
+        let permits = Arc::new(Semaphore::new(self.options.sessions.max(1)));
+        let tasks = TaskTracker::new();
+        while let Some(Ok(permit)) = self.stop.run_until_cancelled(Arc::clone(&permits).acquire_owned()).await
+        {
+            let receive = self.deliveries.receive(self.options.batch.max(1));
+            let Some(batch) = self.stop.run_until_cancelled(receive).await else { break };
+            let (chat, abandon) = (Arc::clone(&self.chat), self.abandon.clone());
+            tasks.spawn(async move {
+                // Dropped deliveries go back to the queue.
+                abandon.run_until_cancelled_owned(handle(&chat, batch)).await;
+                drop(permit);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+/// Delivers what was taken of one session, and settles each message by what became of it.
+async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
+    let messages: Vec<&Received> = batch.iter().map(|delivery| delivery.message()).collect();
+    let fates = match chat.deliver(&messages, Patience::Forever).await {
+        Ok(fates) => fates,
+        Err(not_delivered) => not_delivered.fates,
+    };
+    let (mut settled, mut waiting) = (Vec::with_capacity(batch.len()), Vec::new());
+    for (delivery, fate) in batch.into_iter().zip(fates) {
+        if fate == Fate::Waiting {
+            waiting.push(delivery);
+        } else {
+            settled.push(delivery.complete());
+        }
+    }
+    for error in join_all(settled).await.into_iter().filter_map(Result::err) {
+        // It comes again, and the log knows it.
+        tracing::warn!(error = &error as &dyn std::error::Error, "a delivered message stays in the queue");
+    }
+    for delivery in waiting {
+        delivery.abandon(AGAIN_AFTER).await;
+    }
+}
