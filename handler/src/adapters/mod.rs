@@ -1,5 +1,13 @@
-//! The technologies behind the ports, one folder each. Adapters never import each other; what several of them build on
-//! (the embedded engine, the Azure clients) has a folder of its own.
+//! The technologies behind the ports: one folder each, and in it one file per port. Adapters never import each other;
+//! what several of them build on (the embedded engine, the log's rules) stands beside them.
 
+pub mod clock;
 pub mod engine;
+pub mod faulty;
+pub mod file;
+mod log_rules;
+pub mod memory;
 pub mod queue;
+
+#[cfg(test)]
+mod log_model_tests;

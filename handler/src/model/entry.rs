@@ -15,7 +15,8 @@ pub enum Change {
         content: String,
         by: UserId,
     },
-    /// Blanks the target's content, in its state and in its entry; row and number stay. Idempotent.
+    /// Blanks the target's content and attachment, in its state, its entry and the entries of its edits; rows and
+    /// numbers stay. Refused when the target is no message. Idempotent.
     Delete {
         target: u64,
         by: UserId,
@@ -23,6 +24,7 @@ pub enum Change {
         reason: Option<String>,
     },
     /// Sets (`on`) or takes away one user's emoji; setting what is set changes nothing.
+    /// Refused when the target is deleted or no message.
     Reaction {
         target: u64,
         emoji: String,

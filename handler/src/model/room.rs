@@ -53,3 +53,11 @@ pub struct ReadMark {
     pub seq: u64,
     pub number: u64,
 }
+
+impl ReadMark {
+    /// The farther of the two, in each part: a mark is never lowered.
+    #[must_use]
+    pub fn raised_to(self, other: Self) -> Self {
+        Self { seq: self.seq.max(other.seq), number: self.number.max(other.number) }
+    }
+}

@@ -59,3 +59,11 @@ pub struct Letter {
     #[serde(flatten)]
     pub letter: NewLetter,
 }
+
+impl NewLetter {
+    /// The id it is stored under. The time has a fixed width, so ids sort by it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}_{}", self.at, self.key)
+    }
+}

@@ -44,6 +44,9 @@ pub struct InboxKey {
 }
 
 impl InboxKey {
+    /// Not after any other key.
+    pub const FIRST: Self = Self { at: Timestamp::from_millis(0), marker: Marker::from_bytes([0; 32]) };
+
     /// `2026-11-21T09-37-09.123Z_<64 hex digits>`: the row key, and the opaque cursor of a page.
     #[must_use]
     pub fn to_text(self) -> String {

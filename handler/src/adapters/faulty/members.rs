@@ -1,0 +1,67 @@
+use async_trait::async_trait;
+
+use super::Faulty;
+use crate::model::{Member, ReadMark, RoomId, UserId};
+use crate::ports::{Members, StoreError};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Members + ?Sized> Members for Faulty<P> {
+    async fn add(&self, room: &RoomId, member: &Member) -> Result<Member, StoreError> {
+        self.call("members.add", self.inner.add(room, member)).await
+    }
+
+    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError> {
+        self.call("members.confirm", self.inner.confirm(room, user, joined_seq)).await
+    }
+
+    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        self.call("members.remove", self.inner.remove(room, user)).await
+    }
+
+    async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+        self.call("members.get", self.inner.get(room, user)).await
+    }
+
+    async fn count(&self, room: &RoomId) -> Result<usize, StoreError> {
+        self.call("members.count", self.inner.count(room)).await
+    }
+
+    async fn list(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Member>, StoreError> {
+        self.call("members.list", self.inner.list(room, after, limit)).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        self.call("members.rooms_of", self.inner.rooms_of(user, after, limit)).await
+    }
+
+    async fn raise_mark(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        mark: ReadMark,
+    ) -> Result<Option<ReadMark>, StoreError> {
+        self.call("members.raise_mark", self.inner.raise_mark(room, user, mark)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemoryMembers;
+
+    crate::contract_suite!(members, || Faulty::new(Arc::new(MemoryMembers::new()), Faults::default()));
+}

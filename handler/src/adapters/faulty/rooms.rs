@@ -1,0 +1,40 @@
+use async_trait::async_trait;
+
+use super::Faulty;
+use crate::model::{Room, RoomId};
+use crate::ports::{CreateRoomError, Rooms, StoreError};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Rooms + ?Sized> Rooms for Faulty<P> {
+    async fn create(&self, room: &Room) -> Result<(), CreateRoomError> {
+        self.call("rooms.create", self.inner.create(room)).await
+    }
+
+    async fn get(&self, id: &RoomId) -> Result<Option<Room>, StoreError> {
+        self.call("rooms.get", self.inner.get(id)).await
+    }
+
+    async fn list(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        self.call("rooms.list", self.inner.list(after, limit)).await
+    }
+
+    async fn update(&self, room: &Room) -> Result<bool, CreateRoomError> {
+        self.call("rooms.update", self.inner.update(room)).await
+    }
+
+    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
+        self.call("rooms.delete", self.inner.delete(id)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemoryRooms;
+
+    crate::contract_suite!(rooms, || Faulty::new(Arc::new(MemoryRooms::new()), Faults::default()));
+}

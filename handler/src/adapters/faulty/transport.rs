@@ -1,0 +1,44 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Faulty;
+use crate::model::UserId;
+use crate::ports::{ClientAccess, Transport, TransportError};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Transport + ?Sized> Transport for Faulty<P> {
+    async fn publish(&self, group: &str, json: Bytes, excluded: &[String]) -> Result<(), TransportError> {
+        self.call("transport.publish", self.inner.publish(group, json, excluded)).await
+    }
+
+    async fn send_to_connection(&self, connection: &str, json: Bytes) -> Result<(), TransportError> {
+        self.call("transport.send_to_connection", self.inner.send_to_connection(connection, json)).await
+    }
+
+    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+        self.call("transport.admit", self.inner.admit(user, group)).await
+    }
+
+    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+        self.call("transport.expel", self.inner.expel(user, group)).await
+    }
+
+    async fn client_access(
+        &self,
+        user: &UserId,
+        roles: &[String],
+        base: &str,
+    ) -> Result<ClientAccess, TransportError> {
+        self.call("transport.client_access", self.inner.client_access(user, roles, base)).await
+    }
+
+    /// A count costs nothing and cannot fail.
+    fn connections(&self) -> Option<usize> {
+        self.inner.connections()
+    }
+
+    async fn check(&self) -> Result<(), TransportError> {
+        self.call("transport.check", self.inner.check()).await
+    }
+}

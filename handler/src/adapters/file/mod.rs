@@ -1,0 +1,22 @@
+//! Everything in one embedded database, kept over restarts and crashes: an `Ok` is on disk.
+//! `docs/decisions/003-file-layout.md` describes tables, keys and values.
+
+mod dead_letters;
+mod inbox;
+mod keys;
+mod log;
+mod log_rows;
+mod members;
+mod rooms;
+mod rows;
+mod sent_marks;
+mod sweep;
+
+pub use dead_letters::FileDeadLetters;
+pub use inbox::FileInbox;
+pub use log::FileLog;
+pub use members::FileMembers;
+pub use rooms::FileRooms;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! What an append does to a conversation, worked out before anything is written. Pure: an adapter lends a view of its
+//! rows, and writes the [`Plan`] in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, Timestamp};
+use crate::ports::{LogError, NewEntry, Outcome, Refusal, StoreError};
+
+/// The rows of one conversation as they stand before the append.
+pub(crate) trait Rows {
+    fn marker(&self, marker: &Marker) -> Result<Option<Position>, StoreError>;
+    fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError>;
+    /// `seq` of every edit of the message.
+    fn edits(&self, target: u64) -> Result<Vec<u64>, StoreError>;
+}
+
+/// What a marker remembers: the place its entry got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) seq: u64,
+    pub(crate) number: u64,
+    pub(crate) at: Timestamp,
+}
+
+/// The rows to write, all or none, and what to answer.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) head: Head,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) states: BTreeMap<u64, MessageState>,
+    pub(crate) markers: BTreeMap<Marker, Position>,
+    /// (target, `seq` of the edit): which entries a later deletion has to blank besides its target.
+    pub(crate) edits: BTreeSet<(u64, u64)>,
+    /// Stored entries that lose their content, see [`blank`].
+    pub(crate) blanked: BTreeSet<u64>,
+}
+
+/// Works the entries into the conversation, in their order.
+pub(crate) fn plan(head: Option<Head>, rows: &impl Rows, entries: Vec<NewEntry>) -> Result<Plan, LogError> {
+    let head = head.ok_or(LogError::NotOpen)?;
+    let first_seq = head.seq + 1;
+    let plan = Plan {
+        outcomes: Vec::with_capacity(entries.len()),
+        head,
+        entries: Vec::with_capacity(entries.len()),
+        states: BTreeMap::new(),
+        markers: BTreeMap::new(),
+        edits: BTreeSet::new(),
+        blanked: BTreeSet::new(),
+    };
+    let mut planner = Planner { rows, first_seq, plan };
+    for entry in entries {
+        let outcome = planner.append(entry)?;
+        planner.plan.outcomes.push(outcome);
+    }
+    Ok(planner.plan)
+}
+
+/// Takes the content out of an entry; place, sender and id stay.
+pub(crate) fn blank(change: &mut Change) {
+    match change {
+        Change::Message(message) => blank_message(message),
+        Change::Edit { content, .. } => content.clear(),
+        _ => {}
+    }
+}
+
+fn blank_message(message: &mut NewMessage) {
+    message.content.clear();
+    message.attachment_url = None;
+}
+
+struct Planner<'a, R> {
+    rows: &'a R,
+    /// `seq` of the first entry of this plan.
+    first_seq: u64,
+    plan: Plan,
+}
+
+impl<R: Rows> Planner<'_, R> {
+    fn append(&mut self, new: NewEntry) -> Result<Outcome, LogError> {
+        if let Some(marker) = &new.marker
+            && let Some(Position { seq, number, at }) = self.position(marker)?
+        {
+            return Ok(Outcome::Duplicate { seq, number, at });
+        }
+        if self.plan.head.closed {
+            return Err(LogError::Closed);
+        }
+        let (seq, at) = (self.plan.head.seq + 1, new.at);
+        let number = self.plan.head.count + u64::from(matches!(new.change, Change::Message(_)));
+        let entry = Entry { seq, number, at, change: new.change };
+        if let Some(refusal) = self.shape(&entry)? {
+            return Ok(Outcome::Refused(refusal));
+        }
+        if let Some(marker) = new.marker {
+            self.plan.markers.insert(marker, Position { seq, number, at });
+        }
+        self.plan.head.seq = seq;
+        self.plan.head.count = number;
+        self.plan.head.closed = matches!(entry.change, Change::RoomDeleted { .. });
+        self.plan.entries.push(entry);
+        Ok(Outcome::Appended { seq, number, at })
+    }
+
+    fn position(&self, marker: &Marker) -> Result<Option<Position>, StoreError> {
+        match self.plan.markers.get(marker) {
+            Some(position) => Ok(Some(*position)),
+            None => self.rows.marker(marker),
+        }
+    }
+
+    fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError> {
+        match self.plan.states.get(&seq) {
+            Some(state) => Ok(Some(state.clone())),
+            // Rows below the floor may be still there, but are gone for everybody.
+            None if seq <= self.plan.head.floor => Ok(None),
+            None => self.rows.state(seq),
+        }
+    }
+
+    /// Works the entry into the state of the message it is about, or says why it may not.
+    fn shape(&mut self, entry: &Entry) -> Result<Option<Refusal>, StoreError> {
+        let target = match &entry.change {
+            Change::Message(message) => {
+                self.plan.states.insert(entry.seq, new_state(entry, message));
+                return Ok(None);
+            }
+            Change::Edit { target, .. } | Change::Delete { target, .. } | Change::Reaction { target, .. } => {
+                *target
+            }
+            Change::Joined { .. }
+            | Change::Left { .. }
+            | Change::RoomChanged { .. }
+            | Change::RoomDeleted { .. } => return Ok(None),
+        };
+        let Some(mut state) = self.state(target)? else {
+            return Ok(Some(Refusal::NoSuchMessage));
+        };
+        if state.deleted_at.is_some() && !matches!(entry.change, Change::Delete { .. }) {
+            return Ok(Some(Refusal::MessageDeleted));
+        }
+        match &entry.change {
+            Change::Edit { content, .. } => {
+                state.message.content.clone_from(content);
+                state.edited_at = Some(entry.at);
+                self.plan.edits.insert((target, entry.seq));
+            }
+            Change::Delete { .. } if state.deleted_at.is_none() => {
+                blank_message(&mut state.message);
+                state.deleted_at = Some(entry.at);
+                self.blank_entries_of(target)?;
+            }
+            Change::Reaction { emoji, by, on: true, .. } => {
+                state.reactions.entry(emoji.clone()).or_default().insert(by.clone());
+            }
+            Change::Reaction { emoji, by, on: false, .. } => {
+                if let Some(users) = state.reactions.get_mut(emoji) {
+                    users.remove(by);
+                    if users.is_empty() {
+                        state.reactions.remove(emoji);
+                    }
+                }
+            }
+            _ => {}
+        }
+        state.as_of = entry.seq;
+        self.plan.states.insert(target, state);
+        Ok(None)
+    }
+
+    /// A message's content stands in its own entry and in those of its edits.
+    fn blank_entries_of(&mut self, target: u64) -> Result<(), StoreError> {
+        let planned = self.plan.edits.range((target, 0)..=(target, u64::MAX)).map(|(_, edit)| *edit);
+        let mut seqs: Vec<u64> = planned.chain([target]).collect();
+        if target < self.first_seq {
+            seqs.extend(self.rows.edits(target)?);
+        }
+        for seq in seqs {
+            match seq.checked_sub(self.first_seq) {
+                None => {
+                    self.plan.blanked.insert(seq);
+                }
+                Some(index) => {
+                    let entry =
+                        usize::try_from(index).ok().and_then(|index| self.plan.entries.get_mut(index));
+                    if let Some(entry) = entry {
+                        blank(&mut entry.change);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_state(entry: &Entry, message: &NewMessage) -> MessageState {
+    MessageState {
+        seq: entry.seq,
+        number: entry.number,
+        at: entry.at,
+        message: message.clone(),
+        as_of: entry.seq,
+        edited_at: None,
+        deleted_at: None,
+        reactions: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::data::{delete, edit, message, new, user};
+
+    struct Nothing;
+    impl Rows for Nothing {
+        fn marker(&self, _: &Marker) -> Result<Option<Position>, StoreError> {
+            Ok(None)
+        }
+        fn state(&self, _: u64) -> Result<Option<MessageState>, StoreError> {
+            Ok(None)
+        }
+        fn edits(&self, _: u64) -> Result<Vec<u64>, StoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_message_made_edited_and_deleted_in_one_call_leaves_no_content() {
+        let entries = [message("1", "secret"), edit(1, "still secret"), delete(1)].map(new).to_vec();
+        let plan = plan(Some(Head::default()), &Nothing, entries).unwrap();
+        assert!(!format!("{plan:?}").contains("secret"), "{plan:?}");
+        assert_eq!(plan.head.seq, 3);
+        assert_eq!(plan.states[&1].as_of, 3);
+        assert!(plan.blanked.is_empty(), "nothing of it is stored yet");
+    }
+
+    #[test]
+    fn nothing_follows_the_deletion_of_the_room() {
+        let entries = [Change::RoomDeleted { by: user("ann") }, message("1", "late")].map(new).to_vec();
+        assert!(matches!(plan(Some(Head::default()), &Nothing, entries), Err(LogError::Closed)));
+    }
+
+    #[test]
+    fn a_row_below_the_floor_is_no_target() {
+        let head = Head { seq: 9, count: 9, floor: 5, ..Head::default() };
+        struct Leftover;
+        impl Rows for Leftover {
+            fn marker(&self, _: &Marker) -> Result<Option<Position>, StoreError> {
+                Ok(None)
+            }
+            fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError> {
+                let Change::Message(message) = message("m", "old") else { return Ok(None) };
+                let entry = Entry {
+                    seq,
+                    number: seq,
+                    at: Timestamp::default(),
+                    change: Change::Message(message.clone()),
+                };
+                Ok(Some(new_state(&entry, &message)))
+            }
+            fn edits(&self, _: u64) -> Result<Vec<u64>, StoreError> {
+                Ok(Vec::new())
+            }
+        }
+        let plan = plan(Some(head), &Leftover, vec![new(edit(5, "x")), new(edit(6, "x"))]).unwrap();
+        assert_eq!(plan.outcomes[0], Outcome::Refused(Refusal::NoSuchMessage));
+        assert!(matches!(plan.outcomes[1], Outcome::Appended { seq: 10, .. }));
+    }
+}

@@ -1,0 +1,569 @@
+//! The contract of [`Log`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::data::{
+    at, conversation, delete, edit, joined, marked, message, message_by, new, odd_texts, react, room_deleted,
+    user,
+};
+use crate::model::{Change, ConversationId, Entry, Head, MessageState, NewMessage};
+use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Refusal};
+
+async fn append(log: &impl Log, tea: &ConversationId, entries: Vec<NewEntry>) -> Vec<Outcome> {
+    log.append(tea, entries).await.unwrap()
+}
+
+async fn append_one(log: &impl Log, tea: &ConversationId, change: Change) -> Outcome {
+    append(log, tea, vec![new(change)]).await.remove(0)
+}
+
+async fn head(log: &impl Log, tea: &ConversationId) -> Head {
+    log.head(tea).await.unwrap().unwrap()
+}
+
+async fn entries(log: &impl Log, tea: &ConversationId, after: u64) -> Vec<Entry> {
+    log.entries(tea, after, usize::MAX).await.unwrap().unwrap().entries
+}
+
+async fn messages(log: &impl Log, tea: &ConversationId, page: Page, limit: usize) -> Vec<MessageState> {
+    log.messages(tea, page, limit).await.unwrap().unwrap().messages
+}
+
+/// `seq` of the messages of a page.
+async fn seqs(log: &impl Log, tea: &ConversationId, page: Page, limit: usize) -> Vec<u64> {
+    messages(log, tea, page, limit).await.iter().map(|state| state.seq).collect()
+}
+
+async fn state(log: &impl Log, tea: &ConversationId, seq: u64) -> MessageState {
+    messages(log, tea, Page::After(seq - 1), 1).await.remove(0)
+}
+
+/// A log with an open conversation.
+async fn opened<L: Log>(make: impl AsyncFn() -> L) -> (L, ConversationId) {
+    let (log, tea) = (make().await, conversation("tea"));
+    log.open(&tea).await.unwrap();
+    (log, tea)
+}
+
+fn appended(seq: u64, number: u64) -> Outcome {
+    Outcome::Appended { seq, number, at: at(0) }
+}
+
+fn duplicate(seq: u64, number: u64) -> Outcome {
+    Outcome::Duplicate { seq, number, at: at(0) }
+}
+
+pub async fn opening_makes_a_head_and_changes_nothing_when_it_is_there<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = (make().await, conversation("tea"));
+    assert_eq!(log.head(&tea).await.unwrap(), None);
+    assert_eq!(log.open(&tea).await.unwrap(), Head::default());
+    append_one(&log, &tea, message("1", "hi")).await;
+    let expected = Head { seq: 1, count: 1, ..Head::default() };
+    assert_eq!(log.open(&tea).await.unwrap(), expected);
+    assert_eq!(head(&log, &tea).await, expected);
+}
+
+pub async fn an_append_never_makes_a_head<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = (make().await, conversation("tea"));
+    for entries in [vec![], vec![new(message("1", "hi"))], vec![marked(&tea, "1", message("1", "hi"))]] {
+        assert!(matches!(log.append(&tea, entries).await, Err(LogError::NotOpen)));
+    }
+    log.mark_sent(&tea, 3).await.unwrap();
+    log.trim(&tea, 3).await.unwrap();
+    assert_eq!(log.head(&tea).await.unwrap(), None);
+    assert_eq!(log.messages(&tea, Page::Newest, 10).await.unwrap(), None);
+    assert_eq!(log.entries(&tea, 0, 10).await.unwrap(), None);
+}
+
+pub async fn entries_are_numbered_without_gaps_and_messages_alone<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    assert_eq!(append_one(&log, &tea, joined("ann")).await, appended(1, 0));
+    let outcomes =
+        append(&log, &tea, vec![new(message("1", "a")), new(message("2", "b")), new(joined("bob"))]).await;
+    assert_eq!(outcomes, [appended(2, 1), appended(3, 2), appended(4, 2)]);
+    assert_eq!(append_one(&log, &tea, message("3", "c")).await, appended(5, 3));
+    let numbers: Vec<_> =
+        entries(&log, &tea, 0).await.iter().map(|entry| (entry.seq, entry.number)).collect();
+    assert_eq!(numbers, [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3)]);
+    let states: Vec<_> =
+        messages(&log, &tea, Page::Newest, 9).await.iter().map(|state| (state.seq, state.number)).collect();
+    assert_eq!(states, [(2, 1), (3, 2), (5, 3)]);
+    assert_eq!(head(&log, &tea).await, Head { seq: 5, count: 3, ..Head::default() });
+    assert_eq!(append(&log, &tea, vec![]).await, []);
+}
+
+pub async fn conversations_count_for_themselves<L: Log>(make: impl AsyncFn() -> L) {
+    let log = make().await;
+    let direct = ConversationId::direct(&user("ann"), &user("bob"));
+    let all = ["a", "a-", "a0", "ab", "A", "_", "-"].map(conversation).into_iter().chain([direct]);
+    let all: Vec<_> = all.collect();
+    for (count, one) in (1..).zip(&all) {
+        log.open(one).await.unwrap();
+        for n in 1..=count {
+            assert_eq!(append_one(&log, one, message("same", one.as_str())).await, appended(n, n));
+        }
+    }
+    for (count, one) in (1..).zip(&all) {
+        assert_eq!(head(&log, one).await.seq, count);
+        let read = entries(&log, one, 0).await;
+        assert_eq!(read.len() as u64, count);
+        assert!(read.iter().all(|entry| entry.change == message("same", one.as_str())), "{one}");
+        assert_eq!(messages(&log, one, Page::Newest, 99).await.len() as u64, count);
+        assert_eq!(messages(&log, one, Page::Before(u64::MAX), 99).await.len() as u64, count);
+        assert_eq!(messages(&log, one, Page::After(0), 99).await.len() as u64, count);
+    }
+    log.trim(&all[0], 1).await.unwrap();
+    assert_eq!(entries(&log, &all[0], 0).await, []);
+    assert_eq!(entries(&log, &all[1], 0).await.len(), 2);
+}
+
+pub async fn concurrent_appenders_leave_no_gap<L: Log + 'static>(make: impl AsyncFn() -> L) {
+    const APPENDERS: u64 = 8;
+    const CALLS: u64 = 12;
+    let (log, tea) = opened(make).await;
+    let log = Arc::new(log);
+    let appenders = (0..APPENDERS).map(|n| {
+        let (log, tea, name) = (Arc::clone(&log), tea.clone(), format!("user{n}"));
+        tokio::spawn(async move {
+            for call in 0..CALLS {
+                let batch =
+                    (0..=call % 3).map(|i| new(message_by(&name, &format!("{call}-{i}"), "x"))).collect();
+                append(&*log, &tea, batch).await;
+            }
+        })
+    });
+    for appender in appenders.collect::<Vec<_>>() {
+        appender.await.unwrap();
+    }
+    let expected: u64 = APPENDERS * (0..CALLS).map(|call| call % 3 + 1).sum::<u64>();
+    let all = entries(&*log, &tea, 0).await;
+    assert_eq!(all.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=expected).collect::<Vec<_>>());
+    assert!(all.iter().all(|entry| entry.number == entry.seq));
+    for n in 0..APPENDERS {
+        let sender = user(&format!("user{n}"));
+        let ids: Vec<_> = all
+            .iter()
+            .filter_map(|entry| match &entry.change {
+                Change::Message(message) if message.sender == sender => Some(message.id.to_string()),
+                _ => None,
+            })
+            .collect();
+        let sent: Vec<_> =
+            (0..CALLS).flat_map(|call| (0..=call % 3).map(move |i| format!("{call}-{i}"))).collect();
+        assert_eq!(ids, sent, "a sender's order");
+    }
+}
+
+pub async fn readers_never_see_an_entry_without_its_predecessor<L: Log + 'static>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let log = Arc::new(log);
+    let writer = {
+        let (log, tea) = (Arc::clone(&log), tea.clone());
+        tokio::spawn(async move {
+            for n in 0..40 {
+                append(&*log, &tea, vec![new(message(&n.to_string(), "x")), new(joined("bob"))]).await;
+            }
+        })
+    };
+    let mut last = 0;
+    while !writer.is_finished() {
+        let page = log.entries(&tea, 0, usize::MAX).await.unwrap().unwrap();
+        let count = page.entries.len() as u64;
+        assert!((1..).zip(&page.entries).all(|(seq, entry)| entry.seq == seq), "a gap");
+        assert!(page.head.seq >= count, "the head is not older than the entries");
+        assert_eq!(count % 2, 0, "half of a call is visible");
+        assert!(count >= last, "what was visible stays so");
+        last = count;
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
+    assert_eq!(entries(&*log, &tea, 0).await.len(), 80);
+}
+
+pub async fn a_marker_counts_once<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let once = |id: &str| marked(&tea, id, message(id, id));
+    let in_one_call = append(&log, &tea, vec![once("a"), once("a"), once("b"), once("a")]).await;
+    assert_eq!(in_one_call, [appended(1, 1), duplicate(1, 1), appended(2, 2), duplicate(1, 1)]);
+    let across_calls = append(&log, &tea, vec![once("b"), once("c"), once("a")]).await;
+    assert_eq!(across_calls, [duplicate(2, 2), appended(3, 3), duplicate(1, 1)]);
+    let late = NewEntry { at: at(99), change: message("a", "something else"), ..once("a") };
+    assert_eq!(append(&log, &tea, vec![late]).await, [duplicate(1, 1)], "position and time are the first's");
+    assert_eq!(entries(&log, &tea, 0).await.len(), 3);
+    assert_eq!(state(&log, &tea, 1).await.message.content, "a");
+    assert_eq!(append_one(&log, &tea, message("a", "a")).await, appended(4, 4), "without a marker it is new");
+}
+
+pub async fn a_marker_counts_once_whoever_races<L: Log + 'static>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let log = Arc::new(log);
+    let racers = (0..8).map(|n| {
+        let (log, tea) = (Arc::clone(&log), tea.clone());
+        tokio::spawn(async move {
+            let own = new(message_by("bob", &n.to_string(), "own"));
+            append(&*log, &tea, vec![own, marked(&tea, "same", message("same", "x"))]).await.remove(1)
+        })
+    });
+    let mut outcomes = Vec::new();
+    for racer in racers.collect::<Vec<_>>() {
+        outcomes.push(racer.await.unwrap());
+    }
+    let first: Vec<_> =
+        outcomes.iter().filter_map(|o| matches!(o, Outcome::Appended { .. }).then_some(o.clone())).collect();
+    let [Outcome::Appended { seq, number, at }] = first[..] else { panic!("appended {} times", first.len()) };
+    let others = outcomes.iter().filter(|o| **o == Outcome::Duplicate { seq, number, at }).count();
+    assert_eq!(others, 7);
+    assert_eq!(head(&*log, &tea).await.count, 9);
+}
+
+pub async fn a_marker_outlives_trim_close_and_reopening<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let once = || marked(&tea, "a", message("a", "x"));
+    append(&log, &tea, vec![once(), new(delete(1))]).await;
+    assert_eq!(append(&log, &tea, vec![once()]).await, [duplicate(1, 1)], "after its deletion");
+    log.trim(&tea, 2).await.unwrap();
+    assert_eq!(append(&log, &tea, vec![once()]).await, [duplicate(1, 1)], "after trim");
+    append_one(&log, &tea, room_deleted()).await;
+    assert_eq!(
+        append(&log, &tea, vec![once(), once()]).await,
+        [duplicate(1, 1), duplicate(1, 1)],
+        "while closed"
+    );
+    log.open(&tea).await.unwrap();
+    assert_eq!(append(&log, &tea, vec![once()]).await, [duplicate(1, 1)], "after it was opened again");
+    assert_eq!(head(&log, &tea).await.seq, 3);
+}
+
+pub async fn a_refusal_takes_no_seq_and_leaves_no_marker<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let change = || marked(&tea, "edit", edit(1, "changed"));
+    assert_eq!(append(&log, &tea, vec![change()]).await, [Outcome::Refused(Refusal::NoSuchMessage)]);
+    assert_eq!(head(&log, &tea).await, Head::default());
+    assert_eq!(
+        append(&log, &tea, vec![new(message("1", "a")), change()]).await,
+        [appended(1, 1), appended(2, 1)]
+    );
+    assert_eq!(append(&log, &tea, vec![change()]).await, [duplicate(2, 1)]);
+    let mixed = append(&log, &tea, vec![new(edit(9, "x")), new(message("2", "b")), new(delete(9))]).await;
+    let refused = Outcome::Refused(Refusal::NoSuchMessage);
+    assert_eq!(mixed, [refused.clone(), appended(3, 2), refused], "in the order of the call");
+}
+
+pub async fn only_messages_above_the_floor_are_targets<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, vec![new(joined("ann")), new(message("1", "a")), new(message("2", "b"))]).await;
+    append(&log, &tea, vec![new(edit(3, "B"))]).await;
+    for target in [0, 1, 4, 5, u64::MAX] {
+        for change in [edit(target, "x"), delete(target), react(target, "👍", "bob", true)] {
+            let outcome = append_one(&log, &tea, change).await;
+            assert_eq!(outcome, Outcome::Refused(Refusal::NoSuchMessage), "target {target}");
+        }
+    }
+    log.trim(&tea, 2).await.unwrap();
+    assert_eq!(append_one(&log, &tea, edit(2, "x")).await, Outcome::Refused(Refusal::NoSuchMessage));
+    append_one(&log, &tea, delete(3)).await;
+    for change in [edit(3, "x"), react(3, "👍", "bob", true), react(3, "👍", "bob", false)] {
+        assert_eq!(append_one(&log, &tea, change).await, Outcome::Refused(Refusal::MessageDeleted));
+    }
+}
+
+pub async fn an_entry_may_be_about_one_of_the_same_call<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let call =
+        [message("1", "a"), edit(1, "b"), react(1, "👍", "bob", true), delete(1), edit(1, "c")].map(new);
+    let outcomes = append(&log, &tea, call.to_vec()).await;
+    assert_eq!(outcomes[..4], [appended(1, 1), appended(2, 1), appended(3, 1), appended(4, 1)]);
+    assert_eq!(outcomes[4], Outcome::Refused(Refusal::MessageDeleted));
+    let state = state(&log, &tea, 1).await;
+    assert_eq!((state.as_of, state.message.content.as_str()), (4, ""));
+    assert_eq!(state.deleted_at, Some(at(0)));
+}
+
+pub async fn a_closed_conversation_takes_nothing_new<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let once = || marked(&tea, "1", message("1", "a"));
+    append(&log, &tea, vec![once(), new(room_deleted())]).await;
+    let closed = Head { seq: 2, count: 1, closed: true, ..Head::default() };
+    assert_eq!(head(&log, &tea).await, closed);
+    for entries in
+        [vec![new(message("2", "b"))], vec![once(), new(message("2", "b"))], vec![new(edit(9, "x"))]]
+    {
+        assert!(matches!(log.append(&tea, entries).await, Err(LogError::Closed)));
+    }
+    assert_eq!(append(&log, &tea, vec![once()]).await, [duplicate(1, 1)]);
+    assert_eq!(head(&log, &tea).await, closed);
+    assert_eq!(entries(&log, &tea, 0).await.len(), 2);
+    assert_eq!(seqs(&log, &tea, Page::Newest, 9).await, [1]);
+    assert_eq!(log.open(&tea).await.unwrap(), Head { closed: false, ..closed });
+    assert_eq!(append_one(&log, &tea, message("2", "b")).await, appended(3, 2));
+}
+
+pub async fn an_append_is_all_or_none<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let call = || vec![marked(&tea, "1", message("1", "a")), new(room_deleted()), new(message("2", "late"))];
+    assert!(matches!(log.append(&tea, call()).await, Err(LogError::Closed)));
+    assert_eq!(head(&log, &tea).await, Head::default());
+    assert_eq!(entries(&log, &tea, 0).await, []);
+    assert_eq!(seqs(&log, &tea, Page::Newest, 9).await, [0; 0]);
+    assert_eq!(append(&log, &tea, call()[..1].to_vec()).await, [appended(1, 1)], "no marker was left");
+}
+
+pub async fn an_edit_replaces_content_in_the_state_alone<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, [message("1", "a"), message("2", "x")].map(new).to_vec()).await;
+    append(&log, &tea, vec![NewEntry { at: at(5), ..new(edit(1, "b")) }]).await;
+    let edited = state(&log, &tea, 1).await;
+    assert_eq!((edited.seq, edited.number, edited.at, edited.as_of), (1, 1, at(0), 3));
+    assert_eq!(
+        (edited.message.content.as_str(), edited.edited_at, edited.deleted_at),
+        ("b", Some(at(5)), None)
+    );
+    append(&log, &tea, vec![NewEntry { at: at(6), ..new(edit(1, "c")) }]).await;
+    let edited = state(&log, &tea, 1).await;
+    assert_eq!((edited.message.content.as_str(), edited.edited_at, edited.as_of), ("c", Some(at(6)), 4));
+    let changes: Vec<_> = entries(&log, &tea, 0).await.into_iter().map(|entry| entry.change).collect();
+    assert_eq!(changes, [message("1", "a"), message("2", "x"), edit(1, "b"), edit(1, "c")], "entries stay");
+    assert_eq!(state(&log, &tea, 2).await.as_of, 2);
+}
+
+pub async fn a_deletion_blanks_every_copy_of_the_content<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let Change::Message(mut secret) = message("1", "secret") else { unreachable!() };
+    secret.attachment_url = Some("https://files/secret".into());
+    append(&log, &tea, [Change::Message(secret), message("2", "stays")].map(new).to_vec()).await;
+    append(&log, &tea, [edit(1, "more secret"), edit(2, "stays too")].map(new).to_vec()).await;
+    append(&log, &tea, vec![NewEntry { at: at(5), ..new(edit(1, "most secret")) }]).await;
+    append(&log, &tea, vec![NewEntry { at: at(6), ..new(delete(1)) }]).await;
+    let changes: Vec<_> = entries(&log, &tea, 0).await.into_iter().map(|entry| entry.change).collect();
+    let (blank, kept) = (message("1", ""), message("2", "stays"));
+    let expected = [blank, kept, edit(1, ""), edit(2, "stays too"), edit(1, ""), delete(1)];
+    assert_eq!(changes, expected, "rows and numbers stay");
+    let deleted = state(&log, &tea, 1).await;
+    assert!(!format!("{deleted:?}").contains("secret"));
+    assert_eq!((deleted.edited_at, deleted.deleted_at, deleted.as_of), (Some(at(5)), Some(at(6)), 6));
+    let again = append(&log, &tea, vec![NewEntry { at: at(7), ..new(delete(1)) }]).await;
+    assert_eq!(again, [Outcome::Appended { seq: 7, number: 2, at: at(7) }]);
+    let still = state(&log, &tea, 1).await;
+    assert_eq!(still, MessageState { as_of: 7, ..deleted }, "deleting again changes nothing");
+    assert_eq!(state(&log, &tea, 2).await.message.content, "stays too");
+}
+
+pub async fn reactions_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append_one(&log, &tea, message("1", "a")).await;
+    let set = [
+        ("👍", "bob", true),
+        ("👍", "bob", true),
+        ("👍", "cid", true),
+        ("🦀", "bob", true),
+        ("🦀", "cid", false),
+    ];
+    append(&log, &tea, set.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    let users = |names: &[&str]| names.iter().map(|name| user(name)).collect::<BTreeSet<_>>();
+    let now = state(&log, &tea, 1).await;
+    assert_eq!(now.reactions, [("👍".into(), users(&["bob", "cid"])), ("🦀".into(), users(&["bob"]))].into());
+    assert_eq!(now.as_of, 6);
+    let taken = [("👍", "cid", false), ("👍", "cid", false), ("🦀", "bob", false)];
+    append(&log, &tea, taken.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    assert_eq!(state(&log, &tea, 1).await.reactions, [("👍".into(), users(&["bob"]))].into());
+}
+
+pub async fn messages_page_in_both_directions<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    for n in 1..=5 {
+        // Messages at 1, 3, 5, 7, 9.
+        append(&log, &tea, vec![new(message(&n.to_string(), "x")), new(joined("bob"))]).await;
+    }
+    let cases: [(Page, usize, &[u64]); 19] = [
+        (Page::Newest, 9, &[1, 3, 5, 7, 9]),
+        (Page::Newest, 2, &[7, 9]),
+        (Page::Newest, 0, &[]),
+        (Page::After(0), 2, &[1, 3]),
+        (Page::After(1), 2, &[3, 5]),
+        (Page::After(2), 2, &[3, 5]),
+        (Page::After(7), 9, &[9]),
+        (Page::After(9), 9, &[]),
+        (Page::After(10), 9, &[]),
+        (Page::After(u64::MAX), 9, &[]),
+        (Page::After(0), 0, &[]),
+        (Page::After(0), usize::MAX, &[1, 3, 5, 7, 9]),
+        (Page::Before(u64::MAX), 2, &[7, 9]),
+        (Page::Before(9), 2, &[5, 7]),
+        (Page::Before(8), 2, &[5, 7]),
+        (Page::Before(3), 9, &[1]),
+        (Page::Before(1), 9, &[]),
+        (Page::Before(0), 9, &[]),
+        (Page::Before(9), 0, &[]),
+    ];
+    for (page, limit, expected) in cases {
+        assert_eq!(seqs(&log, &tea, page, limit).await, expected, "{page:?}, {limit}");
+    }
+    let page = log.messages(&tea, Page::Newest, 1).await.unwrap().unwrap();
+    assert_eq!(page.head, Head { seq: 10, count: 5, ..Head::default() });
+}
+
+pub async fn entries_page_forward<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, (1..=5).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    let cases: [(u64, usize, &[u64]); 8] = [
+        (0, 9, &[1, 2, 3, 4, 5]),
+        (0, 2, &[1, 2]),
+        (2, 2, &[3, 4]),
+        (4, 9, &[5]),
+        (5, 9, &[]),
+        (6, 9, &[]),
+        (u64::MAX, 9, &[]),
+        (0, 0, &[]),
+    ];
+    for (after, limit, expected) in cases {
+        let page = log.entries(&tea, after, limit).await.unwrap().unwrap();
+        assert_eq!(
+            page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+            expected,
+            "{after}, {limit}"
+        );
+        assert_eq!(page.head.seq, 5);
+    }
+}
+
+pub async fn the_sent_mark_is_clamped_and_only_raised<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, (1..=5).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    for (mark, expected) in [(0, 0), (2, 2), (1, 2), (2, 2), (9, 5)] {
+        log.mark_sent(&tea, mark).await.unwrap();
+        assert_eq!(head(&log, &tea).await.sent, expected, "after {mark}");
+    }
+    append_one(&log, &tea, message("6", "x")).await;
+    assert_eq!(head(&log, &tea).await.sent, 5, "clamped to the head of that moment");
+    log.mark_sent(&tea, 6).await.unwrap();
+    assert_eq!(log.entries(&tea, 9, 1).await.unwrap().unwrap().head.sent, 6);
+    assert_eq!(log.messages(&tea, Page::Newest, 1).await.unwrap().unwrap().head.sent, 6);
+    assert_eq!(log.open(&tea).await.unwrap().sent, 6);
+}
+
+pub async fn trim_raises_the_floor_and_removes_what_is_below<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, (1..=6).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    append(&log, &tea, vec![new(edit(2, "y")), new(edit(5, "y"))]).await;
+    log.trim(&tea, 3).await.unwrap();
+    let trimmed = Head { seq: 8, count: 6, floor: 3, ..Head::default() };
+    assert_eq!(head(&log, &tea).await, trimmed);
+    assert_eq!(entries(&log, &tea, 0).await.iter().map(|e| e.seq).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
+    assert_eq!(entries(&log, &tea, 1).await[0].seq, 4);
+    assert_eq!(seqs(&log, &tea, Page::After(0), 9).await, [4, 5, 6]);
+    assert_eq!(seqs(&log, &tea, Page::Newest, 9).await, [4, 5, 6]);
+    assert_eq!(seqs(&log, &tea, Page::Before(5), 9).await, [4]);
+    assert_eq!(seqs(&log, &tea, Page::Before(3), 9).await, [0; 0]);
+    for seq in [0, 2, 3] {
+        log.trim(&tea, seq).await.unwrap();
+        assert_eq!(head(&log, &tea).await, trimmed, "the floor is never lowered");
+    }
+    append_one(&log, &tea, delete(5)).await;
+    assert_eq!(entries(&log, &tea, 7).await[0].change, edit(5, ""), "blanked above the floor");
+    log.trim(&tea, u64::MAX).await.unwrap();
+    assert_eq!(head(&log, &tea).await, Head { seq: 9, count: 6, floor: 9, ..Head::default() }, "clamped");
+    assert_eq!(entries(&log, &tea, 0).await, []);
+    assert_eq!(seqs(&log, &tea, Page::Newest, 9).await, [0; 0]);
+    assert_eq!(append_one(&log, &tea, message("7", "x")).await, appended(10, 7));
+    assert_eq!(entries(&log, &tea, 0).await[0].seq, 10);
+}
+
+pub async fn trim_of_a_long_log_removes_all_of_it<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    for _ in 0..5 {
+        append(&log, &tea, (0..500).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    }
+    log.trim(&tea, 2_490).await.unwrap();
+    assert_eq!(entries(&log, &tea, 0).await.len(), 10);
+    assert_eq!(seqs(&log, &tea, Page::After(0), usize::MAX).await, (2_491..=2_500).collect::<Vec<_>>());
+    assert_eq!(head(&log, &tea).await, Head { seq: 2_500, count: 2_500, floor: 2_490, ..Head::default() });
+}
+
+pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let full = NewMessage {
+        id: super::data::message_id("1"),
+        sender: user("ann"),
+        content: "漢".repeat(32_000),
+        sent_at: Some(at(77)),
+        attachment_url: Some("https://files/a?b=%20c".into()),
+        reply_to: Some(3),
+    };
+    let changes = [
+        Change::Message(full.clone()),
+        edit(1, "b"),
+        react(1, "👩‍👩‍👧", "bob", true),
+        Change::Left { user: user("bob"), by: None },
+        Change::Left { user: user("bob"), by: Some(user("ann")) },
+        Change::RoomChanged { name: "Tea".into(), description: "and \"biscuits\"".into(), by: user("ann") },
+        joined("bob"),
+        message("2", ""),
+        Change::Delete { target: 8, by: user("ann"), reason: Some("spam".into()) },
+        Change::RoomDeleted { by: user("ann") },
+    ];
+    let call =
+        changes.iter().zip(0..).map(|(change, n)| NewEntry { at: at(n), ..new(change.clone()) }).collect();
+    append(&log, &tea, call).await;
+    let read = entries(&log, &tea, 0).await;
+    assert_eq!(read.iter().map(|e| &e.change).collect::<Vec<_>>(), changes.iter().collect::<Vec<_>>());
+    assert_eq!(read.iter().map(|e| e.at).collect::<Vec<_>>(), (0..10).map(at).collect::<Vec<_>>());
+    let state = state(&log, &tea, 1).await;
+    assert_eq!(state.message, NewMessage { content: "b".into(), ..full });
+    assert_eq!((state.edited_at, state.as_of), (Some(at(1)), 3));
+}
+
+pub async fn odd_ids_and_content_come_back_as_they_were<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let texts = odd_texts();
+    for text in &texts {
+        let entry = marked(&tea, text, message_by(text, text, text));
+        let outcomes = append(&log, &tea, vec![entry.clone(), entry]).await;
+        assert!(matches!(outcomes[..], [Outcome::Appended { .. }, Outcome::Duplicate { .. }]), "{text:?}");
+        let Outcome::Appended { seq, .. } = outcomes[0] else { unreachable!() };
+        append_one(&log, &tea, react(seq, text, text, true)).await;
+        let state = state(&log, &tea, seq).await;
+        assert_eq!(state.message.sender, user(text));
+        assert_eq!(state.message.content, *text);
+        assert_eq!(state.reactions, [(text.clone(), [user(text)].into())].into());
+    }
+    assert_eq!(head(&log, &tea).await.count, texts.len() as u64);
+}
+
+pub async fn everything_is_there_again<L: Log>(make: impl AsyncFn() -> L) {
+    let once = |tea: &ConversationId| marked(tea, "1", message("1", "a"));
+    let (log, tea) = opened(&make).await;
+    let gone = conversation("gone");
+    append(&log, &tea, vec![once(&tea), new(message("2", "b")), new(edit(1, "c")), new(delete(2))]).await;
+    log.open(&gone).await.unwrap();
+    append(&log, &gone, vec![once(&gone), new(room_deleted())]).await;
+    let before =
+        (head(&log, &tea).await, entries(&log, &tea, 0).await, messages(&log, &tea, Page::Newest, 9).await);
+    drop(log);
+
+    let log = make().await;
+    let after =
+        (head(&log, &tea).await, entries(&log, &tea, 0).await, messages(&log, &tea, Page::Newest, 9).await);
+    assert_eq!(after, before);
+    assert_eq!(append(&log, &tea, vec![once(&tea)]).await, [duplicate(1, 1)]);
+    assert_eq!(append_one(&log, &tea, message("3", "d")).await, appended(5, 3));
+    assert!(matches!(log.append(&gone, vec![new(message("2", "b"))]).await, Err(LogError::Closed)));
+    assert_eq!(append(&log, &gone, vec![once(&gone)]).await, [duplicate(1, 1)]);
+}
+
+pub async fn a_trimmed_log_goes_on_counting<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(&make).await;
+    append(&log, &tea, (1..=5).map(|n| marked(&tea, &n.to_string(), message("x", "x"))).collect()).await;
+    log.mark_sent(&tea, 4).await.unwrap();
+    append_one(&log, &tea, joined("bob")).await;
+    log.trim(&tea, 4).await.unwrap();
+    drop(log);
+
+    let log = make().await;
+    let sent = head(&log, &tea).await.sent;
+    assert_eq!(head(&log, &tea).await, Head { seq: 6, count: 5, floor: 4, sent, closed: false });
+    assert!(sent <= 4, "never more than was sent");
+    assert_eq!(entries(&log, &tea, 0).await.iter().map(|e| e.seq).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(append(&log, &tea, vec![marked(&tea, "2", message("x", "x"))]).await, [duplicate(2, 2)]);
+    assert_eq!(append_one(&log, &tea, message("6", "x")).await, appended(7, 6));
+}

@@ -1,0 +1,160 @@
+//! One suite per port: its contract, sentence by sentence, as test cases. Every adapter and every wrapper runs them:
+//!
+//! ```ignore
+//! contract_suite!(log, MemoryLog::new);                // a function that makes an adapter
+//! contract_suite!(log, |dir| open_file_log(dir).await); // an expression that opens one in a fresh directory
+//! ```
+//!
+//! A case is an `async fn` that takes `make`. The cases of the second list call it again after dropping the first
+//! adapter, and expect to find everything there; they run where a directory is given.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the suites are tests, whoever builds them")]
+
+pub mod data;
+pub mod dead_letters;
+pub mod inbox;
+pub mod log;
+pub mod members;
+pub mod rooms;
+
+#[doc(hidden)]
+pub use tempfile::tempdir;
+
+/// Yields one test per case of a port's suite: this is the index of all contracts.
+#[macro_export]
+macro_rules! contract_suite {
+    (log, $($make:tt)*) => {
+        $crate::contract_tests!(log, [
+            opening_makes_a_head_and_changes_nothing_when_it_is_there,
+            an_append_never_makes_a_head,
+            entries_are_numbered_without_gaps_and_messages_alone,
+            conversations_count_for_themselves,
+            concurrent_appenders_leave_no_gap,
+            readers_never_see_an_entry_without_its_predecessor,
+            a_marker_counts_once,
+            a_marker_counts_once_whoever_races,
+            a_marker_outlives_trim_close_and_reopening,
+            a_refusal_takes_no_seq_and_leaves_no_marker,
+            only_messages_above_the_floor_are_targets,
+            an_entry_may_be_about_one_of_the_same_call,
+            a_closed_conversation_takes_nothing_new,
+            an_append_is_all_or_none,
+            an_edit_replaces_content_in_the_state_alone,
+            a_deletion_blanks_every_copy_of_the_content,
+            reactions_are_set_not_toggled,
+            messages_page_in_both_directions,
+            entries_page_forward,
+            the_sent_mark_is_clamped_and_only_raised,
+            trim_raises_the_floor_and_removes_what_is_below,
+            trim_of_a_long_log_removes_all_of_it,
+            every_field_comes_back_as_it_was,
+            odd_ids_and_content_come_back_as_they_were
+        ], [
+            everything_is_there_again,
+            a_trimmed_log_goes_on_counting
+        ], $($make)*);
+    };
+    (rooms, $($make:tt)*) => {
+        $crate::contract_tests!(rooms, [
+            a_created_room_is_there,
+            creating_the_very_same_row_again_is_fine,
+            ids_and_names_are_unique,
+            one_of_two_racing_for_a_name_wins,
+            rooms_are_listed_by_id_behind_the_cursor,
+            an_update_replaces_the_row_and_moves_the_name,
+            a_deleted_room_frees_its_name,
+            odd_names_come_back_as_they_were
+        ], [everything_is_there_again], $($make)*);
+    };
+    (members, $($make:tt)*) => {
+        $crate::contract_tests!(members, [
+            adding_keeps_the_row_that_is_there,
+            a_confirmation_notes_the_entry,
+            removal_answers_the_row_once,
+            counts_follow_joins_and_leaves,
+            concurrent_joins_are_all_counted,
+            members_are_listed_by_user_behind_the_cursor,
+            rooms_are_listed_by_id_behind_the_cursor,
+            marks_are_only_raised,
+            concurrent_marks_end_at_the_farthest,
+            odd_user_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (inbox, $($make:tt)*) => {
+        $crate::contract_tests!(inbox, [
+            items_wait_in_order_of_their_keys,
+            an_item_is_stored_once,
+            pages_have_exclusive_cursors_in_both_directions,
+            acknowledging_takes_keys_and_message_ids,
+            a_read_mark_finishes_a_conversation_up_to_its_seq,
+            a_done_item_stays_done,
+            receivers_do_not_see_each_other,
+            odd_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (dead_letters, $($make:tt)*) => {
+        $crate::contract_tests!(dead_letters, [
+            letters_are_listed_oldest_first_behind_the_cursor,
+            a_letter_is_stored_once,
+            kinds_are_apart,
+            removal_answers_the_letter_once,
+            odd_keys_and_bodies_come_back_as_they_were
+        ], [everything_is_there_again], $($make)*);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($port:ident, [$($case:ident),*], [$($reopened:ident),*], |$dir:ident| $make:expr) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let temporary = $crate::contract::tempdir().unwrap();
+                let $dir = temporary.path();
+                $crate::contract::$port::$case(async || $make).await;
+            }
+        )*
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $reopened() {
+                let temporary = $crate::contract::tempdir().unwrap();
+                let $dir = temporary.path();
+                $crate::contract::$port::$reopened(async || $make).await;
+            }
+        )*
+    };
+    ($port:ident, [$($case:ident),*], [$($reopened:ident),*], $make:expr) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::contract::$port::$case(async || ($make)()).await;
+            }
+        )*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that stands in no list would never run.
+    #[test]
+    fn every_case_is_listed() {
+        let suites = [
+            ("log", include_str!("log.rs")),
+            ("rooms", include_str!("rooms.rs")),
+            ("members", include_str!("members.rs")),
+            ("inbox", include_str!("inbox.rs")),
+            ("dead_letters", include_str!("dead_letters.rs")),
+        ];
+        for (port, suite) in suites {
+            let lists = include_str!("mod.rs").split(&format!("contract_tests!({port},")).nth(1).unwrap();
+            let lists = lists.split("$($make)*);").next().unwrap();
+            let listed: Vec<&str> = lists.split(|c: char| !c.is_ascii_lowercase() && c != '_').collect();
+            for line in suite.lines() {
+                let Some(name) = line.strip_prefix("pub async fn ") else { continue };
+                let name = name.split(['<', '(']).next().unwrap();
+                assert!(listed.contains(&name), "{port}: {name} is in no list");
+            }
+        }
+    }
+}
