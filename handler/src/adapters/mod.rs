@@ -7,6 +7,7 @@ pub mod faulty;
 pub mod file;
 mod log_rules;
 pub mod memory;
+pub mod queue;
 
 #[cfg(test)]
 mod log_model_tests;

@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+/// The largest message every queue takes: body, ids and properties together, in bytes (Service Bus Standard).
+pub const MESSAGE_BYTES: usize = 256 * 1024;
+
 /// Where accepted messages wait.
 ///
 /// # Contract

@@ -1,7 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redb::WriteTransaction;
-use tokio::sync::oneshot;
 
 use super::error::{NotCommitted, closed, panicked, unavailable};
 use crate::ports::StoreError;
@@ -18,40 +17,44 @@ pub(super) trait Job: Send {
     fn fail(self: Box<Self>, reason: NotCommitted);
 }
 
-pub(super) struct Write<F, T> {
+pub(super) struct Write<F, T, D> {
     act: F,
     found: Option<Result<T, StoreError>>,
-    caller: oneshot::Sender<Result<T, StoreError>>,
+    done: D,
 }
 
-impl<F, T> Write<F, T> {
-    pub(super) fn new(act: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
-        let (caller, answer) = oneshot::channel();
-        (Self { act, found: None, caller }, answer)
+impl<F, T, D> Write<F, T, D>
+where
+    D: FnOnce(Result<T, StoreError>),
+{
+    pub(super) fn new(act: F, done: D) -> Self {
+        Self { act, found: None, done }
     }
 
-    fn send(self, answer: Result<T, StoreError>) {
-        // A caller that went away has nothing to hear; its write stands.
-        let _ = self.caller.send(answer);
+    fn tell(done: D, answer: Result<T, StoreError>) {
+        // The write stands as it is, and so must the writer thread.
+        if catch_unwind(AssertUnwindSafe(|| done(answer))).is_err() {
+            tracing::error!("what follows a write panicked");
+        }
     }
 }
 
-impl<F, T> Job for Write<F, T>
+impl<F, T, D> Job for Write<F, T, D>
 where
     F: Fn(&WriteTransaction) -> Result<T, StoreError> + Send,
     T: Send,
+    D: FnOnce(Result<T, StoreError>) + Send,
 {
     fn run(&mut self, txn: &WriteTransaction) -> bool {
         let found = catch_unwind(AssertUnwindSafe(|| (self.act)(txn))).unwrap_or_else(|_| Err(panicked()));
         self.found.insert(found).is_ok()
     }
 
-    fn answer(mut self: Box<Self>) {
-        let found = self.found.take().unwrap_or_else(|| Err(closed()));
-        self.send(found);
+    fn answer(self: Box<Self>) {
+        Self::tell(self.done, self.found.unwrap_or_else(|| Err(closed())));
     }
 
     fn fail(self: Box<Self>, reason: NotCommitted) {
-        self.send(Err(unavailable(reason)));
+        Self::tell(self.done, Err(unavailable(reason)));
     }
 }

@@ -97,9 +97,23 @@ impl Engine {
         F: Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
-        let (write, answer) = Write::new(act);
-        self.writer.send(Message::Write(Box::new(write))).await.map_err(|_| closed())?;
+        let (tell, answer) = oneshot::channel();
+        // A caller that went away has nothing to hear.
+        let done = move |found| drop(tell.send(found));
+        self.submit(act, done).await?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Like [`write`](Self::write), but answers as soon as the write waits for its turn, and calls `done` with the
+    /// outcome on the writer thread, in the order of the writes. For what must follow a commit even where the caller
+    /// goes away. `done` must be short; where the engine closes first it is dropped without being called.
+    pub async fn submit<T, F, D>(&self, act: F, done: D) -> Result<(), StoreError>
+    where
+        F: Fn(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+        D: FnOnce(Result<T, StoreError>) + Send + 'static,
+    {
+        self.writer.send(Message::Write(Box::new(Write::new(act, done)))).await.map_err(|_| closed())
     }
 
     /// Runs `act` on the present state, on the caller's own thread. For a few rows: it takes microseconds, milliseconds

@@ -1,0 +1,61 @@
+//! The embedded queues: in memory, and in a file of the embedded engine. Both keep the order of things in memory; the
+//! file has the bodies, so that a backlog costs no more memory than its sequence numbers.
+
+mod core;
+mod file;
+mod memory;
+mod sessions;
+
+use std::time::Duration;
+
+pub use self::file::FileQueue;
+pub use self::memory::MemoryQueue;
+use crate::ports::{Outgoing, QueueError, Received};
+
+/// The bounds of an embedded queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a session's messages may be in hand before they are given to somebody else.
+    pub lock: Duration,
+    /// Messages it keeps, dead letters included; beyond, `send` is refused.
+    pub max_messages: usize,
+    /// The same in bytes of body, ids and properties.
+    pub max_bytes: usize,
+}
+
+impl Limits {
+    /// For the queue in memory: what it holds is gone with the process anyhow, so it is kept short.
+    pub const MEMORY: Self =
+        Self { lock: Duration::from_secs(30), max_messages: 200_000, max_bytes: 256 * 1024 * 1024 };
+    /// For the queue in a file.
+    pub const FILE: Self =
+        Self { lock: Duration::from_secs(30), max_messages: 2_000_000, max_bytes: 4 * 1024 * 1024 * 1024 };
+}
+
+/// What is in an embedded queue, for health and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait or are in hand.
+    pub depth: usize,
+    /// Sessions that have any.
+    pub sessions: usize,
+    /// Dead letters.
+    pub dead: usize,
+}
+
+/// A message that was moved out of the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub sequence: u64,
+    pub reason: String,
+    /// `None`: it was moved away because what is stored cannot be read. The bytes are kept.
+    pub message: Option<Received>,
+}
+
+/// The size of a message as the bounds count it. A broker's limit is on all of it, so ours is too.
+fn size_of(message: &Outgoing) -> Result<usize, QueueError> {
+    let properties: usize = message.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = message.body.len() + message.message_id.len() + message.session_id.len() + properties;
+    let limit = crate::ports::queue::MESSAGE_BYTES;
+    if bytes > limit { Err(QueueError::TooLarge { limit }) } else { Ok(bytes) }
+}
