@@ -1,0 +1,65 @@
+//! One REST call, byte by byte what the test says.
+
+use std::net::SocketAddr;
+
+use http::HeaderMap;
+
+#[derive(Debug, Clone)]
+pub struct Rest {
+    pub method: String,
+    pub url: String,
+    pub token: Option<String>,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Rest {
+    /// From `POST /api/…?query`. What a URL cannot hold is escaped.
+    pub fn new(address: SocketAddr, call: &str) -> Self {
+        let (method, target) = call.split_once(' ').expect("METHOD /target");
+        let escaped: String = target.chars().map(|c| if c == ' ' { "%20".to_owned() } else { c.to_string() }).collect();
+        Self {
+            method: method.to_owned(),
+            url: format!("http://{address}{escaped}"),
+            token: None,
+            content_type: None,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub fn url_without_query(&self) -> &str {
+        self.url.split('?').next().expect("a first part")
+    }
+
+    pub async fn send(self) -> Answer {
+        let method = reqwest::Method::from_bytes(self.method.as_bytes()).expect("a method");
+        let mut request = reqwest::Client::new().request(method, &self.url);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(content_type) = &self.content_type {
+            request = request.header("content-type", content_type);
+        }
+        if !self.body.is_empty() || self.method == "POST" {
+            request = request.body(self.body);
+        }
+        let response = request.send().await.expect("an answer");
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.expect("a body"),
+        }
+    }
+}
