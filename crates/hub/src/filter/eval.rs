@@ -1,44 +1,7 @@
 use std::borrow::Cow;
 
 use super::ast::{Comparison, Expr, Field, Function, Literal};
-
-/// The groups of one connection, as much of them as a filter asks.
-pub trait Membership {
-    fn contains(&self, group: &str) -> bool;
-    fn count(&self) -> usize;
-}
-
-impl<T: AsRef<str>> Membership for &[T] {
-    fn contains(&self, group: &str) -> bool {
-        self.iter().any(|name| name.as_ref() == group)
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<T: std::borrow::Borrow<str> + Eq + std::hash::Hash, S: std::hash::BuildHasher> Membership
-    for std::collections::HashSet<T, S>
-{
-    fn contains(&self, group: &str) -> bool {
-        Self::contains(self, group)
-    }
-
-    fn count(&self) -> usize {
-        self.len()
-    }
-}
-
-/// One connection as a filter sees it.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    pub connection_id: &'a str,
-    pub user_id: Option<&'a str>,
-    /// The subprotocol in use; none for a simple client.
-    pub protocol: Option<&'a str>,
-    pub groups: &'a dyn Membership,
-}
+use crate::target::Subject;
 
 enum Value<'a> {
     Null,
@@ -91,9 +54,7 @@ pub(super) fn matches(expr: &Expr, subject: &Subject<'_>) -> bool {
         Expr::Call(..) => matches!(value(expr, subject), Value::Bool(true)),
         Expr::Not(operand) => !matches(operand, subject),
         Expr::Compare(op, left, right) => compare(*op, &value(left, subject), &value(right, subject)),
-        Expr::In(left, _) => {
-            value(left, subject).as_text().is_some_and(|group| subject.groups.contains(group))
-        }
+        Expr::In(left, _) => value(left, subject).as_text().is_some_and(|group| subject.in_group(group)),
         Expr::OneOf(left, literals) => {
             let left = value(left, subject);
             literals.iter().any(|literal| left.same(&literal.into()))
@@ -136,7 +97,7 @@ fn call<'a>(function: Function, arguments: &'a [Expr], subject: &Subject<'a>) ->
     let argument = |index: usize| arguments.get(index).map_or(Value::Null, |expr| value(expr, subject));
     let first = argument(0);
     if let (Function::Length, Value::Groups) = (function, &first) {
-        return int(subject.groups.count());
+        return int(subject.groups().len());
     }
     let Some(text) = first.as_text() else {
         return null_result(function);

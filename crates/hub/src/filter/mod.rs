@@ -27,9 +27,10 @@ mod types;
 use std::fmt;
 
 pub use error::FilterError;
-pub use eval::{Membership, Subject};
 
 use ast::Expr;
+
+use crate::target::Subject;
 
 /// Longest filter text, in bytes. A URL cannot carry more; a body could.
 pub const MAX_TEXT: usize = 64 * 1024;
