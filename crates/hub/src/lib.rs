@@ -13,3 +13,5 @@ pub use events::{
 pub use filter::{Filter, FilterError};
 pub use options::HubOptions;
 pub use target::{ConnectionInfo, OutMessage, PermissionError, Selection, Subject, Target};
+pub mod rest;
+pub mod upstream;

@@ -18,27 +18,30 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 /// Nothing that is waited for here takes a tenth of this.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a client knocks.
 #[derive(Debug, Clone, Default)]
-pub struct Knock {
+pub(crate) struct Knock {
     /// Path and query, as they go on the wire.
-    pub target: String,
-    pub subprotocols: Vec<String>,
-    pub headers: Vec<(String, String)>,
+    pub(crate) target: String,
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What became of it.
-pub enum Opened {
+pub(crate) enum Opened {
     In(Client),
-    Refused { status: u16, body: String },
+    Refused {
+        status: u16,
+        body: String,
+    },
     /// A 101 that a strict client does not accept; it has dropped the connection.
     Broken(&'static str),
 }
 
-pub struct Client {
-    pub subprotocol: Option<String>,
+pub(crate) struct Client {
+    pub(crate) subprotocol: Option<String>,
     sink: Option<SplitSink<WebSocketStream<TcpStream>, Message>>,
     events: mpsc::UnboundedReceiver<Value>,
     reader: tokio::task::JoinHandle<()>,
@@ -53,7 +56,7 @@ impl Drop for Client {
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// Opens a connection and speaks the upgrade by hand.
-pub async fn open(address: SocketAddr, knock: &Knock) -> Opened {
+pub(crate) async fn open(address: SocketAddr, knock: &Knock) -> Opened {
     let mut stream = TcpStream::connect(address).await.expect("the hub listens");
     let mut request = format!(
         "GET {} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -76,7 +79,11 @@ async fn answer(mut stream: TcpStream, knock: &Knock) -> Opened {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
-        assert_ne!(stream.read_buf(&mut bytes).await.expect("an answer"), 0, "cut off inside of the answer's head");
+        assert_ne!(
+            stream.read_buf(&mut bytes).await.expect("an answer"),
+            0,
+            "cut off inside of the answer's head"
+        );
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut rest = bytes.split_off(end + 4);
@@ -113,9 +120,10 @@ async fn answer(mut stream: TcpStream, knock: &Knock) -> Opened {
                 Message::Text(text) => json!({"got": text.as_str()}),
                 Message::Binary(bytes) => json!({"got": {"base64": base64_of(&bytes)}}),
                 Message::Close(frame) => {
-                    closed = frame.map_or(json!({"closed": 1005, "reason": ""}), |frame| {
-                        json!({"closed": u16::from(frame.code), "reason": frame.reason.as_str()})
-                    });
+                    closed = frame.map_or(
+                        json!({"closed": 1005, "reason": ""}),
+                        |frame| json!({"closed": u16::from(frame.code), "reason": frame.reason.as_str()}),
+                    );
                     continue;
                 }
                 _ => continue,
@@ -129,7 +137,7 @@ async fn answer(mut stream: TcpStream, knock: &Knock) -> Opened {
 
 impl Client {
     /// The next frame (`got`) or the end (`closed`), in the words of the transcripts. `None` after the end.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("a frame or the end, in time")
     }
 
@@ -140,36 +148,36 @@ impl Client {
         }
     }
 
-    pub async fn text(&mut self, text: &str) {
+    pub(crate) async fn text(&mut self, text: &str) {
         self.write(Message::text(text)).await;
     }
 
-    pub async fn binary(&mut self, bytes: Vec<u8>) {
+    pub(crate) async fn binary(&mut self, bytes: Vec<u8>) {
         self.write(Message::binary(bytes)).await;
     }
 
     /// A text frame whose payload is whatever is given.
-    pub async fn raw_text(&mut self, payload: &'static [u8]) {
+    pub(crate) async fn raw_text(&mut self, payload: &'static [u8]) {
         self.write(Message::Frame(Frame::message(payload, OpCode::Data(Data::Text), true))).await;
     }
 
-    pub async fn close(&mut self, code: u16, reason: &str) {
+    pub(crate) async fn close(&mut self, code: u16, reason: &str) {
         let reason = reason.to_owned().into();
         self.write(Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }))).await;
     }
 
     /// Drops the TCP connection without a word.
-    pub async fn cut(&mut self) {
+    pub(crate) async fn cut(&mut self) {
         self.reader.abort();
         (&mut self.reader).await.ok();
         self.sink = None;
     }
 }
 
-pub fn base64_of(bytes: &[u8]) -> String {
+pub(crate) fn base64_of(bytes: &[u8]) -> String {
     base64::prelude::BASE64_STANDARD.encode(bytes)
 }
 
-pub fn bytes_of(base64: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(base64: &str) -> Vec<u8> {
     base64::prelude::BASE64_STANDARD.decode(base64).expect("recorded base64")
 }

@@ -1,7 +1,7 @@
 //! The transcripts cut long frames off: `{"type":"joinGroup","group":"gggg… (1065)`. These are the whole ones.
 
 /// The frame that was sent; a short one is recorded whole.
-pub fn whole(client: &str, recorded: &str) -> String {
+pub(crate) fn whole(client: &str, recorded: &str) -> String {
     let Some((start, length)) = recorded.split_once("… (") else {
         return recorded.to_owned();
     };
@@ -14,7 +14,11 @@ pub fn whole(client: &str, recorded: &str) -> String {
         "frame of 1048586" => send(1_048_586),
         _ => panic!("no whole form of {client}'s frame"),
     };
-    assert!(frame.starts_with(start) && frame.len() == length, "{client}: {} bytes, recorded {length}", frame.len());
+    assert!(
+        frame.starts_with(start) && frame.len() == length,
+        "{client}: {} bytes, recorded {length}",
+        frame.len()
+    );
     frame
 }
 
@@ -28,5 +32,8 @@ fn nine_kib_of_metadata() -> String {
 }
 
 fn send(length: usize) -> String {
-    format!(r#"{{"type":"sendToGroup","group":"g","ackId":1,"dataType":"text","data":"{}"}}"#, "x".repeat(length))
+    format!(
+        r#"{{"type":"sendToGroup","group":"g","ackId":1,"dataType":"text","data":"{}"}}"#,
+        "x".repeat(length)
+    )
 }

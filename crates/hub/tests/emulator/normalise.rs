@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Brings a recorded trail to what this hub is to show.
-pub fn expected_trail(scenario: &str, client: &str, recorded: &[Value]) -> Vec<Value> {
+pub(crate) fn expected_trail(scenario: &str, client: &str, recorded: &[Value]) -> Vec<Value> {
     let mut trail: Vec<Value> = until_closed(recorded);
     for item in &mut trail {
         if let Some(text) = item.get("got").and_then(Value::as_str) {
@@ -17,9 +17,12 @@ pub fn expected_trail(scenario: &str, client: &str, recorded: &[Value]) -> Vec<V
             json!({"got": connected("user-hub as query", client)}),
         ],
         // `invoke` is implemented. Nobody handles the events of this hub, so it fails like an `event` does.
-        ("frames-bad-and-odd-webpubsub", "invoke") => alive_after(&trail, Some(
-            r#"{"type":"invokeResponse","invocationId":"1","success":false,"error":{"name":"InternalServerError","message":"Internal server error"}}"#,
-        )),
+        ("frames-bad-and-odd-webpubsub", "invoke") => alive_after(
+            &trail,
+            Some(
+                r#"{"type":"invokeResponse","invocationId":"1","success":false,"error":{"name":"InternalServerError","message":"Internal server error"}}"#,
+            ),
+        ),
         // Its cancellation is best effort and has no answer.
         ("frames-bad-and-odd-webpubsub", "cancelInvocation") => alive_after(&trail, None),
         // A close that the hub starts always arrives; the emulator drops this one without a word. (The transcript does
@@ -39,7 +42,8 @@ pub fn expected_trail(scenario: &str, client: &str, recorded: &[Value]) -> Vec<V
 
 /// The recording client went on "sending" into closed sockets; nothing of that went over the wire.
 fn until_closed(recorded: &[Value]) -> Vec<Value> {
-    let end = recorded.iter().position(|item| item.get("closed").is_some()).map_or(recorded.len(), |at| at + 1);
+    let end =
+        recorded.iter().position(|item| item.get("closed").is_some()).map_or(recorded.len(), |at| at + 1);
     recorded[..end].to_vec()
 }
 
@@ -80,7 +84,7 @@ fn plain_escapes(text: &str) -> String {
 }
 
 /// The answer of a REST call: only the id of the trace differs.
-pub fn rest_answer(answer: &str) -> String {
+pub(crate) fn rest_answer(answer: &str) -> String {
     const FIELD: &str = r#""traceId":""#;
     let Some((before, after)) = answer.split_once(FIELD) else {
         return answer.to_owned();
@@ -95,7 +99,7 @@ const LONG_NAMES: [(&str, &str); 2] = [
 ];
 
 /// The body of a `connect` event, parsed: times, host and key differ; beside .NET's long claim names stand the short ones.
-pub fn connect_body(body: &str) -> Value {
+pub(crate) fn connect_body(body: &str) -> Value {
     let Ok(mut body) = serde_json::from_str::<Value>(body) else {
         return Value::String(body.to_owned());
     };
@@ -105,11 +109,16 @@ pub fn connect_body(body: &str) -> Value {
                 *values = json!(["<n>"]);
             }
         }
-        let audience = claims["aud"][0].as_str().expect("an audience").replacen("http://127.0.0.1/", "<base>/", 1);
+        let audience =
+            claims["aud"][0].as_str().expect("an audience").replacen("http://127.0.0.1/", "<base>/", 1);
         claims.insert("aud".to_owned(), json!([audience]));
         for (long, short) in LONG_NAMES {
             if claims.contains_key(short) {
-                assert_eq!(claims.remove(short), claims.get(long).cloned(), "the short name says the same as {long}");
+                assert_eq!(
+                    claims.remove(short),
+                    claims.get(long).cloned(),
+                    "the short name says the same as {long}"
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::tokens::{self, sign};
 
 /// One step of a scenario. The transcripts keep a trail per client; the steps say what happened before what.
-pub enum Step {
+pub(crate) enum Step {
     /// The client knocks.
     Open(&'static str),
     /// The client does the next so many things of its trail (`sent`, `close`, `cut`), each after it got what its
@@ -26,7 +26,7 @@ pub enum Step {
 }
 
 /// What a scenario's transcript does not say.
-pub trait Scenario {
+pub(crate) trait Scenario {
     const NAME: &'static str;
     fn knock(&self, client: &str, ids: &Ids) -> Knock;
     fn steps(&self) -> Vec<Step>;
@@ -50,10 +50,10 @@ pub trait Scenario {
 
 /// Connection ids and reconnection tokens, by their name in the transcript.
 #[derive(Default)]
-pub struct Ids(BTreeMap<String, String>);
+pub(crate) struct Ids(BTreeMap<String, String>);
 
 impl Ids {
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).unwrap_or_else(|| panic!("{name} is known by now"))
     }
 
@@ -62,12 +62,12 @@ impl Ids {
     }
 
     /// Values to names.
-    pub fn hide(&self, text: &str) -> String {
+    pub(crate) fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), name))
     }
 
     /// Names to values.
-    pub fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name.as_str(), value))
     }
 }
@@ -78,23 +78,23 @@ struct Seat {
     client: Option<Client>,
 }
 
-pub struct Play<'a, S> {
+pub(crate) struct Play<'a, S> {
     scenario: &'a S,
     server: &'a Server,
     recorded: Value,
-    pub ids: Ids,
+    pub(crate) ids: Ids,
     seats: BTreeMap<String, Seat>,
     rest_done: usize,
     differences: Vec<String>,
 }
 
-pub fn recording(name: &str) -> Value {
+pub(crate) fn recording(name: &str) -> Value {
     let path = format!("{}/../../tests/fixtures/webpubsub/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&std::fs::read(&path).expect(&path)).expect("a transcript is JSON")
 }
 
 /// Plays a scenario to its end; every client left has seen a last message by then, so nothing is under way.
-pub async fn play<'a, S: Scenario>(scenario: &'a S, server: &'a Server) -> Play<'a, S> {
+pub(crate) async fn play<'a, S: Scenario>(scenario: &'a S, server: &'a Server) -> Play<'a, S> {
     let mut play = Play {
         scenario,
         server,
@@ -127,7 +127,8 @@ pub async fn play<'a, S: Scenario>(scenario: &'a S, server: &'a Server) -> Play<
 
 impl<S: Scenario> Play<'_, S> {
     async fn open(&mut self, name: &str) {
-        let recorded = self.recorded["clients"][name].as_array().unwrap_or_else(|| panic!("{name} was recorded"));
+        let recorded =
+            self.recorded["clients"][name].as_array().unwrap_or_else(|| panic!("{name} was recorded"));
         let expected = normalise::expected_trail(S::NAME, name, recorded);
         let knock = self.scenario.knock(name, &self.ids);
         let mut seat = Seat { expected, trail: Vec::new(), client: None };
@@ -153,16 +154,21 @@ impl<S: Scenario> Play<'_, S> {
                 .expected
                 .get(seat.trail.len())
                 .is_some_and(|next| next.get("got").is_some() || next.get("closed").is_some());
-            let Some(client) = seat.client.as_mut().filter(|_| waits) else {
+            if !waits {
+                return;
+            }
+            let Some(event) = self.next_event(name).await else {
                 return;
             };
-            let Some(event) = client.next().await else {
-                seat.client = None;
-                return;
-            };
-            let event = self.named(name, event);
             self.seats.get_mut(name).expect("it was opened").trail.push(event);
         }
+    }
+
+    /// The client's next frame or its end, in the transcript's words. `None` if it is gone.
+    async fn next_event(&mut self, name: &str) -> Option<Value> {
+        let client = self.seats.get_mut(name).expect("it was opened").client.as_mut()?;
+        let event = client.next().await?;
+        Some(self.named(name, event))
     }
 
     /// Learns the ids of a `connected` frame and puts names for all known ids.
@@ -228,10 +234,10 @@ impl<S: Scenario> Play<'_, S> {
             .filter_map(|name| Some((name, answer.headers.get(name)?.to_str().ok()?)))
             .collect();
         let seen = json!({"status": answer.status, "headers": headers, "answer": normalise::rest_answer(&answer.body)});
-        let wanted =
-            json!({"status": recorded["status"], "headers": recorded["headers"], "answer": recorded["answer"]});
+        let wanted = json!({"status": recorded["status"], "headers": recorded["headers"], "answer": recorded["answer"]});
         if seen != wanted {
-            self.differences.push(format!("REST {}: {call}\n  recorded {wanted}\n  seen     {seen}", self.rest_done));
+            self.differences
+                .push(format!("REST {}: {call}\n  recorded {wanted}\n  seen     {seen}", self.rest_done));
         }
         self.rest_done += 1;
     }
@@ -244,22 +250,22 @@ impl<S: Scenario> Play<'_, S> {
         }
         self.server.send_last_message();
         for name in &names {
-            let seat = self.seats.get_mut(name).expect("it was opened");
-            while let Some(client) = &mut seat.client {
-                let Some(event) = client.next().await else { break };
+            while let Some(event) = self.next_event(name).await {
                 if event["got"].as_str().is_some_and(|text| text.contains(Server::LAST_MESSAGE)) {
                     break;
                 }
-                let event = self.named(name, event);
-                let seat = self.seats.get_mut(name).expect("it was opened");
-                seat.trail.push(event);
+                self.seats.get_mut(name).expect("it was opened").trail.push(event);
             }
             self.compare(name);
         }
         let played: Vec<&String> = self.seats.keys().collect();
         let recorded: Vec<&String> = self.recorded["clients"].as_object().expect("clients").keys().collect();
         assert_eq!(played, recorded, "every recorded client was played");
-        assert_eq!(self.rest_done, self.recorded["rest"].as_array().map_or(0, Vec::len), "every recorded call was made");
+        assert_eq!(
+            self.rest_done,
+            self.recorded["rest"].as_array().map_or(0, Vec::len),
+            "every recorded call was made"
+        );
     }
 
     fn compare(&mut self, name: &str) {
@@ -279,7 +285,7 @@ impl<S: Scenario> Play<'_, S> {
     }
 
     /// Ends every connection that is left, without a word.
-    pub async fn drop_clients(&mut self) {
+    pub(crate) async fn drop_clients(&mut self) {
         for seat in self.seats.values_mut() {
             if let Some(mut client) = seat.client.take() {
                 client.cut().await;
@@ -287,16 +293,16 @@ impl<S: Scenario> Play<'_, S> {
         }
     }
 
-    pub fn recorded(&self) -> &Value {
+    pub(crate) fn recorded(&self) -> &Value {
         &self.recorded
     }
 
-    pub fn differ(&mut self, difference: String) {
+    pub(crate) fn differ(&mut self, difference: String) {
         self.differences.push(difference);
     }
 
     /// Fails with every difference at once.
-    pub fn judge(self) {
+    pub(crate) fn judge(self) {
         let count = self.differences.len();
         assert!(count == 0, "{}: {count} differences\n{}", S::NAME, self.differences.join("\n"));
     }

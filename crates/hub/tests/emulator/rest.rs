@@ -5,27 +5,28 @@ use std::net::SocketAddr;
 use http::HeaderMap;
 
 #[derive(Debug, Clone)]
-pub struct Rest {
-    pub method: String,
-    pub url: String,
-    pub token: Option<String>,
-    pub content_type: Option<String>,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Rest {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) token: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Rest {
     /// From `POST /api/…?query`. What a URL cannot hold is escaped.
-    pub fn new(address: SocketAddr, call: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, call: &str) -> Self {
         let (method, target) = call.split_once(' ').expect("METHOD /target");
-        let escaped: String = target.chars().map(|c| if c == ' ' { "%20".to_owned() } else { c.to_string() }).collect();
+        let escaped: String =
+            target.chars().map(|c| if c == ' ' { "%20".to_owned() } else { c.to_string() }).collect();
         Self {
             method: method.to_owned(),
             url: format!("http://{address}{escaped}"),
@@ -36,11 +37,11 @@ impl Rest {
         }
     }
 
-    pub fn url_without_query(&self) -> &str {
+    pub(crate) fn url_without_query(&self) -> &str {
         self.url.split('?').next().expect("a first part")
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let method = reqwest::Method::from_bytes(self.method.as_bytes()).expect("a method");
         let mut request = reqwest::Client::new().request(method, &self.url);
         for (name, value) in &self.headers {

@@ -39,7 +39,7 @@ fn user_claims(hub: &str, client: &str) -> Value {
     with(client_claims(hub), &json!({"sub": format!("user-{client}")}))
 }
 
-pub struct ConnectKinds;
+pub(crate) struct ConnectKinds;
 
 impl Scenario for ConnectKinds {
     const NAME: &'static str = "connect-kinds";
@@ -62,7 +62,9 @@ impl Scenario for ConnectKinds {
         };
         let mut knock = knock("plain", &claims, offers);
         match client {
-            "hub as query" => knock.target = knock.target.replace("/client/hubs/plain?", "/client/?hub=plain&"),
+            "hub as query" => {
+                knock.target = knock.target.replace("/client/hubs/plain?", "/client/?hub=plain&");
+            }
             "hub in capitals" => knock.target = knock.target.replace("/hubs/plain?", "/hubs/PLAIN?"),
             _ => {}
         }
@@ -88,14 +90,16 @@ impl Scenario for ConnectKinds {
     }
 }
 
-pub struct ConnectRefusals;
+pub(crate) struct ConnectRefusals;
 
 impl ConnectRefusals {
     fn token(client: &str) -> String {
         let claims = client_claims("plain");
         sign(&match client {
             "junk token" => return "junk".to_owned(),
-            "wrong key" => return sign_with(&claims, Algorithm::HS256, "another key of at least thirty-two bytes"),
+            "wrong key" => {
+                return sign_with(&claims, Algorithm::HS256, "another key of at least thirty-two bytes");
+            }
             "HS512" => return sign_with(&claims, Algorithm::HS512, crate::tokens::ACCESS_KEY),
             "alg none" => return unsigned(&claims),
             "expired" => with(claims, &json!({"exp": now() - 3600})),
@@ -104,9 +108,13 @@ impl ConnectRefusals {
             "not yet" => with(claims, &json!({"nbf": now() + 3600})),
             "other hub" => client_claims("other"),
             "no audience" => without(claims, "aud"),
-            "audience with query" => with(claims, &json!({"aud": format!("{}?a=b", client_audience("plain"))})),
+            "audience with query" => {
+                with(claims, &json!({"aud": format!("{}?a=b", client_audience("plain"))}))
+            }
             "audience in capitals" => with(claims, &json!({"aud": client_audience("plain").to_uppercase()})),
-            "ws audience" => with(claims, &json!({"aud": client_audience("plain").replacen("http", "ws", 1)})),
+            "ws audience" => {
+                with(claims, &json!({"aud": client_audience("plain").replacen("http", "ws", 1)}))
+            }
             "token in header" => with(claims, &json!({"sub": "h"})),
             "ACCESS_TOKEN" => with(claims, &json!({"sub": "c"})),
             "bad group claim" => with(claims, &json!({"webpubsub.group": ["g", " "]})),
@@ -124,9 +132,10 @@ impl Scenario for ConnectRefusals {
         let token = Self::token(client);
         let (target, headers) = match client {
             "no token" => ("/client/hubs/plain".to_owned(), vec![]),
-            "token in header" => {
-                ("/client/hubs/plain".to_owned(), vec![("Authorization".to_owned(), format!("Bearer {token}"))])
-            }
+            "token in header" => (
+                "/client/hubs/plain".to_owned(),
+                vec![("Authorization".to_owned(), format!("Bearer {token}"))],
+            ),
             "ACCESS_TOKEN" => (format!("/client/hubs/plain?ACCESS_TOKEN={token}"), vec![]),
             "bad hub name" => (format!("/client/hubs/1bad?access_token={token}"), vec![]),
             "no hub" => (format!("/client/hubs?access_token={token}"), vec![]),
@@ -165,7 +174,7 @@ impl Scenario for ConnectRefusals {
     }
 }
 
-pub struct BadAndOddFrames;
+pub(crate) struct BadAndOddFrames;
 
 impl Scenario for BadAndOddFrames {
     const NAME: &'static str = "frames-bad-and-odd-webpubsub";
@@ -178,14 +187,16 @@ impl Scenario for BadAndOddFrames {
     fn steps(&self) -> Vec<Step> {
         let recorded = crate::player::recording(Self::NAME);
         let names = recorded["clients"].as_object().expect("clients").keys();
-        names.flat_map(|name| {
-            let name: &'static str = Box::leak(name.clone().into_boxed_str());
-            [Open(name), ActAll(name)]
-        }).collect()
+        names
+            .flat_map(|name| {
+                let name: &'static str = Box::leak(name.clone().into_boxed_str());
+                [Open(name), ActAll(name)]
+            })
+            .collect()
     }
 }
 
-pub struct Groups;
+pub(crate) struct Groups;
 
 impl Scenario for Groups {
     const NAME: &'static str = "groups-join-leave-send";
@@ -199,7 +210,7 @@ impl Scenario for Groups {
     }
 }
 
-pub struct Reliable;
+pub(crate) struct Reliable;
 
 impl Scenario for Reliable {
     const NAME: &'static str = "reliable-sequence-and-recovery";
@@ -232,7 +243,7 @@ impl Scenario for Reliable {
             Open("a again"),
             Act("a again", 2), // an ackId that was used, a new one
             Sees("a again"),
-            Act("b", 1), // m6
+            Act("b", 1),       // m6
             Act("a again", 1), // is cut off
             Open("a third, old token"),
             Open("takeover while connected"),
@@ -243,7 +254,7 @@ impl Scenario for Reliable {
     }
 }
 
-pub struct ServerClose;
+pub(crate) struct ServerClose;
 
 impl Scenario for ServerClose {
     const NAME: &'static str = "server-close";
@@ -267,7 +278,8 @@ impl Scenario for ServerClose {
         }
         if client == "recovered?" {
             let first = "recover after server close";
-            let (id, token) = (ids.get(&format!("<id of {first}>")), ids.get(&format!("<reconnection token of {first}>")));
+            let (id, token) =
+                (ids.get(&format!("<id of {first}>")), ids.get(&format!("<reconnection token of {first}>")));
             knock.target += &format!("&awps_connection_id={id}&awps_reconnection_token={token}");
         }
         knock
@@ -303,7 +315,7 @@ impl Scenario for ServerClose {
     }
 }
 
-pub struct RestSend;
+pub(crate) struct RestSend;
 
 impl Scenario for RestSend {
     const NAME: &'static str = "rest-send";
@@ -337,11 +349,20 @@ impl Scenario for RestSend {
 
     fn steps(&self) -> Vec<Step> {
         let calls = crate::player::recording(Self::NAME)["rest"].as_array().expect("calls").len();
-        vec![Open("a"), Open("b"), Open("c simple"), Act("a", 1), Sees("a"), Act("b", 1), Sees("b"), Calls(calls)]
+        vec![
+            Open("a"),
+            Open("b"),
+            Open("c simple"),
+            Act("a", 1),
+            Sees("a"),
+            Act("b", 1),
+            Sees("b"),
+            Calls(calls),
+        ]
     }
 }
 
-pub struct RestAuthentication;
+pub(crate) struct RestAuthentication;
 
 impl Scenario for RestAuthentication {
     const NAME: &'static str = "rest-authentication-and-odd-calls";
@@ -374,7 +395,7 @@ impl Scenario for RestAuthentication {
     }
 }
 
-pub struct HandlerConnect;
+pub(crate) struct HandlerConnect;
 
 impl HandlerConnect {
     const CLIENTS: [&'static str; 24] = [
@@ -405,7 +426,7 @@ impl HandlerConnect {
     ];
 
     /// The event handler's answer to the `connect` of a client: status, headers, body.
-    pub fn answer(client: &str) -> (u16, &'static [(&'static str, &'static str)], &'static str) {
+    pub(crate) fn answer(client: &str) -> (u16, &'static [(&'static str, &'static str)], &'static str) {
         const JSON_TYPE: &[(&str, &str)] = &[("content-type", "application/json")];
         match client {
             "empty 200" => (200, &[], ""),

@@ -10,9 +10,9 @@ use webpubsub::payload::Payload;
 
 use crate::tokens::ACCESS_KEY;
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub hub: Hub,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) hub: Hub,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -26,13 +26,13 @@ impl Drop for Server {
 const HUBS: [&str; 7] = ["plain", "up", "r1", "allsimple", "allwebpubsub", "allreliable", "ex"];
 
 impl Server {
-    pub const LAST_MESSAGE: &'static str = "nothing comes after this";
+    pub(crate) const LAST_MESSAGE: &'static str = "nothing comes after this";
 
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    pub async fn start_with(choose: impl FnOnce(&mut HubOptions)) -> Self {
+    pub(crate) async fn start_with(choose: impl FnOnce(&mut HubOptions)) -> Self {
         let mut options = HubOptions::new(vec![AccessKey::new(ACCESS_KEY).expect("a key")]);
         choose(&mut options);
         let hub = Hub::new(options);
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// To every connection of every hub.
-    pub fn send_last_message(&self) {
+    pub(crate) fn send_last_message(&self) {
         let message = OutMessage::new(Payload::Text(Self::LAST_MESSAGE.to_owned()));
         for hub in HUBS {
             self.hub.send(&hub_name(hub), Target::All, &message, &Selection::default());
@@ -52,6 +52,6 @@ impl Server {
     }
 }
 
-pub fn hub_name(name: &str) -> HubName {
+pub(crate) fn hub_name(name: &str) -> HubName {
     HubName::new(name).expect("a hub name")
 }
