@@ -33,7 +33,7 @@ impl RecentAcks {
     fn forget_oldest(&mut self) {
         self.count -= 1;
         match self.runs.front_mut() {
-            Some((first, last)) if first < last => *first += 1,
+            Some((first, last)) if *first < *last => *first += 1,
             _ => {
                 self.runs.pop_front();
             }

@@ -35,9 +35,9 @@ impl Unacknowledged {
     }
 
     /// Numbers a message, stores it, and gives the frame to send. `body` is the JSON without its closing brace.
-    pub(crate) fn store(&mut self, body: &Bytes, expires: Option<Instant>, now: Instant) -> Result<Frame, Full> {
+    pub(crate) fn store(&mut self, body: Bytes, expires: Option<Instant>) -> Result<Frame, Full> {
         if !self.has_room(body.len()) {
-            self.drop_expired(now);
+            self.drop_expired();
         }
         if !self.has_room(body.len()) {
             return Err(Full);
@@ -45,7 +45,7 @@ impl Unacknowledged {
         self.last += 1;
         self.bytes += body.len();
         self.messages.push_back(Stored { sequence_id: self.last, body: body.clone(), expires });
-        Ok(Frame::Numbered { body: body.clone(), sequence_id: self.last })
+        Ok(Frame::Numbered { body, sequence_id: self.last })
     }
 
     /// The client has everything up to `sequence_id`.
@@ -59,19 +59,19 @@ impl Unacknowledged {
     }
 
     /// The frames for a new socket, in order. What expired meanwhile is left out; its number stays a hole.
-    pub(crate) fn replay(&mut self, now: Instant) -> impl Iterator<Item = Frame> {
-        self.drop_expired(now);
-        self.messages.iter().map(|message| Frame::Numbered {
-            body: message.body.clone(),
-            sequence_id: message.sequence_id,
-        })
+    pub(crate) fn replay(&mut self) -> impl Iterator<Item = Frame> {
+        self.drop_expired();
+        self.messages
+            .iter()
+            .map(|message| Frame::Numbered { body: message.body.clone(), sequence_id: message.sequence_id })
     }
 
     fn has_room(&self, length: usize) -> bool {
         self.messages.len() < self.max_messages && self.bytes + length <= self.max_bytes
     }
 
-    fn drop_expired(&mut self, now: Instant) {
+    fn drop_expired(&mut self) {
+        let now = Instant::now();
         self.messages.retain(|message| message.expires.is_none_or(|expires| expires > now));
         self.bytes = self.messages.iter().map(|message| message.body.len()).sum();
     }
@@ -83,43 +83,45 @@ mod tests {
 
     use super::*;
 
-    fn ids(store: &mut Unacknowledged, now: Instant) -> Vec<u64> {
+    fn ids(store: &mut Unacknowledged) -> Vec<u64> {
         let id = |frame| match frame {
             Frame::Numbered { sequence_id, .. } => sequence_id,
             Frame::Whole(_) => panic!("not numbered"),
         };
-        store.replay(now).map(id).collect()
+        store.replay().map(id).collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn limits_count_what_is_not_acknowledged() {
-        let now = Instant::now();
+    fn body(length: usize) -> Bytes {
+        vec![b'x'; length].into()
+    }
+
+    #[test]
+    fn limits_count_what_is_not_acknowledged() {
         let mut store = Unacknowledged::new(3, 100);
-        let body = Bytes::from_static(&[b'x'; 30]);
         for _ in 0..3 {
-            store.store(&body, None, now).expect("room");
+            store.store(body(30), None).expect("room");
         }
-        assert_eq!(store.store(&body, None, now), Err(Full));
+        assert_eq!(store.store(body(1), None), Err(Full), "a fourth message");
         store.acknowledge(2);
         store.acknowledge(1);
-        assert_eq!(ids(&mut store, now), [3]);
-        assert_eq!(store.store(&Bytes::from_static(&[b'y'; 71]), None, now), Err(Full), "101 bytes");
-        store.store(&Bytes::from_static(&[b'y'; 70]), None, now).expect("100 bytes");
-        assert_eq!(ids(&mut store, now), [3, 4], "a refused message takes no number");
+        assert_eq!(ids(&mut store), [3]);
+        assert_eq!(store.store(body(71), None), Err(Full), "101 bytes");
+        store.store(body(70), None).expect("100 bytes");
+        assert_eq!(ids(&mut store), [3, 4], "a refused message takes no number");
         store.acknowledge(99);
-        store.store(&body, None, now).expect("room");
-        assert_eq!(ids(&mut store, now), [5], "acknowledging the future does not skip numbers");
+        store.store(body(1), None).expect("room");
+        assert_eq!(ids(&mut store), [5], "acknowledging the future does not skip numbers");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_expired_is_not_replayed_and_makes_room() {
-        let now = Instant::now();
-        let later = now + Duration::from_secs(10);
         let mut store = Unacknowledged::new(2, 100);
-        let body = Bytes::from_static(b"x");
-        store.store(&body, Some(now + Duration::from_secs(5)), now).expect("room");
-        store.store(&body, None, now).expect("room");
-        store.store(&body, None, later).expect("the expired one makes room");
-        assert_eq!(ids(&mut store, later), [2, 3]);
+        store.store(body(1), Some(Instant::now() + Duration::from_secs(5))).expect("room");
+        store.store(body(1), None).expect("room");
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(ids(&mut store), [1, 2]);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        store.store(body(1), None).expect("the expired one makes room");
+        assert_eq!(ids(&mut store), [2, 3]);
     }
 }

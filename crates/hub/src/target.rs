@@ -26,7 +26,7 @@ pub struct Selection<'a> {
     pub excluded: &'a [String],
     /// Only connections for which it is true. It must be quick and must not call the hub.
     pub filter: Option<&'a (dyn Fn(&Subject<'_>) -> bool + Sync)>,
-    /// How long a message may wait for a reliable connection that has no socket; `None` sets no limit of its own.
+    /// How long a message may wait for a reliable connection that has no socket; `None` or zero sets no limit.
     /// Only `send` heeds it.
     pub ttl: Option<Duration>,
 }

@@ -1,7 +1,12 @@
 //! What all JSON parsers of this crate share: a limit on nesting, and writing strings.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::metadata::Metadata;
+use crate::payload::Payload;
 
 /// How deep arrays and objects may nest, the outermost one included. The emulator refuses a frame 71 deep; its JSON
 /// library's limit is 64.
@@ -84,11 +89,86 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Appends a JSON string, or `null`.
-pub(crate) fn push_string_or_null(out: &mut String, text: Option<&str>) {
-    match text {
-        Some(text) => push_string(out, text),
-        None => out.push_str("null"),
+/// Writes one compact JSON object whose first field is `type`, field by field in the caller's order. Field names are
+/// plain words that need no escaping.
+pub(crate) struct ObjectWriter(String);
+
+impl ObjectWriter {
+    pub(crate) fn of_type(kind: &'static str) -> Self {
+        Self::with_capacity(kind, 64)
+    }
+
+    /// `capacity` is a guess at the size of the whole, in bytes.
+    pub(crate) fn with_capacity(kind: &'static str, capacity: usize) -> Self {
+        let mut out = String::with_capacity(capacity);
+        out.push_str(r#"{"type":""#);
+        out.push_str(kind);
+        out.push('"');
+        Self(out)
+    }
+
+    fn name(&mut self, name: &'static str) {
+        self.0.push_str(",\"");
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    pub(crate) fn string(&mut self, name: &'static str, value: &str) {
+        self.name(name);
+        push_string(&mut self.0, value);
+    }
+
+    pub(crate) fn string_or_null(&mut self, name: &'static str, value: Option<&str>) {
+        match value {
+            Some(value) => self.string(name, value),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// A number, or nothing.
+    pub(crate) fn number(&mut self, name: &'static str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.name(name);
+            // Writing to a string cannot fail.
+            let _ = write!(self.0, "{value}");
+        }
+    }
+
+    /// A value that is JSON already.
+    pub(crate) fn raw(&mut self, name: &'static str, json: &str) {
+        self.name(name);
+        self.0.push_str(json);
+    }
+
+    pub(crate) fn payload(&mut self, payload: &Payload) {
+        self.raw("dataType", "\"");
+        self.0.push_str(payload.data_type());
+        self.0.push('"');
+        self.name("data");
+        payload.push_json(&mut self.0);
+    }
+
+    /// A payload and, if there is any, metadata.
+    pub(crate) fn content(&mut self, payload: &Payload, metadata: &Metadata) {
+        self.payload(payload);
+        if !metadata.is_empty() {
+            self.name("metadata");
+            metadata.push_json(&mut self.0);
+        }
+    }
+
+    /// A nested object of two strings: an error's name and its message.
+    pub(crate) fn error(&mut self, name: &str, message: &str) {
+        self.raw("error", r#"{"name":"#);
+        push_string(&mut self.0, name);
+        self.0.push_str(r#","message":"#);
+        push_string(&mut self.0, message);
+        self.0.push('}');
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! Names with several values each, in order: claims, query parameters and headers of a `connect` event.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -8,7 +9,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// Lists of strings by name, in the order in which the names first came. Names are compared with case. As JSON an
 /// object of arrays of strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MultiMap(Vec<(String, Vec<String>)>);
+pub struct MultiMap {
+    lists: Vec<(String, Vec<String>)>,
+    /// Where each name is. Names come from strangers, thousands in a query, so they are not searched one by one.
+    places: BTreeMap<String, usize>,
+}
 
 impl MultiMap {
     #[must_use]
@@ -24,19 +29,19 @@ impl MultiMap {
     /// Adds values to the list of `name`; with none the name is there with an empty list.
     pub fn extend(&mut self, name: impl Into<String>, values: impl IntoIterator<Item = String>) {
         let name = name.into();
-        let at = self.0.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            self.0.push((name, Vec::new()));
-            self.0.len() - 1
-        });
-        if let Some((_, list)) = self.0.get_mut(at) {
+        let known = self.places.get(&name).and_then(|at| self.lists.get_mut(*at));
+        if let Some((_, list)) = known {
             list.extend(values);
+        } else {
+            self.places.insert(name.clone(), self.lists.len());
+            self.lists.push((name, values.into_iter().collect()));
         }
     }
 
     /// The values of `name`; none if it is not there.
     #[must_use]
     pub fn get(&self, name: &str) -> &[String] {
-        self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
+        self.places.get(name).and_then(|at| self.lists.get(*at)).map_or(&[], |(_, values)| values)
     }
 
     /// The first value of `name`.
@@ -47,12 +52,12 @@ impl MultiMap {
 
     /// Names and their values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[String])> {
-        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+        self.lists.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lists.is_empty()
     }
 }
 
@@ -68,8 +73,8 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for MultiMap {
 
 impl Serialize for MultiMap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, values) in &self.0 {
+        let mut map = serializer.serialize_map(Some(self.lists.len()))?;
+        for (name, values) in &self.lists {
             map.serialize_entry(name, values)?;
         }
         map.end()

@@ -108,6 +108,13 @@ impl Permissions {
         grants.granted.contains(group) || grants.allows_widely(group)
     }
 
+    /// Whether a blanket role permits the action and no group is denied.
+    #[must_use]
+    pub fn allows_all(&self, action: Action) -> bool {
+        let grants = self.grants(action);
+        grants.all && grants.denied.is_empty()
+    }
+
     /// Permits the action on one group. Repeating it changes nothing.
     pub fn grant(&mut self, action: Action, group: &str) -> Result<(), RoleError> {
         let full = self.literals() >= MAX_LITERALS;

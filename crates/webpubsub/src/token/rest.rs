@@ -43,10 +43,11 @@ pub fn verify_rest_token(
 
 fn covers(audience: &str, path_and_query: &str) -> bool {
     let Some((scheme, rest)) = audience.split_once("://") else { return false };
-    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    let known_scheme = ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let path_starts = rest.find(['/', '?']).unwrap_or(rest.len());
+    if !known_scheme || path_starts == 0 {
         return false;
     }
-    let path_starts = rest.find(['/', '?']).unwrap_or(rest.len());
     let (allowed_path, allowed_query) = split_query(&rest[path_starts..]);
     let (path, query) = split_query(path_and_query);
     let mut segments = segments(path);
@@ -54,7 +55,7 @@ fn covers(audience: &str, path_and_query: &str) -> bool {
     match allowed_query {
         // A query belongs to one call, so the path has to be all of it too.
         Some(allowed) => is_prefix && segments.next().is_none() && query.is_some_and(|q| same(q, allowed)),
-        None => path_starts > 0 && is_prefix,
+        None => is_prefix,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Frames that a client sends over a JSON subprotocol.
+//! The fields of client frames.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,119 +6,15 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::{ClientFrame, MAX_INVOCATION_ID, MAX_TTL_SECS, Malformed};
 use crate::json;
 use crate::metadata::Metadata;
 use crate::names::{is_event_name, is_group_name};
 use crate::payload::{JsonText, Payload, decode_base64};
 
-/// The longest `ttlSeconds`.
-pub const MAX_TTL_SECS: u16 = 300;
-/// The longest `invocationId`, in bytes. Ours: no public page names a limit.
-pub const MAX_INVOCATION_ID: usize = 256;
-
-/// A request of a client. Names are checked; permissions are not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientFrame<'a> {
-    JoinGroup {
-        group: Cow<'a, str>,
-        ack_id: Option<u64>,
-    },
-    LeaveGroup {
-        group: Cow<'a, str>,
-        ack_id: Option<u64>,
-    },
-    SendToGroup {
-        group: Cow<'a, str>,
-        ack_id: Option<u64>,
-        /// Do not deliver to the connection that sends.
-        no_echo: bool,
-        /// How long the message may wait for a receiver that lost its transport; 0 sets no limit of its own.
-        ttl_secs: u16,
-        payload: Payload,
-        metadata: Metadata,
-    },
-    /// An event for the event handler.
-    Event {
-        event: Cow<'a, str>,
-        ack_id: Option<u64>,
-        payload: Payload,
-        metadata: Metadata,
-    },
-    /// All messages up to this one have been processed. Only reliable connections heed it.
-    SequenceAck {
-        sequence_id: u64,
-    },
-    Ping,
-    /// An event whose answer comes back in an `invokeResponse` of the same id.
-    Invoke {
-        invocation_id: Cow<'a, str>,
-        event: Cow<'a, str>,
-        payload: Payload,
-        metadata: Metadata,
-    },
-    CancelInvocation {
-        invocation_id: Cow<'a, str>,
-    },
-}
-
-/// The frame breaks the protocol: the connection is closed with
-/// [`Close::MalformedFrame`](crate::close::Close::MalformedFrame). The service says no more than that, whatever is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The client message is not a valid JSON protocol message.")]
-pub struct Malformed;
-
-impl<'a> ClientFrame<'a> {
-    /// Reads a text frame.
-    ///
-    /// Field names are compared with case, the values of `type` and `dataType` without. Of a repeated field the last
-    /// one counts, unknown fields are ignored, and an optional field may be `null`. Streams, group state and protobuf
-    /// data are not known and therefore malformed.
-    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        if json::too_deep(text) {
-            return Err(Malformed);
-        }
-        let fields: Fields<'a> = serde_json::from_str(text).map_err(|_| Malformed)?;
-        let kind = required_string(fields.kind)?;
-        let is = |name: &str| kind.eq_ignore_ascii_case(name);
-        if is("sendToGroup") {
-            fields.send_to_group()
-        } else if is("event") {
-            fields.event()
-        } else if is("sequenceAck") {
-            Ok(Self::SequenceAck { sequence_id: optional_u64(fields.sequence_id)?.ok_or(Malformed)? })
-        } else if is("ping") {
-            Ok(Self::Ping)
-        } else if is("joinGroup") {
-            Ok(Self::JoinGroup { group: fields.group()?, ack_id: fields.ack_id()? })
-        } else if is("leaveGroup") {
-            Ok(Self::LeaveGroup { group: fields.group()?, ack_id: fields.ack_id()? })
-        } else if is("invoke") {
-            fields.invoke()
-        } else if is("cancelInvocation") {
-            Ok(Self::CancelInvocation { invocation_id: fields.invocation_id()? })
-        } else {
-            Err(Malformed)
-        }
-    }
-
-    /// The id under which the client wants an answer.
-    #[must_use]
-    pub fn ack_id(&self) -> Option<u64> {
-        match self {
-            Self::JoinGroup { ack_id, .. }
-            | Self::LeaveGroup { ack_id, .. }
-            | Self::SendToGroup { ack_id, .. }
-            | Self::Event { ack_id, .. } => *ack_id,
-            Self::SequenceAck { .. } | Self::Ping | Self::Invoke { .. } | Self::CancelInvocation { .. } => {
-                None
-            }
-        }
-    }
-}
-
 /// The fields of a frame, not yet understood: a field of the wrong type only matters to the frames that use it.
 #[derive(Default)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     kind: Option<&'a RawValue>,
     group: Option<&'a RawValue>,
     ack_id: Option<&'a RawValue>,
@@ -135,7 +31,15 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn send_to_group(&self) -> Result<ClientFrame<'a>, Malformed> {
+    pub(super) fn kind(&self) -> Result<Cow<'a, str>, Malformed> {
+        required_string(self.kind)
+    }
+
+    pub(super) fn sequence_id(&self) -> Result<u64, Malformed> {
+        optional_u64(self.sequence_id)?.ok_or(Malformed)
+    }
+
+    pub(super) fn send_to_group(&self) -> Result<ClientFrame<'a>, Malformed> {
         if !is_absent(self.stream) {
             return Err(Malformed);
         }
@@ -150,12 +54,12 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn event(&self) -> Result<ClientFrame<'a>, Malformed> {
+    pub(super) fn event(&self) -> Result<ClientFrame<'a>, Malformed> {
         let (payload, metadata) = self.content()?;
         Ok(ClientFrame::Event { event: self.event_name()?, ack_id: self.ack_id()?, payload, metadata })
     }
 
-    fn invoke(&self) -> Result<ClientFrame<'a>, Malformed> {
+    pub(super) fn invoke(&self) -> Result<ClientFrame<'a>, Malformed> {
         if required_string(self.target)? != "event" {
             return Err(Malformed);
         }
@@ -168,7 +72,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn group(&self) -> Result<Cow<'a, str>, Malformed> {
+    pub(super) fn group(&self) -> Result<Cow<'a, str>, Malformed> {
         required_string(self.group)
             .and_then(|name| if is_group_name(&name) { Ok(name) } else { Err(Malformed) })
     }
@@ -178,12 +82,12 @@ impl<'a> Fields<'a> {
             .and_then(|name| if is_event_name(&name) { Ok(name) } else { Err(Malformed) })
     }
 
-    fn invocation_id(&self) -> Result<Cow<'a, str>, Malformed> {
+    pub(super) fn invocation_id(&self) -> Result<Cow<'a, str>, Malformed> {
         let id = required_string(self.invocation_id)?;
         if (1..=MAX_INVOCATION_ID).contains(&id.len()) { Ok(id) } else { Err(Malformed) }
     }
 
-    fn ack_id(&self) -> Result<Option<u64>, Malformed> {
+    pub(super) fn ack_id(&self) -> Result<Option<u64>, Malformed> {
         optional_u64(self.ack_id)
     }
 

@@ -1,0 +1,422 @@
+//! The door: who may connect, and how the answer reads.
+//!
+//! A client is checked, the connect handler asked, the connection registered, and only then is the upgrade answered:
+//! whoever sees the 101 can be sent to. All of that runs in a task of its own, so that a client that goes away in
+//! between neither interrupts a handler nor leaves a connection without its `disconnected` event.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Router, extract::Query};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
+use webpubsub::connect_event::{ConnectRequest, event_claims};
+use webpubsub::multimap::MultiMap;
+use webpubsub::names::{HubName, is_group_name};
+use webpubsub::roles::{Action, Permissions};
+use webpubsub::server_frame;
+use webpubsub::subprotocol::Subprotocol;
+use webpubsub::token::{ClientClaims, TokenError, reconnection_token, verify_client_token};
+
+use crate::connection::{Connection, Identity, Kind};
+use crate::delivery::Delivery;
+use crate::events::{ConnectAnswer, ConnectEvent, ConnectRefused, EventContext};
+use crate::hub::Hub;
+use crate::id::ConnectionId;
+use crate::outbox::Frame;
+use crate::recovery::Unacknowledged;
+use crate::ws::handshake;
+use crate::{recover, session};
+
+impl Hub {
+    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in.
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route("/client/hubs/{hub}", any(by_path))
+            .route("/client/", any(by_query))
+            .route("/client", any(by_query));
+        let router = if self.options().anonymous { router.route("/ws", any(by_default)) } else { router };
+        router.with_state(self.clone())
+    }
+}
+
+async fn by_path(State(hub): State<Hub>, Path(name): Path<String>, request: Request) -> Response {
+    enter(hub, &name, request, None).await
+}
+
+async fn by_query(State(hub): State<Hub>, request: Request) -> Response {
+    match Parameters::of(request.uri()).get("hub").map(str::to_owned) {
+        Some(name) => enter(hub, &name, request, None).await,
+        None => refusal(StatusCode::NOT_FOUND, ""),
+    }
+}
+
+/// For clients that only know a user id.
+async fn by_default(State(hub): State<Hub>, request: Request) -> Response {
+    let Some(name) = hub.options().default_hub.clone() else { return refusal(StatusCode::NOT_FOUND, "") };
+    let user_id = Parameters::of(request.uri()).get("user_id").map(str::to_owned);
+    enter(hub, name.as_str(), request, user_id).await
+}
+
+/// The answer to a client at the door.
+async fn enter(hub: Hub, name: &str, mut request: Request, user_id: Option<String>) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let accept = handshake::accept_key(request.method(), request.version(), request.headers());
+    let Some(accept) = accept else { return refusal(StatusCode::BAD_REQUEST, "") };
+    if hub.is_stopping() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "");
+    }
+    let caller = match Caller::check(&hub, name, &request, user_id) {
+        Ok(caller) => caller,
+        Err(refused) => return refusal(refused.status, &refused.body),
+    };
+    let (answer, answered) = oneshot::channel();
+    hub.inner.tasks.clone().spawn(admit(hub, caller, upgrade, answer));
+    match answered.await {
+        Ok(Ok(subprotocol)) => switching_protocols(accept, subprotocol.as_deref()),
+        Ok(Err(refused)) => refusal(refused.status, &refused.body),
+        // The task panicked.
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, ""),
+    }
+}
+
+/// The upgrade's outcome: the subprotocol to answer with, or why not.
+type Answer = oneshot::Sender<Result<Option<String>, ConnectRefused>>;
+
+/// A client whose request is in order.
+struct Caller {
+    hub: HubName,
+    kind: CallerKind,
+    offered: Vec<String>,
+}
+
+enum CallerKind {
+    New {
+        claims: ClientClaims,
+        roles: Permissions,
+        parameters: Parameters,
+        headers: MultiMap,
+    },
+    /// Wants a former connection back. Its token, if it has one, may have expired and is not looked at.
+    Returning {
+        connection_id: String,
+        token: String,
+    },
+}
+
+impl Caller {
+    fn check(
+        hub: &Hub,
+        name: &str,
+        request: &Request,
+        user_id: Option<String>,
+    ) -> Result<Self, ConnectRefused> {
+        let mut parameters = Parameters::of(request.uri());
+        let offered = handshake::offered_subprotocols(request.headers());
+        if let (Some(id), Some(token)) =
+            (parameters.get("awps_connection_id"), parameters.get("awps_reconnection_token"))
+        {
+            let kind = CallerKind::Returning { connection_id: id.to_owned(), token: token.to_owned() };
+            let hub = HubName::new(name).map_err(|error| bad_request(error.to_string()))?;
+            return Ok(Self { hub, kind, offered });
+        }
+        let token = parameters.take_token().or_else(|| bearer(request.headers()));
+        let name = HubName::new(name);
+        let (claims, roles) = match (token, &name) {
+            (Some(token), Ok(hub_name)) => {
+                let claims = verify_client_token(&hub.options().access_keys, &token, hub_name, hub.now())
+                    .map_err(token_refused)?;
+                let roles = Permissions::from_roles(&claims.roles);
+                (claims, roles.map_err(|error| bad_request(error.to_string()))?)
+            }
+            (None, _) if hub.options().anonymous => {
+                let claims = ClientClaims { user_id, ..ClientClaims::default() };
+                (claims, every_role())
+            }
+            // No token can be for a hub that cannot be.
+            (Some(_), Err(_)) | (None, _) => return Err(unauthorized()),
+        };
+        let hub = name.map_err(|error| bad_request(error.to_string()))?;
+        let headers = event_headers(request.headers());
+        Ok(Self { hub, kind: CallerKind::New { claims, roles, parameters, headers }, offered })
+    }
+}
+
+/// Lets a caller in, or not, and then lives its connection.
+async fn admit(hub: Hub, caller: Caller, upgrade: OnUpgrade, answer: Answer) {
+    let Caller { hub: name, kind, offered } = caller;
+    match kind {
+        CallerKind::Returning { connection_id, token } => {
+            let reliable = Subprotocol::JsonReliable.name();
+            let subprotocol = offered.iter().any(|name| name == reliable).then(|| reliable.to_owned());
+            let connection = recover::find(&hub, &name, &connection_id, &token);
+            // The caller may be gone already; the upgrade then fails by itself.
+            let _ = answer.send(Ok(subprotocol));
+            recover::run(&hub, connection, upgrade).await;
+        }
+        CallerKind::New { claims, roles, parameters, headers } => {
+            let newcomer = Newcomer { hub: &hub, name, claims, roles, parameters, headers, offered };
+            match newcomer.connect().await {
+                Ok((connection, subprotocol)) => {
+                    let _ = answer.send(Ok(subprotocol));
+                    session::run(hub, connection, upgrade).await;
+                }
+                Err(refused) => {
+                    let _ = answer.send(Err(refused));
+                }
+            }
+        }
+    }
+}
+
+struct Newcomer<'a> {
+    hub: &'a Hub,
+    name: HubName,
+    claims: ClientClaims,
+    roles: Permissions,
+    parameters: Parameters,
+    headers: MultiMap,
+    offered: Vec<String>,
+}
+
+impl Newcomer<'_> {
+    /// Asks the handler and registers the connection.
+    async fn connect(self) -> Result<(std::sync::Arc<Connection>, Option<String>), ConnectRefused> {
+        let id = self.hub.new_id();
+        let mode = SimpleMode::of(&self.parameters)?;
+        let answer = match self.hub.handler(&self.name) {
+            Some(handler) => {
+                let event = self.event(id);
+                let outcome = AssertUnwindSafe(handler.connect(event)).catch_unwind().await;
+                outcome.unwrap_or_else(|_| Err(rejected(StatusCode::INTERNAL_SERVER_ERROR)))
+            }
+            None => Ok(ConnectAnswer::default()),
+        };
+        self.register(id, mode, answer.map_err(with_error_status)?)
+    }
+
+    fn event(&self, id: ConnectionId) -> ConnectEvent {
+        ConnectEvent {
+            context: EventContext {
+                hub: self.name.clone(),
+                connection_id: id.to_string(),
+                user_id: self.claims.user_id.clone(),
+                subprotocol: None,
+                state: None,
+                event_id: 0,
+            },
+            request: ConnectRequest {
+                claims: event_claims(&self.claims),
+                query: self.parameters.to_multimap(),
+                headers: self.headers.clone(),
+                subprotocols: self.offered.clone(),
+                ..ConnectRequest::default()
+            },
+        }
+    }
+
+    fn register(
+        self,
+        id: ConnectionId,
+        mode: SimpleMode,
+        answer: ConnectAnswer,
+    ) -> Result<(std::sync::Arc<Connection>, Option<String>), ConnectRefused> {
+        let permissions = match &answer.roles {
+            Some(roles) => {
+                Permissions::from_roles(roles).map_err(|_| rejected(StatusCode::INTERNAL_SERVER_ERROR))?
+            }
+            None => self.roles,
+        };
+        let groups = if answer.groups.is_empty() { self.claims.groups } else { answer.groups };
+        if !groups.iter().all(|group| is_group_name(group)) {
+            return Err(rejected(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+        let subprotocol = answer.subprotocol.or_else(|| {
+            let known = Subprotocol::first_known(self.offered.iter().map(String::as_str));
+            known.map(|known| known.name().to_owned())
+        });
+        let known = subprotocol.as_deref().and_then(Subprotocol::from_name);
+        let kind = match known {
+            Some(Subprotocol::Json) => Kind::Json,
+            Some(Subprotocol::JsonReliable) => Kind::Reliable,
+            None => mode.into_kind(),
+        };
+        let user_id = answer.user_id.or(self.claims.user_id);
+        let options = self.hub.options();
+        let make = |state| {
+            let identity = Identity {
+                id,
+                user_id: user_id.clone(),
+                kind: kind.clone(),
+                foreign_subprotocol: subprotocol.clone().filter(|_| known.is_none()),
+                permissions: permissions.clone(),
+                state: answer.state.clone(),
+                events: 1,
+            };
+            let unacknowledged = (kind == Kind::Reliable)
+                .then(|| Unacknowledged::new(options.reliable_messages, options.reliable_bytes));
+            let mut delivery = Delivery::new(options.outbox_bytes, unacknowledged);
+            if known.is_some() {
+                let id = id.to_string();
+                let token = (kind == Kind::Reliable)
+                    .then(|| reconnection_token(&self.hub.inner.recovery_key, &self.name, &id));
+                let frame = server_frame::connected(user_id.as_deref(), &id, token.as_deref());
+                delivery.push(Frame::text(&frame));
+            }
+            std::sync::Arc::new(Connection::new(state, identity, delivery))
+        };
+        Ok((self.hub.register(&self.name, &groups, make), subprotocol))
+    }
+}
+
+/// How the frames of a client without one of our subprotocols are meant.
+enum SimpleMode {
+    Event,
+    Publish { group: String, no_echo: bool },
+}
+
+impl SimpleMode {
+    fn of(parameters: &Parameters) -> Result<Self, ConnectRefused> {
+        match parameters.get("webpubsub_mode") {
+            Some(mode) if mode.eq_ignore_ascii_case("sendToGroup") => {
+                let group = parameters.get("group").filter(|group| is_group_name(group));
+                let group = group.ok_or_else(|| bad_request("Invalid group name.".to_owned()))?;
+                let no_echo =
+                    parameters.get("noEcho").is_some_and(|value| !value.eq_ignore_ascii_case("false"));
+                Ok(Self::Publish { group: group.to_owned(), no_echo })
+            }
+            Some(mode) if !mode.eq_ignore_ascii_case("sendEvent") => {
+                Err(bad_request("Invalid webpubsub_mode.".to_owned()))
+            }
+            _ => Ok(Self::Event),
+        }
+    }
+
+    fn into_kind(self) -> Kind {
+        match self {
+            Self::Event => Kind::Simple,
+            Self::Publish { group, no_echo } => Kind::SimplePublisher { group: group.into(), no_echo },
+        }
+    }
+}
+
+/// The query, decoded, in order.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn of(uri: &Uri) -> Self {
+        Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes the access token out; its name is compared without case.
+    fn take_token(&mut self) -> Option<String> {
+        let is_token = |(name, _): &mut (String, String)| name.eq_ignore_ascii_case("access_token");
+        self.0.extract_if(.., is_token).map(|(_, value)| value).next()
+    }
+
+    fn to_multimap(&self) -> MultiMap {
+        let mut map = MultiMap::new();
+        for (name, value) in &self.0 {
+            map.add(name.as_str(), value.as_str());
+        }
+        map
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Headers whose capitals handlers of the service are used to; others come in lower case, as HTTP knows them here.
+const USUAL_CAPITALS: [&str; 14] = [
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Cache-Control",
+    "Connection",
+    "Cookie",
+    "Host",
+    "Origin",
+    "Pragma",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+    "Upgrade",
+    "User-Agent",
+];
+
+fn event_headers(headers: &HeaderMap) -> MultiMap {
+    let mut map = MultiMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION) {
+        let usual = USUAL_CAPITALS.iter().find(|usual| usual.eq_ignore_ascii_case(name.as_str()));
+        map.add(*usual.unwrap_or(&name.as_str()), String::from_utf8_lossy(value.as_bytes()));
+    }
+    map
+}
+
+fn every_role() -> Permissions {
+    let mut permissions = Permissions::default();
+    permissions.grant_all(Action::JoinLeaveGroup);
+    permissions.grant_all(Action::SendToGroup);
+    permissions
+}
+
+fn unauthorized() -> ConnectRefused {
+    ConnectRefused { status: StatusCode::UNAUTHORIZED, body: String::new() }
+}
+
+fn bad_request(body: String) -> ConnectRefused {
+    ConnectRefused { status: StatusCode::BAD_REQUEST, body }
+}
+
+fn rejected(status: StatusCode) -> ConnectRefused {
+    ConnectRefused::new(status)
+}
+
+fn token_refused(error: TokenError) -> ConnectRefused {
+    match error {
+        TokenError::InvalidGroup => bad_request(error.to_string()),
+        _ => unauthorized(),
+    }
+}
+
+/// A refusal has to look like one.
+fn with_error_status(mut refused: ConnectRefused) -> ConnectRefused {
+    if !refused.status.is_client_error() && !refused.status.is_server_error() {
+        refused.status = StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    refused
+}
+
+fn switching_protocols(accept: HeaderValue, subprotocol: Option<&str>) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(value) = subprotocol.and_then(|name| HeaderValue::from_str(name).ok()) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+    }
+    response
+}
+
+fn refusal(status: StatusCode, body: &str) -> Response {
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.status_mut() = status;
+    if !body.is_empty() {
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    }
+    response
+}
