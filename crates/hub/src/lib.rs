@@ -12,8 +12,8 @@
 //! | `connection`, `delivery`, `outbox`, `recovery`, `acks` | a connection's state, without a socket |
 //! | `groups`, `hub`, `ops` | who is where, and what an application does to them |
 //! | `flusher`, `sweep` | writing, keep-alive |
-| `rest`, `filter` | the data plane over HTTP, and its filter |
-| `upstream` | an event handler over HTTP |
+//! | `rest`, `filter` | the data plane over HTTP, and its filter |
+//! | `upstream` | an event handler over HTTP |
 
 mod accept;
 mod acks;
