@@ -53,8 +53,9 @@ impl Rest {
         if let Some(content_type) = &self.content_type {
             request = request.header("content-type", content_type);
         }
-        if !self.body.is_empty() || self.method == "POST" {
-            request = request.body(self.body);
+        if self.method == "POST" {
+            // The library announces no length of zero by itself.
+            request = request.header("content-length", self.body.len()).body(self.body);
         }
         let response = request.send().await.expect("an answer");
         Answer {

@@ -238,17 +238,18 @@ impl Scenario for Reliable {
             Act("b", 3), // m1, m2, m3
             Act("a", 2), // acknowledges 2, is cut off
             Act("b", 1), // m4 while away
-            Sees("b"),
+            Sees("b", 1),
             Calls(1), // m5 by REST
             Open("a again"),
             Act("a again", 2), // an ackId that was used, a new one
-            Sees("a again"),
+            Sees("a again", 1),
             Act("b", 1),       // m6
             Act("a again", 1), // is cut off
             Open("a third, old token"),
+            Sees("a third, old token", 4),
             Open("takeover while connected"),
             ActAll("takeover while connected"),
-            Sees("takeover while connected"),
+            Sees("takeover while connected", 1),
             Open("after close 1000"),
         ]
     }
@@ -309,7 +310,7 @@ impl Scenario for ServerClose {
             Calls(1),
             Open("recover after server close"),
             Calls(1),
-            Sees("recover after server close"),
+            Sees("recover after server close", 2),
             Open("recovered?"),
         ]
     }
@@ -354,9 +355,9 @@ impl Scenario for RestSend {
             Open("b"),
             Open("c simple"),
             Act("a", 1),
-            Sees("a"),
+            Sees("a", 1),
             Act("b", 1),
-            Sees("b"),
+            Sees("b", 1),
             Calls(calls),
         ]
     }
