@@ -31,17 +31,18 @@ use crate::id::ConnectionId;
 use crate::outbox::Frame;
 use crate::recovery::Unacknowledged;
 use crate::ws::handshake;
-use crate::{recover, session};
+use crate::{recover, rest, session};
 
 impl Hub {
-    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in.
+    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in; and
+    /// those of the data plane, see [`rest::router`].
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/client/hubs/{hub}", any(by_path))
             .route("/client/", any(by_query))
             .route("/client", any(by_query));
         let router = if self.options().anonymous { router.route("/ws", any(by_default)) } else { router };
-        router.with_state(self.clone())
+        router.with_state(self.clone()).merge(rest::router(self.clone()))
     }
 }
 
