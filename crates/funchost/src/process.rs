@@ -134,8 +134,11 @@ impl Process {
     }
 
     /// Kills and restarts the process of this generation, uncounted: what the host does after a function's timeout.
+    /// Returns when its successor is the one that calls wait for.
     pub(crate) async fn recycle(&self, generation: u64) {
         self.ask(Request::Recycle { generation }).await;
+        let mut phase = self.phase.clone();
+        drop(phase.wait_for(|it| it.generation != generation || matches!(it.kind, Kind::Stopped(_))).await);
     }
 
     /// SIGKILLs the process and ends its supervision.
@@ -241,7 +244,7 @@ impl Supervisor {
             self.set(generation, Kind::Stopped(reason));
             if let Some(done) = done {
                 // Who asked may have gone; the process is dead all the same.
-                drop(done.send(()));
+                let _ = done.send(());
             }
         }
     }

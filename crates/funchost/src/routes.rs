@@ -4,11 +4,11 @@
 //! and methods both match, wins. Matching ignores case. A method that a function does not list falls through.
 
 /// Values of the template's parameters in order; `None` for a catch-all that caught nothing.
-pub type Params = Vec<(String, Option<String>)>;
+pub(crate) type Params = Vec<(String, Option<String>)>;
 
 /// Templates in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
-pub struct Routes {
+pub(crate) struct Routes {
     routes: Vec<Route>,
 }
 
@@ -31,7 +31,7 @@ impl Routes {
     ///
     /// # Errors
     /// One sentence when the template is beyond what the double matches.
-    pub fn add(&mut self, function: usize, template: &str, methods: &[String]) -> Result<(), String> {
+    pub(crate) fn add(&mut self, function: usize, template: &str, methods: &[String]) -> Result<(), String> {
         let segments = parse(template)?;
         self.routes.push(Route { function, segments, methods: methods.to_vec() });
         Ok(())
@@ -39,7 +39,7 @@ impl Routes {
 
     /// The first function for this decoded path and upper-case method.
     #[must_use]
-    pub fn find(&self, method: &str, path: &str) -> Option<(usize, Params)> {
+    pub(crate) fn find(&self, method: &str, path: &str) -> Option<(usize, Params)> {
         self.routes
             .iter()
             .filter(|route| route.methods.is_empty() || route.methods.iter().any(|listed| listed == method))

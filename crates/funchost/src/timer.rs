@@ -12,7 +12,7 @@ use crate::world;
 
 /// `{second} {minute} {hour} {day} {month} {day of week}`; each field `*`, a number, a range, a list, with `/step`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     seconds: u64,
     minutes: u64,
     hours: u64,
@@ -34,7 +34,7 @@ impl Schedule {
     /// # Errors
     /// One sentence when the text has other than six fields, or a field is out of range. Names (`mon`, `jan`) and time
     /// spans are not read.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         if fields.len() != FIELDS.len() {
             return Err(format!("the schedule \"{text}\" does not have six fields"));
@@ -52,7 +52,7 @@ impl Schedule {
 
     /// The first moment after `now`; `None` when there is none within eight years (a 30th of February).
     #[must_use]
-    pub fn next_after(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(crate) fn next_after(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let mut at = now.replace_nanosecond(0).ok()?.checked_add(time::Duration::SECOND)?;
         for _ in 0..366 * 8 {
             if self.has_day(at) {

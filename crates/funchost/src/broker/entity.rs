@@ -8,7 +8,7 @@ use super::message::{Message, Stored};
 
 /// A message in hand.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     pub stored: Stored,
     /// New with each delivery.
     pub lock_token: String,

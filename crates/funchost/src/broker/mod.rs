@@ -8,7 +8,7 @@ pub(crate) mod rest;
 mod sas;
 mod store;
 
-pub use entity::Delivery;
+pub(crate) use entity::Delivery;
 pub use message::{Message, Stored};
-pub use sas::ConnectionString;
+pub(crate) use sas::ConnectionString;
 pub use store::{Broker, BrokerError, BrokerOptions, EntityStatus, SendError};

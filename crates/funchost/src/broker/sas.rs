@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 /// What the handler is given as its Service Bus connection.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ConnectionString {
+pub(crate) struct ConnectionString {
     pub port: u16,
     pub key_name: String,
     pub key: String,
@@ -40,7 +40,7 @@ impl ConnectionString {
     ///
     /// # Errors
     /// One sentence, for the answer 401.
-    pub fn verify(&self, token: &str, entity: &str, now: OffsetDateTime) -> Result<(), String> {
+    pub(crate) fn verify(&self, token: &str, entity: &str, now: OffsetDateTime) -> Result<(), String> {
         let fields =
             token.strip_prefix("SharedAccessSignature ").ok_or("the token is no SharedAccessSignature")?;
         let field = |name: &str| {
@@ -69,7 +69,7 @@ impl ConnectionString {
 
     /// A token for a resource such as `http://127.0.0.1:5672/chat-queue`, as a sender would make it.
     #[must_use]
-    pub fn token(&self, resource: &str, expires: OffsetDateTime) -> String {
+    pub(crate) fn token(&self, resource: &str, expires: OffsetDateTime) -> String {
         let encode = |text: &str| {
             percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
         };

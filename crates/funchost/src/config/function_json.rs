@@ -7,7 +7,7 @@ use crate::timer::Schedule;
 
 /// One function folder.
 #[derive(Clone, Debug)]
-pub struct Function {
+pub(crate) struct Function {
     /// The folder's name, in its own case.
     pub name: String,
     pub trigger: Trigger,
@@ -19,14 +19,14 @@ pub struct Function {
 }
 
 #[derive(Clone, Debug)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     Http(HttpTrigger),
     ServiceBus(ServiceBusTrigger),
     Timer(TimerTrigger),
 }
 
 #[derive(Clone, Debug)]
-pub struct HttpTrigger {
+pub(crate) struct HttpTrigger {
     pub binding: String,
     /// Name of the `http` output, as the handler answers it in JSON mode.
     pub output: String,
@@ -38,14 +38,14 @@ pub struct HttpTrigger {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthLevel {
+pub(crate) enum AuthLevel {
     Anonymous,
     Function,
     Admin,
 }
 
 #[derive(Clone, Debug)]
-pub struct ServiceBusTrigger {
+pub(crate) struct ServiceBusTrigger {
     pub binding: String,
     pub entity: EntityPath,
     /// Name of the setting with the connection string.
@@ -57,27 +57,27 @@ pub struct ServiceBusTrigger {
 
 /// What a trigger reads: a queue, a subscription, or the dead letters of either.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityPath {
+pub(crate) struct EntityPath {
     /// `queue` or `topic/Subscriptions/name`.
     pub base: String,
     pub dead_letters: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cardinality {
+pub(crate) enum Cardinality {
     One,
     Many,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataType {
+pub(crate) enum DataType {
     Unset,
     String,
     Binary,
 }
 
 #[derive(Clone, Debug)]
-pub struct TimerTrigger {
+pub(crate) struct TimerTrigger {
     pub binding: String,
     pub schedule: Schedule,
     pub run_on_startup: bool,
@@ -85,7 +85,7 @@ pub struct TimerTrigger {
 
 /// A `serviceBus` output: each element of what the handler returns under `binding` is sent to `entity`.
 #[derive(Clone, Debug)]
-pub struct OutputQueue {
+pub(crate) struct OutputQueue {
     pub binding: String,
     pub entity: String,
     pub connection: String,
@@ -300,7 +300,7 @@ impl Binding {
 impl EntityPath {
     /// Reads `queue`, `topic/Subscriptions/name`, either with `/$deadletterqueue` behind it.
     #[must_use]
-    pub fn parse(path: &str) -> Self {
+    pub(crate) fn parse(path: &str) -> Self {
         const SUFFIX: &str = "/$deadletterqueue";
         let cut = path.len().saturating_sub(SUFFIX.len());
         match path.get(cut..) {

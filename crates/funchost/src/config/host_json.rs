@@ -10,7 +10,7 @@ use super::{Settings, time_span};
 
 /// The settings of `host.json` that the double acts on. Other keys are ignored.
 #[derive(Clone, Debug)]
-pub struct HostJson {
+pub(crate) struct HostJson {
     /// `None` = no limit (`-1`).
     pub function_timeout: Option<Duration>,
     /// Without slashes at its ends; may be empty.
@@ -21,7 +21,7 @@ pub struct HostJson {
 
 /// `extensions.serviceBus`.
 #[derive(Clone, Debug)]
-pub struct ServiceBusOptions {
+pub(crate) struct ServiceBusOptions {
     pub max_concurrent_sessions: usize,
     pub max_concurrent_calls: usize,
     pub max_message_batch_size: usize,
@@ -31,7 +31,7 @@ pub struct ServiceBusOptions {
 
 /// `customHandler`.
 #[derive(Clone, Debug)]
-pub struct CustomHandler {
+pub(crate) struct CustomHandler {
     default_executable_path: String,
     worker_directory: String,
     /// Joined by single spaces and split again: the host quotes nothing.
@@ -124,7 +124,7 @@ impl HostJson {
 
     /// The whole template of a function: the prefix and its own route, without a slash in front.
     #[must_use]
-    pub fn template_of(&self, http: &HttpTrigger) -> String {
+    pub(crate) fn template_of(&self, http: &HttpTrigger) -> String {
         if self.route_prefix.is_empty() {
             http.route.clone()
         } else {
@@ -209,7 +209,7 @@ impl CustomHandler {
 
     /// Where the process starts.
     #[must_use]
-    pub fn working_directory(&self, root: &Path) -> PathBuf {
+    pub(crate) fn working_directory(&self, root: &Path) -> PathBuf {
         root.join(&self.working_directory)
     }
 }

@@ -10,16 +10,16 @@ mod time_span;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use function_json::{
+pub(crate) use function_json::{
     AuthLevel, Cardinality, DataType, EntityPath, Function, HttpTrigger, OutputQueue, ServiceBusTrigger,
     TimerTrigger, Trigger,
 };
-pub use host_json::{CustomHandler, HostJson, ServiceBusOptions};
+pub(crate) use host_json::{CustomHandler, HostJson, ServiceBusOptions};
 pub use settings::Settings;
 
 /// An app folder, read and found sound.
 #[derive(Clone, Debug)]
-pub struct App {
+pub(crate) struct App {
     /// Absolute path of the folder.
     pub root: PathBuf,
     pub host: HostJson,
@@ -48,7 +48,7 @@ impl App {
     ///
     /// # Errors
     /// All mistakes found: a missing or malformed file, a binding that the host would refuse, a missing executable.
-    pub fn read(root: &Path, settings: &Settings) -> Result<Self, ConfigErrors> {
+    pub(crate) fn read(root: &Path, settings: &Settings) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         let root = match root.canonicalize() {
             Ok(root) => root,

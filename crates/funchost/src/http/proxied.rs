@@ -115,7 +115,9 @@ fn outbound_headers(
         (HeaderName::from_static("x-forwarded-for"), HeaderValue::from_str(&peer.to_string()).ok()?),
         (HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http")),
     ];
-    outbound.extend(own);
+    for (name, value) in own {
+        outbound.insert(name, value);
+    }
     match host {
         Some(host) => outbound.insert("x-forwarded-host", host),
         None => outbound.remove("x-forwarded-host"),
