@@ -6,8 +6,8 @@
 //! * access: [`token`], [`key`], [`connection_string`], [`roles`], [`names`]
 //! * the event handler's side: [`cloud_events`], [`connect_event`], [`validation`]
 //!
-//! Time is a parameter (seconds since the Unix epoch), nothing is read from a socket, and no parser recurses on its
-//! input. The transcripts in `tests/fixtures/webpubsub` of the repository decide what is accepted.
+//! Time is a parameter (seconds since the Unix epoch), nothing is read from a socket, and the depth to which
+//! a parser follows its input is bounded. The transcripts in `tests/fixtures/webpubsub` of the repository decide what is accepted.
 
 pub mod client_frame;
 pub mod close;
