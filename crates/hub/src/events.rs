@@ -20,6 +20,9 @@ use webpubsub::server_frame::RequestError;
 pub trait EventHandler: Send + Sync {
     /// A client wants to connect; it waits for the answer. Runs to its end even if the client goes away meanwhile.
     ///
+    /// An answer that cannot be carried out (roles beyond the limits, a name that no group can have) is taken for a
+    /// refusal with 500, and no `disconnected` follows it.
+    ///
     /// # Errors
     /// The client's upgrade is refused with the given status.
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused>;

@@ -1,4 +1,5 @@
 //! What an event handler hears and what its answers do.
+#![allow(clippy::expect_used, reason = "this is test code; clippy only knows test functions")]
 
 mod support;
 

@@ -3,7 +3,7 @@
 //! `userId eq 'ann' or ('tea' in groups and not contains(connectionId,'7'))`
 //!
 //! Keywords, names and functions compare without case. The language is small and total: a filter that parses always
-//! answers yes or no. Three steps: `lexer` (text to tokens), `parser` (tokens to [`Expr`]), `types` (every operand has the
+//! answers yes or no. Three steps: `lexer` (text to tokens), `parser` (tokens to a tree), `types` (every operand has the
 //! type its operator wants). All three refuse with the sentences of the service, see [`FilterError`].
 //!
 //! # Null

@@ -5,6 +5,7 @@ use webpubsub::cloud_events::header::CONNECTION_STATE;
 use webpubsub::connect_event::ConnectResponse;
 use webpubsub::metadata::Metadata;
 use webpubsub::payload::Payload;
+use webpubsub::roles::Permissions;
 
 use super::call::Answer;
 use crate::events::{ConnectAnswer, UserEventAnswer};
@@ -26,6 +27,8 @@ pub(super) fn connect(answer: &Answer) -> Result<ConnectAnswer, NotLetIn> {
         return Err(NotLetIn::Status(answer.status));
     }
     let said = ConnectResponse::parse(&answer.body).map_err(|error| NotLetIn::Invalid(error.to_string()))?;
+    Permissions::from_roles(said.roles.iter().flatten())
+        .map_err(|error| NotLetIn::Invalid(error.to_string()))?;
     Ok(ConnectAnswer {
         user_id: said.user_id,
         groups: said.groups.unwrap_or_default(),

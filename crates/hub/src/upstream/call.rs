@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{sleep, timeout};
+use webpubsub::cloud_events::EventKind;
 use webpubsub::names::HubName;
 use webpubsub::validation::REQUEST_ORIGIN;
 
@@ -23,8 +24,15 @@ pub(super) const ORIGIN: &str = "127.0.0.1";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
+/// What is posted.
+pub(super) struct Body {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
 /// A request, ready to be sent more than once.
 pub(super) struct Call {
+    pub(super) kind: EventKind,
     url: String,
     pub(super) headers: HeaderMap,
     body: Bytes,
@@ -32,18 +40,18 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(
+        kind: EventKind,
         url: String,
         mut headers: HeaderMap,
-        content_type: &'static str,
-        body: Bytes,
+        body: Body,
         random: &RandomBytes,
     ) -> Self {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type));
         headers.insert(REQUEST_ORIGIN, HeaderValue::from_static(ORIGIN));
         if let Ok(id) = HeaderValue::from_str(&guid(random)) {
             headers.insert(REQUEST_ID, id);
         }
-        Self { url, headers, body }
+        Self { kind, url, headers, body: body.bytes }
     }
 }
 
@@ -59,7 +67,8 @@ pub(super) struct Answer {
 pub(super) enum Failure {
     #[error("the event handler does not accept events: {0}")]
     NotValidated(String),
-    #[error("the event handler was not reached: {0}")]
+    /// Without the URL, whose query may hold a secret.
+    #[error("the event handler was not reached: {}", with_causes(.0))]
     Unreachable(reqwest::Error),
     #[error("the event handler did not answer within {} s", BUDGET.as_secs())]
     TimedOut,
@@ -85,18 +94,24 @@ impl Caller {
         self.validations.check(&self.http, hub, template).await.map_err(Failure::NotValidated)
     }
 
-    /// Sends until there is an answer that another try would not change, or the tries are used up.
-    pub(super) async fn send(&self, call: &Call) -> Result<Answer, Failure> {
-        repeatedly(|| self.send_once(call)).await
+    /// Sends until there is an answer that another try would not change, or the tries are used up. `tried` hears of the
+    /// end of every try.
+    pub(super) async fn send(&self, call: &Call, tried: &(dyn Fn() + Sync)) -> Result<Answer, Failure> {
+        let attempt = || async {
+            let outcome = self.send_once(call).await;
+            tried();
+            outcome
+        };
+        repeatedly(attempt).await
     }
 
     async fn send_once(&self, call: &Call) -> Result<Answer, Failure> {
         let request =
             self.http.request(Method::POST, &call.url).headers(call.headers.clone()).body(call.body.clone());
-        let mut response = request.send().await.map_err(Failure::Unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(Failure::Unreachable)? {
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 return Err(Failure::TooLong);
             }
@@ -104,6 +119,16 @@ impl Caller {
         }
         Ok(Answer { status, headers, body: body.freeze() })
     }
+}
+
+fn unreachable(error: reqwest::Error) -> Failure {
+    Failure::Unreachable(error.without_url())
+}
+
+/// An error and what lies behind it; the first sentence of an HTTP client's errors says little.
+pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// At most one try more than there are pauses, all within the budget.

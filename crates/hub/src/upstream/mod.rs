@@ -2,8 +2,8 @@
 //!
 //! Before it hears of events, a URL is asked whether it wants them (`validation`). Every event is one `POST`, repeated
 //! with the same id and body while the handler is in trouble (`call`). Per connection the handler gets `connect`, then
-//! `connected`, then user events one at a time, then `disconnected`; what it does with `connected` delays the
-//! connection's first user event, so that it never sees them the other way round.
+//! `connected`, then user events one at a time, then `disconnected`. The first try of `connected` holds the connection's
+//! user events back, so that a handler never hears of them the other way round; further tries do not.
 
 mod answer;
 mod call;
@@ -81,14 +81,21 @@ impl HttpUpstream {
             signature: Some(cloud_events::signature(&self.keys, &context.connection_id)),
         };
         event.write_headers(&mut headers)?;
-        Ok(Call::new(url, headers, content_type, body, &self.random))
+        let body = call::Body { content_type, bytes: body };
+        Ok(Call::new(event.kind, url, headers, body, &self.random))
     }
 
     /// Validates the URL if that is due, sends, and keeps the answer's cookies.
     async fn send(&self, context: &EventContext, mut call: Call) -> Result<call::Answer, Failure> {
         self.caller.validate(&context.hub, &self.template).await?;
         self.connections.add_cookies(&context.connection_id, &mut call.headers);
-        let answer = self.caller.send(&call).await?;
+        let is_connected = call.kind == EventKind::Connected;
+        let tried = || {
+            if is_connected {
+                self.connections.told_connected(&context.connection_id);
+            }
+        };
+        let answer = self.caller.send(&call, &tried).await?;
         self.connections.keep_cookies(&context.connection_id, &answer.headers, (self.clock)());
         Ok(answer)
     }
@@ -158,6 +165,7 @@ impl EventHandler for HttpUpstream {
 
     async fn connected(&self, context: EventContext) {
         self.tell(EventKind::Connected, &context, Bytes::from_static(b"{}")).await;
+        // Also when not even a try was made.
         self.connections.told_connected(&context.connection_id);
     }
 

@@ -10,7 +10,7 @@ use webpubsub::cloud_events::header::AWPS_VERSION;
 use webpubsub::names::HubName;
 use webpubsub::validation::{ALLOWED_ORIGIN, REQUEST_ORIGIN, is_allowed};
 
-use super::call::ORIGIN;
+use super::call::{ORIGIN, with_causes};
 use super::template::UrlTemplate;
 
 /// In the place of `{event}`.
@@ -90,7 +90,10 @@ async fn ask(http: &reqwest::Client, url: &str) -> Result<(), String> {
 async fn ask_by(http: &reqwest::Client, method: Method, url: &str) -> Result<StatusCode, String> {
     let request =
         http.request(method, url).header(REQUEST_ORIGIN, ORIGIN).header(AWPS_VERSION, "1.0").timeout(TIMEOUT);
-    let response = request.send().await.map_err(|error| format!("its validation failed: {error}"))?;
+    let response = request
+        .send()
+        .await
+        .map_err(|error| format!("its validation failed: {}", with_causes(&error.without_url())))?;
     let allowed = response.headers().get_all(ALLOWED_ORIGIN);
     let names_us = allowed.iter().filter_map(|value| value.to_str().ok()).any(allows_us);
     match response.status() {
