@@ -1,4 +1,10 @@
 //! Every recorded Service Bus case, sent through the REST call: the same envelopes to the handler.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail their test"
+)]
 
 mod support;
 
@@ -30,7 +36,14 @@ impl Sender<'_> {
         self.send_as("application/json", entity, broker, properties, body).await;
     }
 
-    async fn send_as(&self, kind: &str, entity: &str, broker: Value, properties: &[(&str, &str)], body: &str) {
+    async fn send_as(
+        &self,
+        kind: &str,
+        entity: &str,
+        broker: Value,
+        properties: &[(&str, &str)],
+        body: &str,
+    ) {
         let mut request = self
             .http
             .post(self.host.send_url(entity).unwrap())
@@ -46,7 +59,8 @@ impl Sender<'_> {
 
     /// A message with all the broker properties and application properties of the recording.
     async fn full(&self, entity: &str, id: &str, session: &str, kind: &str, body: &str) {
-        let broker = json!({"MessageId": id, "SessionId": session, "Label": "subj", "CorrelationId": "cor-1"});
+        let broker =
+            json!({"MessageId": id, "SessionId": session, "Label": "subj", "CorrelationId": "cor-1"});
         self.send_as(kind, entity, broker, &PROPERTIES, body).await;
     }
 
@@ -66,7 +80,10 @@ struct Replay<'a> {
 impl Replay<'_> {
     async fn idle(&self) {
         let settled = |status: &Status| {
-            status.entities.iter().all(|(path, entity)| path == "out-queue" || entity.messages + entity.dead_letters == 0)
+            status
+                .entities
+                .iter()
+                .all(|(path, entity)| path == "out-queue" || entity.messages + entity.dead_letters == 0)
         };
         self.host.wait_for(LIMIT, settled).await.expect("every message is settled in time");
     }
@@ -92,7 +109,8 @@ fn by_order(calls: impl Iterator<Item = Value>) -> BTreeMap<String, Vec<Value>> 
     let mut ordered: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for call in calls {
         let session = call["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
-        let session = session.map(|envelope| envelope["Metadata"]["SessionId"].to_string()).unwrap_or_default();
+        let session =
+            session.map(|envelope| envelope["Metadata"]["SessionId"].to_string()).unwrap_or_default();
         ordered.entry(format!("{} {session}", call["target"])).or_default().push(normal_call(&call));
     }
     ordered
@@ -169,10 +187,16 @@ async fn text() {
     assert_eq!(host.hangs(), 0, "nothing but an empty answer hangs");
 
     sender.full("chat-queue", "h-1", "h1", "application/json", r#"{"w":"do:empty"}"#).await;
-    host.wait_for(LIMIT, |status| status.hangs() == 2).await.expect("the message comes again and hangs again");
+    host.wait_for(LIMIT, |status| status.hangs() == 2)
+        .await
+        .expect("the message comes again and hangs again");
     replay.compare_first("empty answer hangs", 2);
     let status = host.status();
-    assert_eq!((status.handler_errors, status.restarts), (1, 2), "a timeout's restart is not counted as an error");
+    assert_eq!(
+        (status.handler_errors, status.restarts),
+        (1, 2),
+        "a timeout's restart is not counted as an error"
+    );
 }
 
 const COLLISION: &str = r#"{"messageId":"evil","SessionId":"evil","deliveryCount":99,"sys":"evil","extra":"kept","obj":{"a":1},"arr":[1],"when":"2026-11-21T01:02:03.004Z"}"#;
@@ -180,7 +204,8 @@ const COLLISION: &str = r#"{"messageId":"evil","SessionId":"evil","deliveryCount
 /// The recorded caller was another program with headers of its own; what it got and what was queued is compared.
 async fn output_binding(host: &FuncHost) {
     let body = r#"{"w":"do:out"}"#;
-    let request = format!("POST /json/42 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request =
+        format!("POST /json/42 HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let answer = exchange(host, request.as_bytes()).await;
     let recorded = &capture("servicebus.json")["output binding"]["to_caller"];
     assert_eq!(answer.status, "201 Created");

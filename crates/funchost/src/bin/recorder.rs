@@ -109,7 +109,9 @@ impl Recorder {
         let json = "application/json";
         Ok(match wish {
             "bad" => chunked(StatusCode::BAD_REQUEST, json, r#"{"code":"bad"}"#),
-            "fail" | "failalways" => chunked(StatusCode::INTERNAL_SERVER_ERROR, json, r#"{"Logs":["said on failure"]}"#),
+            "fail" | "failalways" => {
+                chunked(StatusCode::INTERNAL_SERVER_ERROR, json, r#"{"Logs":["said on failure"]}"#)
+            }
             "empty" => with_length_zero(StatusCode::OK, header::CONTENT_TYPE, json),
             "nocontent" => bare(StatusCode::NO_CONTENT),
             "redirect" => with_length_zero(StatusCode::FOUND, header::LOCATION, "https://example.invalid/x"),
