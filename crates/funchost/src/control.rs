@@ -1,7 +1,7 @@
 //! What a test may ask: counts, dead letters, state.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -68,6 +68,31 @@ pub(crate) enum End {
     Timeout,
 }
 
+/// An invocation under way. Dropped without an end (its caller went away), it is neither success nor failure.
+pub(crate) struct Running {
+    board: Arc<Board>,
+    function: String,
+}
+
+impl Running {
+    pub(crate) fn ended(self, end: End) {
+        self.board.count(&self.function, |it| match end {
+            End::Success => it.successes += 1,
+            End::Failure => it.failures += 1,
+            End::Timeout => {
+                it.failures += 1;
+                it.timeouts += 1;
+            }
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.board.count(&self.function, |it| it.in_flight -= 1);
+    }
+}
+
 /// The counters.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -83,25 +108,12 @@ struct Tally {
 }
 
 impl Board {
-    pub(crate) fn began(&self, function: &str) {
+    pub(crate) fn began(self: &Arc<Self>, function: &str) -> Running {
         self.count(function, |it| {
             it.invocations += 1;
             it.in_flight += 1;
         });
-    }
-
-    pub(crate) fn ended(&self, function: &str, end: End) {
-        self.count(function, |it| {
-            it.in_flight -= 1;
-            match end {
-                End::Success => it.successes += 1,
-                End::Failure => it.failures += 1,
-                End::Timeout => {
-                    it.failures += 1;
-                    it.timeouts += 1;
-                }
-            }
-        });
+        Running { board: Arc::clone(self), function: function.to_owned() }
     }
 
     pub(crate) fn hangs(&self, function: &str) {

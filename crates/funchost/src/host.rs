@@ -206,7 +206,7 @@ impl FuncHost {
     pub fn sas_token(&self, entity: &str) -> Option<String> {
         let connection = self.connection.as_ref()?;
         let resource = format!("http://127.0.0.1:{}/{entity}", connection.port);
-        Some(connection.token(&resource, world::now() + time::Duration::HOUR))
+        connection.token(&resource, world::now() + time::Duration::HOUR).ok()
     }
 
     /// The URL of the broker's send call for an entity.
@@ -261,7 +261,7 @@ impl FuncHost {
             let changed = async {
                 match &mut broker {
                     Some(broker) => {
-                        drop(tokio::select!(it = board.changed() => it, it = broker.changed() => it))
+                        drop(tokio::select!(it = board.changed() => it, it = broker.changed() => it));
                     }
                     None => drop(board.changed().await),
                 }
@@ -399,10 +399,10 @@ fn routes(app: &App) -> Result<Routes, ConfigErrors> {
     let mut routes = Routes::default();
     let mut errors = Vec::new();
     for (index, function) in app.functions.iter().enumerate() {
-        if let Trigger::Http(http) = &function.trigger {
-            if let Err(error) = routes.add(index, &app.host.template_of(http), &http.methods) {
-                errors.push(format!("{}/function.json: {error}", function.name));
-            }
+        if let Trigger::Http(http) = &function.trigger
+            && let Err(error) = routes.add(index, &app.host.template_of(http), &http.methods)
+        {
+            errors.push(format!("{}/function.json: {error}", function.name));
         }
     }
     if errors.is_empty() { Ok(routes) } else { Err(ConfigErrors(errors)) }

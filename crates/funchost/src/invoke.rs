@@ -79,7 +79,7 @@ impl Invoker {
     pub(crate) async fn call(&self, function: &Function, body: String) -> Result<Answer, InvocationError> {
         let generation = self.process.ready().await.map_err(InvocationError::Stopped)?;
         let id = world::guid();
-        self.board.began(&function.name);
+        let running = self.board.began(&function.name);
         let result = self.within_time(function, generation, &id, body).await;
         let end = match &result {
             Ok(_) => End::Success,
@@ -89,7 +89,7 @@ impl Invoker {
         if let Err(error) = &result {
             tracing::warn!(function = function.name, id, %error, "an invocation failed");
         }
-        self.board.ended(&function.name, end);
+        running.ended(end);
         result
     }
 

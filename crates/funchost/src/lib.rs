@@ -1,8 +1,4 @@
-//! A double of the Azure Functions host, for tests and local runs of custom handlers.
-//!
-//! [`FuncHost::start`] reads a real app folder, starts the real executable as the host does, and then is its only
-//! caller: HTTP requests, Service Bus messages from a broker of its own, timers. The README beside this crate says what
-//! it equals and where it differs on purpose.
+#![doc = include_str!("../README.md")]
 
 mod broker;
 mod config;

@@ -95,7 +95,7 @@ fn matches(segments: &[Segment], path: &str) -> Option<Params> {
         match segment {
             Segment::Literal(text) if text.eq_ignore_ascii_case(part) => {}
             Segment::Parameter { name, .. } if !part.is_empty() => {
-                params.push((name.clone(), Some(part.into())))
+                params.push((name.clone(), Some(part.into())));
             }
             Segment::Parameter { name, optional: true } => params.push((name.clone(), None)),
             _ => return None,

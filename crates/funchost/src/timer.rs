@@ -55,10 +55,10 @@ impl Schedule {
     pub(crate) fn next_after(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let mut at = now.replace_nanosecond(0).ok()?.checked_add(time::Duration::SECOND)?;
         for _ in 0..366 * 8 {
-            if self.has_day(at) {
-                if let Some(found) = self.next_in_day(at) {
-                    return Some(found);
-                }
+            if self.has_day(at)
+                && let Some(found) = self.next_in_day(at)
+            {
+                return Some(found);
             }
             at = at.replace_time(Time::MIDNIGHT).checked_add(time::Duration::DAY)?;
         }

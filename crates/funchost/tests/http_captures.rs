@@ -1,4 +1,10 @@
 //! Every recorded HTTP case, sent to the double: the same to the handler, the same to the caller.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail their test"
+)]
 
 mod support;
 
@@ -77,10 +83,10 @@ fn compare(wrong: &mut Vec<String>, what: &str, expected: &Value, actual: &Value
 fn normal(calls: &[Value], mode: HttpMode) -> Value {
     let each = calls.iter().map(|call| {
         let mut call = normal_call(call);
-        if mode == HttpMode::Json {
-            if let Some(envelope) = call["body"].as_str().and_then(|body| serde_json::from_str(body).ok()) {
-                call["body"] = with_lower_header_names(envelope);
-            }
+        if mode == HttpMode::Json
+            && let Some(envelope) = call["body"].as_str().and_then(|body| serde_json::from_str(body).ok())
+        {
+            call["body"] = with_lower_header_names(envelope);
         }
         call
     });

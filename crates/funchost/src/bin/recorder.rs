@@ -99,14 +99,19 @@ impl Recorder {
         self.record(&json!({
             "event": event, "http": "1.1", "method": method, "target": target, "headers": headers, "body": shown(&body),
         }))?;
-        self.act(&wish(&target, &body)).await
+        let wish = wish(&target, &body);
+        // A dead letter still holds the wish that killed it.
+        let obeyed = if target == "/deadLetters" && wish != "failalways" { "none" } else { &wish };
+        self.act(obeyed).await
     }
 
     async fn act(&self, wish: &str) -> Result<Response<Body>, Failure> {
         let json = "application/json";
         Ok(match wish {
             "bad" => chunked(StatusCode::BAD_REQUEST, json, r#"{"code":"bad"}"#),
-            "fail" => chunked(StatusCode::INTERNAL_SERVER_ERROR, json, r#"{"Logs":["said on failure"]}"#),
+            "fail" | "failalways" => {
+                chunked(StatusCode::INTERNAL_SERVER_ERROR, json, r#"{"Logs":["said on failure"]}"#)
+            }
             "empty" => with_length_zero(StatusCode::OK, header::CONTENT_TYPE, json),
             "nocontent" => bare(StatusCode::NO_CONTENT),
             "redirect" => with_length_zero(StatusCode::FOUND, header::LOCATION, "https://example.invalid/x"),

@@ -120,12 +120,12 @@ impl Entity {
     pub(super) fn remove(&mut self, number: u64) -> Option<Stored> {
         self.locked.remove(&number);
         let stored = self.messages.remove(&number)?;
-        if let Some(session) = &stored.message.session_id {
-            if let Some(numbers) = self.sessions.get_mut(session) {
-                numbers.remove(&number);
-                if numbers.is_empty() {
-                    self.sessions.remove(session);
-                }
+        if let Some(session) = &stored.message.session_id
+            && let Some(numbers) = self.sessions.get_mut(session)
+        {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.sessions.remove(session);
             }
         }
         Some(stored)

@@ -55,7 +55,7 @@ impl ConnectionString {
             return Err(format!("the token's key name is not {}", self.key_name));
         }
         let signature = STANDARD.decode(decoded(field("sig")?)).map_err(|_| "the signature is not base64")?;
-        self.mac(resource, expiry).verify_slice(&signature).map_err(|_| "the signature is wrong")?;
+        self.mac(resource, expiry)?.verify_slice(&signature).map_err(|_| "the signature is wrong")?;
         let expires: i64 = expiry.parse().map_err(|_| "se is not a number of seconds")?;
         if expires <= now.unix_timestamp() {
             return Err("the token has expired".into());
@@ -68,26 +68,23 @@ impl ConnectionString {
     }
 
     /// A token for a resource such as `http://127.0.0.1:5672/chat-queue`, as a sender would make it.
-    #[must_use]
-    pub(crate) fn token(&self, resource: &str, expires: OffsetDateTime) -> String {
+    pub(crate) fn token(&self, resource: &str, expires: OffsetDateTime) -> Result<String, String> {
         let encode = |text: &str| {
             percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
         };
         let (resource, expiry) = (encode(resource), expires.unix_timestamp().to_string());
-        let signature = STANDARD.encode(self.mac(&resource, &expiry).finalize().into_bytes());
+        let signature = STANDARD.encode(self.mac(&resource, &expiry)?.finalize().into_bytes());
         let (signature, name) = (encode(&signature), encode(&self.key_name));
-        format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={name}")
+        Ok(format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={name}"))
     }
 
-    fn mac(&self, resource: &str, expiry: &str) -> Hmac<Sha256> {
-        // HMAC takes keys of every length; the error of this constructor cannot occur.
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).unwrap_or_else(|_| {
-            <Hmac<Sha256> as KeyInit>::new(&hmac::digest::Key::<Hmac<Sha256>>::default())
-        });
+    fn mac(&self, resource: &str, expiry: &str) -> Result<Hmac<Sha256>, String> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).map_err(|_| "the key cannot be used")?;
         mac.update(resource.as_bytes());
         mac.update(b"\n");
         mac.update(expiry.as_bytes());
-        mac
+        Ok(mac)
     }
 }
 
@@ -130,7 +127,7 @@ mod tests {
     fn takes_its_own_tokens() {
         for resource in ["http://h/chat-queue", "https://h/Chat-Queue/messages", "sb://h/"] {
             assert_eq!(
-                verify(&connection("key").token(resource, NOW + time::Duration::HOUR)),
+                verify(&connection("key").token(resource, NOW + time::Duration::HOUR).unwrap()),
                 Ok(()),
                 "{resource}"
             );
@@ -141,9 +138,9 @@ mod tests {
     fn refuses_what_is_wrong() {
         let later = NOW + time::Duration::HOUR;
         for (token, says) in [
-            (connection("other").token("http://h/chat-queue", later), "signature is wrong"),
-            (connection("key").token("http://h/chat-queue", NOW), "has expired"),
-            (connection("key").token("http://h/chat", later), "not for chat-queue"),
+            (connection("other").token("http://h/chat-queue", later).unwrap(), "signature is wrong"),
+            (connection("key").token("http://h/chat-queue", NOW).unwrap(), "has expired"),
+            (connection("key").token("http://h/chat", later).unwrap(), "not for chat-queue"),
             ("Bearer x".into(), "no SharedAccessSignature"),
             ("SharedAccessSignature sr=x".into(), "no se"),
         ] {

@@ -1,5 +1,6 @@
 //! `enableForwardingHttpRequest`: a copy of the request, buffered both ways and not quite exact.
 
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -7,7 +8,7 @@ use hyper::{Request, Response};
 
 use super::client::{empty, full};
 use super::proxied::state_empty_length;
-use super::{Front, Inbound, Reply, headers, path, status, upgrade};
+use super::{Front, Inbound, Reply, counted, headers, path, status, upgrade};
 use crate::world;
 
 pub(super) async fn answer(front: &Front, inbound: Inbound) -> Reply {
@@ -23,32 +24,34 @@ pub(super) async fn answer(front: &Front, inbound: Inbound) -> Reply {
         return status(StatusCode::BAD_REQUEST);
     };
     let body = body.to_bytes();
-    let call = async {
-        let url = front.invoker.client.url(&target).ok()?;
-        let mut outbound = Request::new(if body.is_empty() { empty() } else { full(body) });
-        *outbound.headers_mut() = outbound_headers(&head.headers)?;
-        state_empty_length(outbound.headers_mut(), &head.headers, &head.method);
-        *outbound.method_mut() = head.method;
-        *outbound.uri_mut() = url;
-        let response = match front.invoker.client.send(outbound).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(%error, "a forwarded request failed");
-                return None;
-            }
-        };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Some(Answered::Switched(response));
-        }
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.ok()?.to_bytes();
-        Some(Answered::Whole(Response::from_parts(head, body)))
-    };
-    match (Inbound::counted(&front.invoker, &function, generation, call).await, tunnel) {
-        (Some(Answered::Whole(response)), _) => reply(response),
-        (Some(Answered::Switched(response)), Some(tunnel)) => tunnel.open(response),
+    let call = async { exchange(front, &target, head, body).await.ok_or(StatusCode::INTERNAL_SERVER_ERROR) };
+    match (counted(&front.invoker, &function, generation, call).await, tunnel) {
+        (Ok(Answered::Whole(response)), _) => reply(response),
+        (Ok(Answered::Switched(response)), Some(tunnel)) => tunnel.open(response),
         _ => status(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// One call, never repeated; `None` where it cannot be made or breaks.
+async fn exchange(front: &Front, target: &str, head: Parts, body: Bytes) -> Option<Answered> {
+    let mut outbound = Request::new(if body.is_empty() { empty() } else { full(body) });
+    *outbound.uri_mut() = front.invoker.client.url(target).ok()?;
+    *outbound.headers_mut() = outbound_headers(&head.headers)?;
+    state_empty_length(outbound.headers_mut(), &head.headers, &head.method);
+    *outbound.method_mut() = head.method;
+    let response = match front.invoker.client.send(outbound).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::debug!(%error, "a forwarded request failed");
+            return None;
+        }
+    };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Some(Answered::Switched(response));
+    }
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    Some(Answered::Whole(Response::from_parts(head, body)))
 }
 
 enum Answered {

@@ -138,24 +138,22 @@ impl Front {
     }
 }
 
-impl Inbound {
-    /// Runs a call to the handler within the function's time and counts it. `None` when the time was up.
-    pub(crate) async fn counted<T>(
-        invoker: &Invoker,
-        function: &Function,
-        generation: u64,
-        call: impl Future<Output = Option<T>>,
-    ) -> Option<T> {
-        invoker.board.began(&function.name);
-        let result = invoker.until_killed(tokio::time::Instant::now(), generation, call).await;
-        let end = match &result {
-            Some(Some(_)) => End::Success,
-            Some(None) => End::Failure,
-            None => End::Timeout,
-        };
-        invoker.board.ended(&function.name, end);
-        result.flatten()
-    }
+/// Runs a call to the handler within the function's time and counts it. The error is the caller's answer; 500 when the
+/// time was up.
+async fn counted<T>(
+    invoker: &Invoker,
+    function: &Function,
+    generation: u64,
+    call: impl Future<Output = Result<T, StatusCode>>,
+) -> Result<T, StatusCode> {
+    let running = invoker.board.began(&function.name);
+    let result = invoker.until_killed(tokio::time::Instant::now(), generation, call).await;
+    running.ended(match &result {
+        Some(Ok(_)) => End::Success,
+        Some(Err(_)) => End::Failure,
+        None => End::Timeout,
+    });
+    result.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 fn has_too_much(headers: &HeaderMap, limit: usize) -> bool {

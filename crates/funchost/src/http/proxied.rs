@@ -9,7 +9,7 @@ use hyper::{Request, Response, Uri};
 
 use super::client::empty;
 use super::replay::{Fault, Tape};
-use super::{Front, Inbound, Reply, headers, path, status, upgrade};
+use super::{Front, Inbound, Reply, counted, headers, path, status, upgrade};
 use crate::invoke::HOST_VERSION;
 use crate::world;
 
@@ -38,24 +38,12 @@ pub(super) async fn answer(front: &Front, inbound: Inbound) -> Reply {
         headers: outbound,
         tape: Tape::new(body, front.body_limit),
     };
-    let calling = async { sending.with_attempts().await.map_err(|code| status(code)) };
-    let mut refused = None;
-    let call = async {
-        match calling.await {
-            Ok(response) => Some(response),
-            Err(reply) => {
-                refused = Some(reply);
-                None
-            }
-        }
-    };
-    let answered = Inbound::counted(&front.invoker, &function, generation, call).await;
-    match (answered, tunnel) {
-        (Some(response), Some(tunnel)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+    match (counted(&front.invoker, &function, generation, sending.with_attempts()).await, tunnel) {
+        (Ok(response), Some(tunnel)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             tunnel.open(response)
         }
-        (Some(response), _) => reply(response),
-        (None, _) => refused.unwrap_or_else(|| status(StatusCode::INTERNAL_SERVER_ERROR)),
+        (Ok(response), _) => reply(response),
+        (Err(code), _) => status(code),
     }
 }
 

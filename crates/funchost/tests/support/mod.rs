@@ -84,7 +84,7 @@ impl App {
 
     /// Requests and upgrades, the readiness polls left out.
     pub(crate) fn calls(&self) -> Vec<Value> {
-        self.events().into_iter().filter(|event| is_call(event)).collect()
+        self.events().into_iter().filter(is_call).collect()
     }
 
     /// Waits until so many calls are recorded.
