@@ -8,27 +8,27 @@ use handler::{lifecycle, logging};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A command line or settings that cannot be used (`EX_USAGE`).
-const USAGE: u8 = 64;
-
 #[tokio::main]
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Some(Command::Hub(args)) = cli.command {
-        let _ = args; return ExitCode::FAILURE;
+    let command = Cli::parse().command;
+    if let Some(Command::Hub(args)) = command {
+        return lifecycle::serve_hub(args).await;
     }
     let config = match Config::from_vars(&ProcessVars) {
         Ok(config) => config,
-        Err(mistakes) => {
-            eprintln!("handler: {mistakes}");
-            return ExitCode::from(USAGE);
-        }
+        Err(mistakes) => return lifecycle::usage(&mistakes.to_string()),
     };
-    if let Some(Command::Config) = cli.command {
-        print!("{}", config::effective(&config));
-        return ExitCode::SUCCESS;
+    match command {
+        Some(Command::Config) => print_config(&config),
+        _ => {
+            logging::start(&config);
+            lifecycle::serve(config).await
+        }
     }
-    logging::start(&config);
-    lifecycle::serve(config).await
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the command is for")]
+fn print_config(config: &Config) -> ExitCode {
+    print!("{}", config::effective(config));
+    ExitCode::SUCCESS
 }

@@ -5,6 +5,7 @@
 //! between neither interrupts a handler nor leaves a connection without its `disconnected` event.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -31,17 +32,18 @@ use crate::id::ConnectionId;
 use crate::outbox::Frame;
 use crate::recovery::Unacknowledged;
 use crate::ws::handshake;
-use crate::{recover, session};
+use crate::{recover, rest, session};
 
 impl Hub {
-    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in.
+    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in; and
+    /// those of the data plane, see [`rest::router`].
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route("/client/hubs/{hub}", any(by_path))
             .route("/client/", any(by_query))
             .route("/client", any(by_query));
         let router = if self.options().anonymous { router.route("/ws", any(by_default)) } else { router };
-        router.with_state(self.clone())
+        router.with_state(self.clone()).merge(rest::router(self.clone()))
     }
 }
 
@@ -96,17 +98,20 @@ struct Caller {
 }
 
 enum CallerKind {
-    New {
-        claims: ClientClaims,
-        roles: Permissions,
-        parameters: Parameters,
-        headers: MultiMap,
-    },
+    New(Box<Papers>),
     /// Wants a former connection back. Its token, if it has one, may have expired and is not looked at.
     Returning {
         connection_id: String,
         token: String,
     },
+}
+
+/// What a new client showed.
+struct Papers {
+    claims: ClientClaims,
+    roles: Permissions,
+    parameters: Parameters,
+    headers: MultiMap,
 }
 
 impl Caller {
@@ -143,7 +148,8 @@ impl Caller {
         };
         let hub = name.map_err(|error| bad_request(error.to_string()))?;
         let headers = event_headers(request.headers());
-        Ok(Self { hub, kind: CallerKind::New { claims, roles, parameters, headers }, offered })
+        let papers = Papers { claims, roles, parameters, headers };
+        Ok(Self { hub, kind: CallerKind::New(Box::new(papers)), offered })
     }
 }
 
@@ -159,8 +165,8 @@ async fn admit(hub: Hub, caller: Caller, upgrade: OnUpgrade, answer: Answer) {
             let _ = answer.send(Ok(subprotocol));
             recover::run(&hub, connection, upgrade).await;
         }
-        CallerKind::New { claims, roles, parameters, headers } => {
-            let newcomer = Newcomer { hub: &hub, name, claims, roles, parameters, headers, offered };
+        CallerKind::New(papers) => {
+            let newcomer = Newcomer { hub: &hub, name, papers: *papers, offered };
             match newcomer.connect().await {
                 Ok((connection, subprotocol)) => {
                     let _ = answer.send(Ok(subprotocol));
@@ -177,18 +183,15 @@ async fn admit(hub: Hub, caller: Caller, upgrade: OnUpgrade, answer: Answer) {
 struct Newcomer<'a> {
     hub: &'a Hub,
     name: HubName,
-    claims: ClientClaims,
-    roles: Permissions,
-    parameters: Parameters,
-    headers: MultiMap,
+    papers: Papers,
     offered: Vec<String>,
 }
 
 impl Newcomer<'_> {
     /// Asks the handler and registers the connection.
-    async fn connect(self) -> Result<(std::sync::Arc<Connection>, Option<String>), ConnectRefused> {
+    async fn connect(self) -> Result<(Arc<Connection>, Option<String>), ConnectRefused> {
         let id = self.hub.new_id();
-        let mode = SimpleMode::of(&self.parameters)?;
+        let mode = SimpleMode::of(&self.papers.parameters)?;
         let answer = match self.hub.handler(&self.name) {
             Some(handler) => {
                 let event = self.event(id);
@@ -205,15 +208,15 @@ impl Newcomer<'_> {
             context: EventContext {
                 hub: self.name.clone(),
                 connection_id: id.to_string(),
-                user_id: self.claims.user_id.clone(),
+                user_id: self.papers.claims.user_id.clone(),
                 subprotocol: None,
                 state: None,
                 event_id: 0,
             },
             request: ConnectRequest {
-                claims: event_claims(&self.claims),
-                query: self.parameters.to_multimap(),
-                headers: self.headers.clone(),
+                claims: event_claims(&self.papers.claims),
+                query: self.papers.parameters.to_multimap(),
+                headers: self.papers.headers.clone(),
                 subprotocols: self.offered.clone(),
                 ..ConnectRequest::default()
             },
@@ -225,14 +228,14 @@ impl Newcomer<'_> {
         id: ConnectionId,
         mode: SimpleMode,
         answer: ConnectAnswer,
-    ) -> Result<(std::sync::Arc<Connection>, Option<String>), ConnectRefused> {
+    ) -> Result<(Arc<Connection>, Option<String>), ConnectRefused> {
         let permissions = match &answer.roles {
             Some(roles) => {
                 Permissions::from_roles(roles).map_err(|_| rejected(StatusCode::INTERNAL_SERVER_ERROR))?
             }
-            None => self.roles,
+            None => self.papers.roles,
         };
-        let groups = if answer.groups.is_empty() { self.claims.groups } else { answer.groups };
+        let groups = if answer.groups.is_empty() { self.papers.claims.groups } else { answer.groups };
         if !groups.iter().all(|group| is_group_name(group)) {
             return Err(rejected(StatusCode::INTERNAL_SERVER_ERROR));
         }
@@ -246,7 +249,7 @@ impl Newcomer<'_> {
             Some(Subprotocol::JsonReliable) => Kind::Reliable,
             None => mode.into_kind(),
         };
-        let user_id = answer.user_id.or(self.claims.user_id);
+        let user_id = answer.user_id.or(self.papers.claims.user_id);
         let options = self.hub.options();
         let make = |state| {
             let identity = Identity {
@@ -268,7 +271,7 @@ impl Newcomer<'_> {
                 let frame = server_frame::connected(user_id.as_deref(), &id, token.as_deref());
                 delivery.push(Frame::text(&frame));
             }
-            std::sync::Arc::new(Connection::new(state, identity, delivery))
+            Arc::new(Connection::new(state, identity, delivery))
         };
         Ok((self.hub.register(&self.name, &groups, make), subprotocol))
     }

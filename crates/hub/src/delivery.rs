@@ -67,6 +67,17 @@ struct Closing {
     session_ends: bool,
 }
 
+/// Who wants to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A flusher that found the connection on its list.
+    Flusher,
+    /// The connection's own task, which looks at the delivery afterwards and needs no wake.
+    Task,
+    /// The task again, when a full socket has room.
+    TaskUnblocked,
+}
+
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pushed {
@@ -300,16 +311,16 @@ impl Delivery {
         self.writer == Writer::Broken
     }
 
-    /// Starts a write: takes the right to it and gathers what waits. `scheduled` says whether the caller found the
-    /// connection on its list or is the connection's own task.
+    /// Starts a write: takes the right to it and gathers what waits.
     pub(crate) fn begin_write(
         &mut self,
-        scheduled: bool,
+        caller: Caller,
         scratch: &mut Vec<u8>,
     ) -> Option<(Arc<OwnedWriteHalf>, u32)> {
         let may = match self.writer {
-            Writer::Scheduled => scheduled,
-            Writer::Nobody | Writer::Blocked => !scheduled,
+            Writer::Scheduled => caller == Caller::Flusher,
+            Writer::Nobody => caller == Caller::Task,
+            Writer::Blocked => caller == Caller::TaskUnblocked,
             Writer::Writing | Writer::Broken => false,
         };
         let Transport::Attached { write, .. } = &self.transport else { return None };

@@ -12,13 +12,16 @@ use webpubsub::server_frame::RequestError;
 
 /// Handles the events of one hub or of all.
 ///
-/// Per connection the calls come in this order: `connect` once; if it answered `Ok`, `connected` once the client is
-/// in, `user_event` one at a time, and in the end always `disconnected`, even when the client never got in (then
-/// without `connected`). `connected` may still be running while the first `user_event` is handled; `disconnected`
+/// Per connection the calls come in this order: `connect` once; if it let the client in, `connected` once the client
+/// is there, `user_event` one at a time, and in the end always `disconnected`, even when the client never arrived
+/// (then without `connected`). An answer to `connect` with an impossible group or role lets nobody in. `connected` may still be running while the first `user_event` is handled; `disconnected`
 /// waits for both. A recovery raises no event. Different connections are handled concurrently.
 #[async_trait]
 pub trait EventHandler: Send + Sync {
     /// A client wants to connect; it waits for the answer. Runs to its end even if the client goes away meanwhile.
+    ///
+    /// An answer that cannot be carried out (roles beyond the limits, a name that no group can have) is taken for a
+    /// refusal with 500, and no `disconnected` follows it.
     ///
     /// # Errors
     /// The client's upgrade is refused with the given status.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::connection::{Connection, lock};
-use crate::delivery::Written;
+use crate::delivery::{Caller, Written};
 
 /// After this many writes a flusher lets other tasks of its thread run.
 const WRITES_PER_TURN: usize = 128;
@@ -94,7 +94,7 @@ async fn work(list: Arc<List>) {
         }
         connections.append(&mut again);
         for (count, connection) in connections.drain(..).enumerate() {
-            if flush(&connection, true) {
+            if flush(&connection, Caller::Flusher) {
                 again.push(connection);
             }
             if count % WRITES_PER_TURN == WRITES_PER_TURN - 1 {
@@ -112,21 +112,17 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes at most one write of what waits for a connection, without ever waiting for its socket. `scheduled` says
-/// whether a flusher calls, or the connection's own task. `true` if there is more to write and the connection has to
-/// go on a list.
-pub(crate) fn flush(connection: &Connection, scheduled: bool) -> bool {
+/// Makes at most one write of what waits for a connection, without ever waiting for its socket. `true` if there is more
+/// to write and the connection has to go on a list.
+pub(crate) fn flush(connection: &Connection, caller: Caller) -> bool {
     let written = SCRATCH.with_borrow_mut(|scratch| {
-        let (socket, generation) = connection.delivery().begin_write(scheduled, scratch)?;
+        let (socket, generation) = connection.delivery().begin_write(caller, scratch)?;
         let result = socket.try_write(scratch);
         Some(connection.delivery().end_write(generation, scratch.len(), result))
     });
-    match written {
-        None | Some(Written::Done) => false,
-        Some(Written::More) => true,
-        Some(Written::Wake) => {
-            connection.wake.notify_one();
-            false
-        }
+    // The task itself looks at the delivery after a write; waking it then would make it spin.
+    if written == Some(Written::Wake) && caller == Caller::Flusher {
+        connection.wake.notify_one();
     }
+    written == Some(Written::More)
 }

@@ -12,6 +12,8 @@
 //! | `connection`, `delivery`, `outbox`, `recovery`, `acks` | a connection's state, without a socket |
 //! | `groups`, `hub`, `ops` | who is where, and what an application does to them |
 //! | `flusher`, `sweep` | writing, keep-alive |
+//! | `rest`, `filter` | the data plane over HTTP, and its filter |
+//! | `upstream` | an event handler over HTTP |
 
 mod accept;
 mod acks;
@@ -19,6 +21,7 @@ mod connection;
 mod delivery;
 mod encoded;
 pub mod events;
+pub mod filter;
 mod flusher;
 mod groups;
 mod hub;
@@ -29,16 +32,19 @@ mod outbox;
 mod recover;
 mod recovery;
 mod requests;
+pub mod rest;
 mod session;
 mod sweep;
 pub mod target;
 mod upgrade;
+pub mod upstream;
 pub mod ws;
 
 pub use events::{
     ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, EventHandler, Reply, UserEvent,
     UserEventAnswer,
 };
+pub use filter::{Filter, FilterError};
 pub use hub::{Hub, Stats};
 pub use options::HubOptions;
 pub use target::{ConnectionInfo, OutMessage, PermissionError, Selection, Subject, Target};

@@ -193,7 +193,7 @@ mod tests {
         outbox.push(Frame::text("last"));
         let mut wire = Vec::new();
         outbox.gather(&mut wire, 1000);
-        assert_eq!(wire, b"rst\x81\x04last");
+        assert_eq!(wire, b"irst\x81\x04last");
         outbox.advance(wire.len());
         assert!(outbox.is_empty());
         assert_eq!(outbox.cost(), 0);

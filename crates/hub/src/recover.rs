@@ -29,8 +29,8 @@ pub(crate) async fn run(hub: &Hub, connection: Option<Arc<Connection>>, upgrade:
     let taken = connection.delivery().attach(socket);
     match taken {
         Ok(()) => {
-            connection.wake.notify_one();
             session::flush_own(hub, &connection);
+            connection.wake.notify_one();
         }
         Err(socket) => refuse(hub, socket).await,
     }

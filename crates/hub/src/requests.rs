@@ -97,7 +97,7 @@ async fn request(hub: &Hub, connection: &Arc<Connection>, frame: ClientFrame<'_>
     if !delay.is_zero() {
         Box::pin(flushing(hub, connection, tokio::time::sleep_until(arrived_at + delay))).await;
     }
-    let outcome = outcome.as_ref().map(|()| ());
+    let outcome = outcome.as_ref().copied();
     connection.answer(Frame::text(&server_frame::ack(ack_id, outcome)));
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use webpubsub::close::Close;
 
 use crate::connection::Connection;
-use crate::delivery::{Attention, Pushed, Socket};
+use crate::delivery::{Attention, Caller, Pushed, Socket};
 use crate::flusher::flush;
 use crate::hub::Hub;
 use crate::requests;
@@ -145,6 +145,7 @@ async fn attached(hub: &Hub, connection: &Arc<Connection>, socket: Socket) -> Le
                 if ready.is_err() {
                     return Left::Lost;
                 }
+                flush_unblocked(hub, connection);
             }
             ready = read.readable() => {
                 if ready.is_err() {
@@ -229,7 +230,14 @@ pub(crate) fn close_own(hub: &Hub, connection: &Arc<Connection>, close: Close) {
 
 /// Writes what waits, in the connection's own task. Has to be called before the task waits for anything.
 pub(crate) fn flush_own(hub: &Hub, connection: &Arc<Connection>) {
-    if flush(connection, false) {
+    if flush(connection, Caller::Task) {
+        hub.inner.flusher.schedule(connection);
+    }
+}
+
+/// Writes on when a full socket has room again.
+fn flush_unblocked(hub: &Hub, connection: &Arc<Connection>) {
+    if flush(connection, Caller::TaskUnblocked) {
         hub.inner.flusher.schedule(connection);
     }
 }
@@ -251,6 +259,7 @@ async fn flush_out(hub: &Hub, connection: &Arc<Connection>, write: &OwnedWriteHa
                 if ready.is_err() {
                     return;
                 }
+                flush_unblocked(hub, connection);
             }
         }
     }
@@ -266,7 +275,7 @@ pub(crate) async fn flushing<T>(hub: &Hub, connection: &Arc<Connection>, work: i
             biased;
             result = &mut work => return result,
             () = connection.wake.notified() => {}
-            () = writable(blocked.as_deref()) => {}
+            () = writable(blocked.as_deref()) => flush_unblocked(hub, connection),
         }
     }
 }

@@ -23,6 +23,9 @@ mod parking;
 mod rooms;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use appender::Appenders;

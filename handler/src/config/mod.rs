@@ -7,6 +7,8 @@ mod reader;
 mod render;
 mod secret;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod vars;
 
 use std::net::SocketAddr;

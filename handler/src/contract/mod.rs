@@ -15,6 +15,7 @@ pub mod dead_letters;
 pub mod inbox;
 pub mod log;
 pub mod members;
+pub mod queue;
 pub mod rooms;
 
 #[doc(hidden)]
@@ -101,14 +102,44 @@ macro_rules! contract_suite {
             odd_keys_and_bodies_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };
+    (queue, $($make:tt)*) => {
+        $crate::contract_tests!(queue, [
+            a_message_comes_as_it_was_sent,
+            a_session_is_in_sending_order,
+            a_batch_is_of_one_session_and_at_most_max,
+            a_session_has_one_holder,
+            a_held_session_holds_up_no_other,
+            sessions_take_turns,
+            what_is_completed_never_comes_again,
+            what_is_abandoned_comes_again_after_its_delay,
+            abandoning_gives_back_what_is_behind,
+            dropping_is_abandoning,
+            a_lock_ends,
+            a_late_completion_is_an_error,
+            what_is_dead_lettered_makes_way,
+            a_batch_may_be_settled_in_any_order,
+            receiving_waits_for_a_message,
+            a_dropped_receive_takes_nothing,
+            a_dropped_send_is_whole_or_not_at_all,
+            too_large_is_refused,
+            nothing_is_lost_doubled_or_turned_around_under_load
+        ], [
+            what_waits_is_there_again,
+            no_sequence_number_is_given_twice
+        ], $($make)*);
+    };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
-    ($port:ident, [$($case:ident),*], [$($reopened:ident),*], |$dir:ident| $make:expr) => {
+    // Locks and delays are time, and its cases let it fly.
+    (queue, $($suite:tt)*) => {
+        $crate::contract_tests!(@(start_paused = true) queue, $($suite)*);
+    };
+    (@$runtime:tt $port:ident, [$($case:ident),*], [$($reopened:ident),*], |$dir:ident| $make:expr) => {
         $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[tokio::test $runtime]
             async fn $case() {
                 let temporary = $crate::contract::tempdir().unwrap();
                 let $dir = temporary.path();
@@ -116,7 +147,7 @@ macro_rules! contract_tests {
             }
         )*
         $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[tokio::test $runtime]
             async fn $reopened() {
                 let temporary = $crate::contract::tempdir().unwrap();
                 let $dir = temporary.path();
@@ -124,13 +155,16 @@ macro_rules! contract_tests {
             }
         )*
     };
-    ($port:ident, [$($case:ident),*], [$($reopened:ident),*], $make:expr) => {
+    (@$runtime:tt $port:ident, [$($case:ident),*], [$($reopened:ident),*], $make:expr) => {
         $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[tokio::test $runtime]
             async fn $case() {
                 $crate::contract::$port::$case(async || ($make)()).await;
             }
         )*
+    };
+    ($port:ident, $($suite:tt)*) => {
+        $crate::contract_tests!(@(flavor = "multi_thread", worker_threads = 2) $port, $($suite)*);
     };
 }
 
@@ -145,6 +179,7 @@ mod tests {
             ("members", include_str!("members.rs")),
             ("inbox", include_str!("inbox.rs")),
             ("dead_letters", include_str!("dead_letters.rs")),
+            ("queue", include_str!("queue.rs")),
         ];
         for (port, suite) in suites {
             let lists = include_str!("mod.rs").split(&format!("contract_tests!({port},")).nth(1).unwrap();

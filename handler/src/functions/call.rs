@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName};
 use super::fields::Fields;
 use super::{Front, Services};
 use super::host_calls::InvocationId;
-use crate::chat::Caller;
+use crate::chat::{Caller, Refused};
 use crate::error::{ApiError, Kind};
 use crate::model::{MessageId, UserId};
 
@@ -112,9 +112,7 @@ impl Call {
     /// What makes a repeated creation the same one: `Idempotency-Key`, else the host's invocation.
     pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
         let Some(text) = self.header(&IDEMPOTENCY_KEY) else { return Ok(self.invocation()) };
-        MessageId::new(text).map(|_| Some(text)).map_err(|why| {
-            ApiError::field(Kind::InvalidField, "Idempotency-Key", format!("Idempotency-Key {why}."))
-        })
+        MessageId::new(text).map(|_| Some(text)).map_err(|why| Refused::bad_id("Idempotency-Key", &why).into())
     }
 }
 
@@ -130,7 +128,7 @@ fn optional(body: &[u8]) -> Result<Fields, ApiError> {
 }
 
 fn user(field: &'static str, text: &str) -> Result<UserId, ApiError> {
-    UserId::new(text).map_err(|why| ApiError::field(Kind::InvalidField, field, format!("{field} {why}.")))
+    UserId::new(text).map_err(|why| Refused::bad_id(field, &why).into())
 }
 
 /// The room named in the path; the use cases judge it.

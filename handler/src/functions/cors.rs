@@ -43,7 +43,8 @@ fn no_content() -> Response {
 fn allowed(refused: &Response) -> Response {
     let mut response = no_content();
     let methods = refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-    if let Ok(allow) = HeaderValue::from_str(&format!("{methods},OPTIONS")) {
+    let options = if methods.contains("OPTIONS") { "" } else { ",OPTIONS" };
+    if let Ok(allow) = HeaderValue::from_str(&format!("{methods}{options}")) {
         response.headers_mut().insert(ALLOW, allow);
     }
     response

@@ -60,8 +60,8 @@ impl Fields {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(ApiError::new(Kind::InvalidBody, "The body must be a JSON object.")),
-            Err(error) => Err(ApiError::new(Kind::InvalidJson, format!("The body is not valid JSON: {error}."))),
+            Ok(_) => Err(ApiError::new(Kind::NotAnObject, "The body must be a JSON object.")),
+            Err(error) => Err(ApiError::new(Kind::InvalidJson, format!("The body is not JSON: {error}."))),
         }
     }
 
@@ -103,7 +103,7 @@ pub(crate) fn missing(field: &'static str) -> ApiError {
 }
 
 fn wrong_type(field: &'static str, expected: &str) -> ApiError {
-    ApiError::field(Kind::InvalidField, field, format!("{field} must be {expected}."))
+    ApiError::field(Kind::WrongType, field, format!("{field} must be {expected}."))
 }
 
 /// A body without a type is taken for JSON; one that says it is something else is not.

@@ -12,7 +12,7 @@ use crate::error::{ApiError, Kind};
 pub(super) async fn list(State(front): State<Front>, call: Call) -> Result<Json<InboxPage>, ApiError> {
     let (after, before) = (call.query("after"), call.query("before"));
     if after.is_some() && before.is_some() {
-        return Err(ApiError::field(Kind::InvalidField, "before", "Give after or before, not both."));
+        return Err(ApiError::field(Kind::TwoCursors, "before", "Give after or before, not both."));
     }
     let limit = call.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let caller = call.caller(&front, None)?;

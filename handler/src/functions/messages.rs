@@ -29,7 +29,7 @@ pub(super) async fn direct(State(front): State<Front>, call: Call) -> Result<Jso
 fn page(call: &Call) -> Result<PageRequest, ApiError> {
     let (after, before) = (call.number("after")?, call.number("before")?);
     if after.is_some() && before.is_some() {
-        return Err(ApiError::field(Kind::InvalidField, "before", "Give after or before, not both."));
+        return Err(ApiError::field(Kind::TwoCursors, "before", "Give after or before, not both."));
     }
     let limit = call.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(PageRequest { after, before, limit })

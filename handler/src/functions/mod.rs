@@ -17,6 +17,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod page;
+mod paths;
 mod publish;
 mod readyz;
 mod rooms;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use webpubsub::key::AccessKey;
@@ -58,8 +59,12 @@ pub struct Services {
 }
 
 /// Everything that answers on the HTTP port.
+///
+/// The layers stand around the routes, not in them: they may change the path before a route is chosen.
 pub fn router(front: Front) -> Router {
-    routes::router(&front)
+    Router::new()
+        .fallback_service(routes::router(&front))
+        .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer))
         .layer(from_fn_with_state(front.clone(), test_panic::layer))
         .layer(from_fn_with_state(front, host_calls::layer))

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::chat::{Ports, groups};
 use crate::model::RoomId;
 
-/// How old a count of rooms may be: counting reads them all.
+/// How old a count of more than a page may be: counting reads all rooms.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// Rooms that are counted; beyond, the answer is this number.
 const COUNTED: usize = 100_000;
@@ -51,6 +51,7 @@ impl Statistics {
     async fn rooms(&self, ports: &Ports) -> Rooms {
         let mut known = self.rooms.lock().await;
         if let Some((at, rooms)) = *known
+            && rooms.all > PAGE
             && at.elapsed() < MAX_AGE
         {
             return rooms;

@@ -1,6 +1,7 @@
 //! From start to end: the port is bound first, so that a host that waits is answered at once; the stores open behind it;
 //! when told to stop, everything that was taken is finished.
 
+mod hub_alone;
 mod server;
 mod signals;
 mod welcome;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use self::hub_alone::serve as serve_hub;
 use self::signals::Signals;
 use crate::app::{self, OpenError, Running};
 use crate::config::{Config, Place};
@@ -28,6 +30,8 @@ const OPEN_AGAIN: Duration = Duration::from_secs(1);
 const STOPPED_UNDER_HOST: u8 = 143;
 const ABORTED: u8 = 130;
 const FAILED: u8 = 1;
+/// `EX_USAGE`
+const USAGE: u8 = 64;
 
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
@@ -134,10 +138,20 @@ fn stopped(config: &Config) -> ExitCode {
     if config.under_host() { ExitCode::from(STOPPED_UNDER_HOST) } else { ExitCode::SUCCESS }
 }
 
-#[expect(clippy::print_stderr, reason = "what ends the program is said where a person or the host looks for it")]
 fn failed(sentence: &str) -> ExitCode {
+    end_with(FAILED, sentence)
+}
+
+/// Settings or arguments that cannot be used.
+#[must_use]
+pub fn usage(sentence: &str) -> ExitCode {
+    end_with(USAGE, sentence)
+}
+
+#[expect(clippy::print_stderr, reason = "what ends the program is said where a person or the host looks for it")]
+fn end_with(code: u8, sentence: &str) -> ExitCode {
     eprintln!("handler: {sentence}");
-    ExitCode::from(FAILED)
+    ExitCode::from(code)
 }
 
 /// An error and its causes, in one line.

@@ -21,7 +21,7 @@ pub trait Log: Send + Sync {
     /// An entry whose marker is there already (from before, or earlier in this very call) changes nothing and yields
     /// [`Outcome::Duplicate`] with what the first one got. An entry that the state of its target forbids yields
     /// [`Outcome::Refused`], takes no `seq` and leaves no marker. The state row of a message is written with the entry
-    /// that shapes it. `RoomDeleted` closes the conversation.
+    /// that shapes it. `RoomDeleted` closes the conversation, for what is new behind it in this call too.
     ///
     /// Never makes a head: [`LogError::NotOpen`] where there is none, [`LogError::Closed`] where it is closed (but
     /// duplicates are still answered as such when every entry of the call is one).

@@ -146,3 +146,28 @@ impl Drop for InMemory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::faulty::{Faults, Faulty};
+    use crate::contract::queue::{Ends, LOCK};
+
+    fn ends() -> Ends {
+        let queue = Arc::new(MemoryQueue::new(Limits { lock: LOCK, ..Limits::MEMORY }));
+        Ends { queue: queue.clone(), deliveries: queue }
+    }
+
+    crate::contract_suite!(queue, ends);
+
+    mod faulty {
+        use super::*;
+
+        fn faulty_ends() -> Ends {
+            let Ends { queue, deliveries } = ends();
+            Ends { queue: Arc::new(Faulty::new(queue, Faults::default())), deliveries }
+        }
+
+        crate::contract_suite!(queue, faulty_ends);
+    }
+}

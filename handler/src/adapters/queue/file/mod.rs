@@ -146,3 +146,6 @@ impl Deliveries for FileQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,8 +135,8 @@ mod tests {
             let row = encode(&message).unwrap();
             let expected = Received {
                 entity: Entity::Topic, message_id: Some(id), session_id: Some(session),
-                sequence_number: Some(7), enqueued_at: None,
                 sequence_number: Some(7), properties, body: message.body, attempt: 3,
+                enqueued_at: None,
             };
             let dead = encode_dead(3, &reason, &row);
             prop_assert_eq!(dead_bytes(&dead), row.len());

@@ -1,0 +1,62 @@
+//! What a handler's answers mean.
+
+use http::{HeaderMap, StatusCode};
+use webpubsub::cloud_events::header::CONNECTION_STATE;
+use webpubsub::connect_event::ConnectResponse;
+use webpubsub::metadata::Metadata;
+use webpubsub::payload::Payload;
+use webpubsub::roles::Permissions;
+
+use super::call::Answer;
+use crate::events::{ConnectAnswer, UserEventAnswer};
+
+/// A client is not let in.
+pub(super) enum NotLetIn {
+    /// The handler said no, with this status.
+    Status(StatusCode),
+    /// What the handler said makes no sense.
+    Invalid(String),
+}
+
+/// The answer to `connect`. A redirect is not followed and counts as an answer without content, as the service has it.
+pub(super) fn connect(answer: &Answer) -> Result<ConnectAnswer, NotLetIn> {
+    if answer.status.is_redirection() {
+        return Ok(ConnectAnswer::default());
+    }
+    if !answer.status.is_success() {
+        return Err(NotLetIn::Status(answer.status));
+    }
+    let said = ConnectResponse::parse(&answer.body).map_err(|error| NotLetIn::Invalid(error.to_string()))?;
+    Permissions::from_roles(said.roles.iter().flatten())
+        .map_err(|error| NotLetIn::Invalid(error.to_string()))?;
+    Ok(ConnectAnswer {
+        user_id: said.user_id,
+        groups: said.groups.unwrap_or_default(),
+        roles: said.roles,
+        subprotocol: said.subprotocol,
+        state: state(&answer.headers),
+    })
+}
+
+/// The answer to a user event. An empty body and no metadata say nothing to the client.
+pub(super) fn user_event(answer: Answer) -> Result<UserEventAnswer, String> {
+    if !answer.status.is_success() {
+        return Err(format!("the event handler answered {}", answer.status));
+    }
+    let metadata = Metadata::from_headers(&answer.headers).map_err(|error| error.to_string())?;
+    let state = state(&answer.headers);
+    let payload = if answer.body.is_empty() {
+        None
+    } else {
+        let content_type = answer.headers.get(http::header::CONTENT_TYPE).map(|value| value.to_str());
+        let content_type = content_type.transpose().map_err(|error| error.to_string())?;
+        Some(Payload::from_body(content_type, answer.body).map_err(|error| error.to_string())?)
+    };
+    Ok(UserEventAnswer { payload, metadata, state })
+}
+
+/// Of several the last one counts.
+fn state(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get_all(CONNECTION_STATE).iter().next_back()?;
+    String::from_utf8(value.as_bytes().to_vec()).ok()
+}

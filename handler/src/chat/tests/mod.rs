@@ -1,0 +1,12 @@
+//! The use cases as their users see them, on memory adapters whose every call may be made to fail.
+
+mod delivery;
+mod inbox;
+mod live;
+mod poison;
+mod promises;
+mod rooms;
+mod sending;
+mod waiting;
+mod worker;
+mod world;

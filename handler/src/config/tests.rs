@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+
+const SECRET: &str = "Endpoint=sb://x.servicebus.windows.net;SharedAccessKeyName=n;SharedAccessKey=TOPSECRET";
+
+fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read(pairs: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    Config::from_vars(&vars(pairs))
+}
+
+/// The names that are complained about, in order.
+fn mistakes(pairs: &[(&str, &str)]) -> Vec<&'static str> {
+    read(pairs).map(|_| Vec::new()).unwrap_or_else(|mistakes| mistakes.iter().map(|m| m.name).collect())
+}
+
+const HOST: [(&str, &str); 2] =
+    [("FUNCTIONS_CUSTOMHANDLER_PORT", "41517"), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+
+fn under_host<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    HOST.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn nothing_set_is_a_hub_in_memory_on_localhost() {
+    let config = read(&[]).unwrap();
+    assert_eq!(
+        config.place,
+        Place::Alone { http: "127.0.0.1:5000".parse().unwrap(), hub: "127.0.0.1:5001".parse().unwrap() }
+    );
+    assert_eq!(config.storage, StorageConfig::Memory);
+    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: None }));
+    assert_eq!((config.on_azure, &config.cors), (false, &Cors::Localhost));
+}
+
+#[test]
+fn an_empty_value_is_not_set() {
+    assert!(read(&[("PORT", ""), ("STORAGE_MODE", ""), ("BIND", "")]).is_ok());
+}
+
+#[test]
+fn the_queue_is_durable_where_the_store_is() {
+    let config = read(&[("STORAGE_MODE", "file"), ("DATA_DIR", "/x")]).unwrap();
+    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(dir) } if dir == PathBuf::from("/x")));
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let found = mistakes(&[
+        ("PORT", "http"),
+        ("BIND", "localhost"),
+        ("STORAGE_MODE", "disk"),
+        ("HUB_ACCESS_KEY", "short"),
+        ("HUB_ACK_DELAY_MS", "soon"),
+        ("WEBPUBSUB_HUB", "1"),
+        ("ADMIN_USERS", &"x".repeat(129)),
+        ("CORS_ORIGINS", "example.com"),
+        ("PUBLIC_WS_ENDPOINT", "https://x"),
+        ("NEGOTIATE_ROLES", "all"),
+        ("RATE_LIMIT_IP", "5/10"),
+    ]);
+    let expected = [
+        "BIND", "PORT", "HUB_ACCESS_KEY", "HUB_ACK_DELAY_MS", "WEBPUBSUB_HUB", "STORAGE_MODE", "ADMIN_USERS",
+        "CORS_ORIGINS", "PUBLIC_WS_ENDPOINT", "NEGOTIATE_ROLES", "RATE_LIMIT_IP",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_this_version_lacks_is_refused_by_name() {
+    for (name, value) in [
+        ("TRANSPORT_MODE", "webpubsub"),
+        ("STORAGE_MODE", "table"),
+        ("AUTH_MODE", "jwt"),
+        ("AUTH_MODE", "easyauth"),
+        ("RATE_LIMIT_USER", "10/20"),
+    ] {
+        let mistakes = read(&[(name, value)]).unwrap_err();
+        let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
+        assert_eq!(found, [(name, true)]);
+    }
+    assert!(read(&[("RATE_LIMIT_USER", "off")]).is_ok());
+}
+
+#[test]
+fn service_bus_follows_its_connection_and_needs_a_host() {
+    assert_eq!(mistakes(&[("ServiceBusConnection", SECRET)]), ["QUEUE_MODE"]);
+    assert!(mistakes(&[("ServiceBusConnection", SECRET), ("QUEUE_MODE", "embedded")]).is_empty());
+    let config = read(&under_host(&[("ServiceBusConnection", SECRET)])).unwrap();
+    assert!(matches!(&config.queue, QueueConfig::ServiceBus { queue, topic, .. }
+        if queue == "chat-queue" && topic == "chat-topic"));
+    assert_eq!(mistakes(&under_host(&[("QUEUE_MODE", "servicebus")])), ["ServiceBusConnection"]);
+    let identity = "ServiceBusConnection__fullyQualifiedNamespace";
+    assert_eq!(mistakes(&under_host(&[(identity, "x.servicebus.windows.net")])), [identity]);
+}
+
+#[test]
+fn on_azure_the_modes_have_no_default() {
+    let modes = ["TRANSPORT_MODE", "STORAGE_MODE", "QUEUE_MODE", "AUTH_MODE"];
+    for mark in ["WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "WEBSITE_SKU", "WEBSITE_SITE_NAME"] {
+        assert_eq!(mistakes(&[(mark, "x")]), modes, "{mark}");
+    }
+    assert_eq!(mistakes(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "1")]), modes);
+    assert!(mistakes(&under_host(&[("WEBSITE_HOSTNAME", "localhost:7071")])).is_empty());
+    let named = [
+        ("WEBSITE_SKU", "Flex"),
+        ("TRANSPORT_MODE", "self"),
+        ("STORAGE_MODE", "memory"),
+        ("QUEUE_MODE", "embedded"),
+        ("AUTH_MODE", "anonymous"),
+    ];
+    assert!(read(&named).unwrap().on_azure);
+    let with_panics: Vec<_> = named.into_iter().chain([("HANDLER_TEST_PANICS", "1")]).collect();
+    assert_eq!(mistakes(&with_panics), ["HANDLER_TEST_PANICS"]);
+}
+
+#[test]
+fn under_the_host_it_listens_where_the_host_calls_and_nowhere_else() {
+    let config = read(&under_host(&[("PORT", "80"), ("AzureFunctionsJobHost__functionTimeout", "00:00:20")])).unwrap();
+    let Place::Functions { http, hub, function_timeout, .. } = config.place else { panic!("{:?}", config.place) };
+    assert_eq!((http, hub), ("127.0.0.1:41517".parse().unwrap(), None));
+    assert_eq!(function_timeout, Some(Duration::from_secs(20)));
+    assert_eq!(config.cors, Cors::Nobody);
+}
+
+#[test]
+fn ports_do_not_collide() {
+    assert_eq!(mistakes(&[("PORT", "65535")]), ["WS_PORT"]);
+    assert_eq!(mistakes(&[("PORT", "7000"), ("WS_PORT", "7000")]), ["WS_PORT"]);
+    assert!(mistakes(&[("PORT", "0")]).is_empty());
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let key = "TOPSECRET-TOPSECRET-TOPSECRET-TOPSECRET";
+    let set = [("HUB_ACCESS_KEY", key), ("EVENTHANDLER_KEY", key), ("ServiceBusConnection", SECRET)];
+    let config = read(&under_host(&set)).unwrap();
+    for text in [format!("{config:?}"), effective(&config)] {
+        assert!(!text.contains("TOPSECRET"), "{text}");
+    }
+    assert!(effective(&config).contains("HUB_ACCESS_KEY=(hidden)"));
+    // Nor in the sentence of a mistake, where a value stands under a wrong name.
+    let mistakes = read(&[("STORAGE_MODE", "TOPSECRET"), ("PORT", "TOPSECRET"), ("WEBPUBSUB_HUB", "-TOPSECRET")]);
+    assert!(!mistakes.unwrap_err().to_string().contains("TOPSECRET"));
+}
+
+#[test]
+fn names_are_unique_and_help_tells_them() {
+    let names: std::collections::BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+    assert_eq!(names.len(), SETTINGS.len());
+    for setting in SETTINGS.iter().filter(|s| !matches!(s.group, Group::Platform | Group::Later)) {
+        assert!(help().contains(setting.name), "{}", setting.name);
+    }
+}
+
+fn repository(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// `docs/CONFIG.md` is the rendered table, behind a paragraph of its own. When this fails: the expected text is in the
+/// message.
+#[test]
+fn the_document_is_the_table() {
+    let document = repository("docs/CONFIG.md");
+    let tables = document.find("## Modes").map(|at| &document[at..]).unwrap_or_default();
+    assert_eq!(tables.trim_end(), markdown().trim_end());
+}
+
+#[test]
+fn the_example_sets_only_what_there_is_and_is_accepted() {
+    let example: serde_json::Value = serde_json::from_str(&repository("local.settings.json.example")).unwrap();
+    let values = example["Values"].as_object().unwrap();
+    for name in values.keys().filter(|name| !name.starts_with("AzureWebJobs")) {
+        let known = SETTINGS.iter().any(|setting| setting.name == name) || name == "FUNCTIONS_WORKER_RUNTIME";
+        assert!(known, "{name} is no setting");
+    }
+    let set: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+    let config = read(&under_host(&set)).unwrap();
+    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(_) }));
+}
+
+#[test]
+#[ignore = "writes docs/CONFIG.md anew: cargo test -p handler write_the_document -- --ignored"]
+fn write_the_document() {
+    let document = repository("docs/CONFIG.md");
+    let head = document.split("## Modes").next().unwrap();
+    let path = format!("{}/../docs/CONFIG.md", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(path, format!("{head}{}\n", markdown().trim_end())).unwrap();
+}
