@@ -266,6 +266,8 @@ impl Supervisor {
             .env("FUNCTIONS_HTTPWORKER_ID", &worker_id)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A signal to the double's terminal is not the handler's: the host tells it nothing, it kills.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         if let Some(out) = child.stdout.take() {
