@@ -140,7 +140,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RoomInPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(ApiError::field(Kind::InvalidUtf8, "id", "The room id in the path is not UTF-8.")),
+            Err(_) => Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The room id in the path is not UTF-8.")),
         }
     }
 }

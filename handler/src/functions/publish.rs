@@ -5,7 +5,7 @@ use super::Front;
 use super::call::Call;
 use super::fields::JsonBytes;
 use super::send_message::Receipt;
-use crate::chat::Submission;
+use crate::chat::{Naming, Submission};
 use crate::error::ApiError;
 
 /// Where a message goes that names no room, or all of them.
@@ -31,6 +31,7 @@ fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {
     submission.content = submission.content.or_else(|| query(&["content", "message", "text"]));
     submission.sender = submission.sender.or_else(|| query(&["sender", "sender_id"]));
     submission.receiver = None;
+    submission.naming = Naming::Snake;
     if submission.room.as_deref().is_none_or(|room| room == "all") {
         submission.room = Some(DEFAULT_ROOM.to_owned());
     }
