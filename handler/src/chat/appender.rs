@@ -21,7 +21,7 @@ use crate::ports::{Log, LogError, NewEntry, Outcome, Refusal, StoreError, Transp
 /// Entries of one append at most: with head, state row and marker they fit a transaction of 100 rows.
 pub(super) const BATCH: usize = 32;
 /// Content of one append at most, in bytes of UTF-8, so that a transaction keeps below 3.5 MiB. One entry always goes.
-const BATCH_BYTES: usize = 768 * 1024;
+pub(super) const BATCH_BYTES: usize = 768 * 1024;
 /// Askers that wait for one appender before the next one waits to be let in.
 const MAILBOX: usize = 256;
 /// An appender nobody has asked for this long ends.
@@ -155,7 +155,7 @@ impl Appenders {
         Self { shared: Arc::new(Shared { ports, known, counters, mailboxes: Mutex::default() }) }
     }
 
-    /// Appends the commands in their order, and no other between them that came later. At most [`BATCH`] at once. They are
+    /// Appends the commands in their order, and no other between them that came later. At most [`BATCH`] and [`BATCH_BYTES`] at once. They are
     /// appended even when the caller stops waiting.
     pub(super) async fn append(
         &self,
@@ -305,7 +305,7 @@ impl Appender {
 
     async fn finish(&mut self, mut verdicts: Vec<Verdict>, fresh: Vec<Fresh>, askers: Vec<Asker>) {
         let top = verdicts.iter().map(Verdict::seq).max().unwrap_or(0);
-        let reached = self.fanout.send(fresh, top).await;
+        let reached = self.fanout.send(&fresh, top).await;
         for (count, asker) in askers {
             let rest = verdicts.split_off(count.min(verdicts.len()));
             let own = std::mem::replace(&mut verdicts, rest);
