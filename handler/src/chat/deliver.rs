@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use super::appender::{Audience, BATCH, BATCH_BYTES, Command, Failure, Position, Verdict, find};
+use super::appender::{BATCH, BATCH_BYTES};
 use super::backoff::Backoff;
+use super::command::{Audience, Command, Failure, Position, Verdict, find};
 use super::known::AT_APPEND;
 use super::parking;
 use super::{Chat, QueuedMessage};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::appender::{Audience, Failure};
+use super::command::{Audience, Failure};
 use super::known::{AT_INGEST, Known};
 use super::view::{self, Place};
 use super::{Counters, Ports, groups};
