@@ -16,10 +16,9 @@ use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{AuthConfig, Config, Place, QueueConfig, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
-use crate::host_json;
 use crate::ports::{Clock, Ids, StoreError};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -78,7 +77,6 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         hub: hub.router(),
         event_keys: vec![key],
         statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
-        function_timeout: function_timeout(&config.place).await,
     };
     Ok((services, Running { hub, worker, stores, queues }))
 }
@@ -144,12 +142,4 @@ async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, Acce
         ..HubOptions::new(vec![key.clone()])
     };
     Ok((Hub::new(options), name.clone(), key))
-}
-
-async fn function_timeout(place: &Place) -> Duration {
-    match place {
-        Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
-        Place::Functions { app_root, .. } => host_json::function_timeout(app_root).await,
-        Place::Alone { .. } => host_json::DEFAULT_TIMEOUT,
-    }
 }

@@ -109,6 +109,7 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
                 return Ok(running);
             }
             Err(error) if config.under_host() => {
+                front.in_trouble();
                 tracing::error!("not ready, trying again: {}", chain(&error));
                 tokio::time::sleep(OPEN_AGAIN).await;
             }

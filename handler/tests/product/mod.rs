@@ -32,7 +32,7 @@ impl Product {
     pub fn alone(settings: &[(&str, &str)]) -> Self {
         let mut all = vec![("PORT", "0")];
         all.extend_from_slice(settings);
-        let mut product = Self::start(command(&all));
+        let mut product = Self::spawn(&mut command(&all));
         product.http = product.address_in("  API      http://");
         product.hub = Some(product.address_in("  Hub      ws://"));
         product
@@ -44,13 +44,13 @@ impl Product {
         let mut all =
             vec![("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
         all.extend_from_slice(settings);
-        let mut product = Self::start(command(&all));
+        let mut product = Self::spawn(&mut command(&all));
         product.http = format!("127.0.0.1:{port}").parse().unwrap();
         product.wait_for("starts");
         product
     }
 
-    fn start(mut command: Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -218,6 +218,9 @@ fn parse(bytes: &[u8]) -> Answer {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    if status == 100 {
+        return parse(&bytes[end + 4..]);
+    }
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
