@@ -11,17 +11,17 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::command::{Appended, Audience, Command, Failure, Position, Verdict};
 use super::fanout::{Fanout, Fresh};
 use super::known::Known;
-use super::message::Target;
-use super::{Counters, Ports, Refused};
-use crate::model::{Change, ConversationId, Entry, Marker, RoomId, Timestamp, UserId};
-use crate::ports::{Log, LogError, NewEntry, Outcome, Refusal, StoreError, TransportError};
+use super::{Counters, Ports};
+use crate::model::{Change, ConversationId, Entry};
+use crate::ports::{LogError, NewEntry};
 
 /// Entries of one append at most: with head, state row and marker they fit a transaction of 100 rows.
 pub(super) const BATCH: usize = 32;
 /// Content of one append at most, in bytes of UTF-8, so that a transaction keeps below 3.5 MiB. One entry always goes.
-const BATCH_BYTES: usize = 768 * 1024;
+pub(super) const BATCH_BYTES: usize = 768 * 1024;
 /// Askers that wait for one appender before the next one waits to be let in.
 const MAILBOX: usize = 256;
 /// An appender nobody has asked for this long ends.
@@ -29,93 +29,6 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Pauses between tries to hand over what the transport did not take, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// Who hears what is said in a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Audience {
-    Room(RoomId),
-    Pair(UserId, UserId),
-}
-
-impl Audience {
-    pub(super) fn of(target: &Target, sender: &UserId) -> Self {
-        match target {
-            Target::Room(room) => Self::Room(room.clone()),
-            Target::Direct(receiver) => Self::Pair(sender.clone(), receiver.clone()),
-        }
-    }
-}
-
-/// An entry to append, and the connection that gets an answer instead of a copy.
-#[derive(Clone, Debug)]
-pub(super) struct Command {
-    pub(super) entry: NewEntry,
-    pub(super) excluded: Option<String>,
-}
-
-/// Where an entry stands in its log, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) seq: u64,
-    pub(super) number: u64,
-    pub(super) at: Timestamp,
-}
-
-/// What the log said to one command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Stored {
-        position: Position,
-        duplicate: bool,
-    },
-    Refused(Refusal),
-    /// The conversation takes no entries: its room was deleted, or never was.
-    Gone,
-}
-
-/// What did not answer. Worth another try; the log drops what it has already.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("the store does not answer")]
-    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    #[error("the transport does not answer")]
-    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    #[error("the appender ended before it answered")]
-    Stopped,
-}
-
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
-        match failure {
-            Failure::Transport(_) => {
-                Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
-            }
-            _ => Self::unavailable("store_unavailable", "The store does not answer. Try again."),
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
-        Self::Transport(Arc::new(error))
-    }
-}
-
-/// The answer to a job whose entries are in the log.
-#[derive(Debug)]
-pub(super) struct Appended {
-    /// One for each command, in order.
-    pub(super) verdicts: Vec<Verdict>,
-    /// Whether inboxes and groups have all of it.
-    pub(super) reached: Result<(), Failure>,
-}
 
 struct Job {
     commands: Vec<Command>,
@@ -155,7 +68,7 @@ impl Appenders {
         Self { shared: Arc::new(Shared { ports, known, counters, mailboxes: Mutex::default() }) }
     }
 
-    /// Appends the commands in their order, and no other between them that came later. At most [`BATCH`] at once. They are
+    /// Appends the commands in their order, and no other between them that came later. At most [`BATCH`] and [`BATCH_BYTES`] at once. They are
     /// appended even when the caller stops waiting.
     pub(super) async fn append(
         &self,
@@ -305,7 +218,7 @@ impl Appender {
 
     async fn finish(&mut self, mut verdicts: Vec<Verdict>, fresh: Vec<Fresh>, askers: Vec<Asker>) {
         let top = verdicts.iter().map(Verdict::seq).max().unwrap_or(0);
-        let reached = self.fanout.send(fresh, top).await;
+        let reached = self.fanout.send(&fresh, top).await;
         for (count, asker) in askers {
             let rest = verdicts.split_off(count.min(verdicts.len()));
             let own = std::mem::replace(&mut verdicts, rest);
@@ -381,52 +294,3 @@ impl Appender {
 }
 
 type Asker = (usize, oneshot::Sender<Result<Appended, Failure>>);
-
-impl Verdict {
-    /// 0 for what is not in the log.
-    pub(super) fn seq(&self) -> u64 {
-        match self {
-            Self::Stored { position, .. } => position.seq,
-            _ => 0,
-        }
-    }
-}
-
-impl From<Outcome> for Verdict {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Appended { seq, number, at } => {
-                Self::Stored { position: Position { seq, number, at }, duplicate: false }
-            }
-            Outcome::Duplicate { seq, number, at } => {
-                Self::Stored { position: Position { seq, number, at }, duplicate: true }
-            }
-            Outcome::Refused(refusal) => Self::Refused(refusal),
-        }
-    }
-}
-
-/// Where a command stands, if the log has it, asked without appending it: no message has `seq` 0, so under a marker that
-/// is not there this deletion is refused and leaves nothing behind.
-pub(super) async fn find(
-    log: &dyn Log,
-    conversation: &ConversationId,
-    marker: Marker,
-    by: &UserId,
-) -> Result<Option<Position>, StoreError> {
-    let probe = NewEntry {
-        marker: Some(marker),
-        at: Timestamp::default(),
-        change: Change::Delete { target: 0, by: by.clone(), reason: None },
-    };
-    match log.append(conversation, vec![probe]).await {
-        Ok(outcomes) => Ok(match outcomes.first() {
-            Some(Outcome::Duplicate { seq, number, at }) => {
-                Some(Position { seq: *seq, number: *number, at: *at })
-            }
-            _ => None,
-        }),
-        Err(LogError::Store(error)) => Err(error),
-        Err(_) => Ok(None),
-    }
-}

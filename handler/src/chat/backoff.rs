@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::appender::Failure;
+use super::command::Failure;
 
 const FIRST: Duration = Duration::from_millis(20);
 /// Short, so that a recovery is felt at once.

@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use super::appender::{Audience, BATCH, Command, Failure, Position, Verdict, find};
+use super::appender::{BATCH, BATCH_BYTES};
 use super::backoff::Backoff;
+use super::command::{Audience, Command, Failure, Position, Verdict, find};
 use super::known::AT_APPEND;
 use super::parking;
 use super::{Chat, QueuedMessage};
@@ -176,13 +177,15 @@ impl Chat {
         }
     }
 
-    async fn attempt(&self, items: &mut [Item<'_>]) -> Result<(), Failure> {
+    async fn attempt(&self, mut items: &mut [Item<'_>]) -> Result<(), Failure> {
         let together =
             if items.iter().any(|item| item.received.attempt > DELIVERIES_TOGETHER) { 1 } else { BATCH };
-        for chunk in items.chunks_mut(together) {
+        while !items.is_empty() {
+            let (chunk, rest) = items.split_at_mut(chunk_length(items, together));
             if chunk.iter().any(|item| item.fate == Fate::Waiting) {
                 self.append_chunk(chunk).await?;
             }
+            items = rest;
         }
         Ok(())
     }
@@ -215,6 +218,7 @@ impl Chat {
         for (item, verdict) in appending.into_iter().zip(appended.verdicts) {
             match verdict {
                 Verdict::Stored { position: Position { seq, number, .. }, duplicate } => {
+                    self.take_back_refusal(item).await?;
                     self.counters.delivered.add(1);
                     item.fate = Fate::Delivered { seq, number, duplicate };
                 }
@@ -254,6 +258,16 @@ impl Chat {
         Ok(())
     }
 
+    /// A delivery before this one may have refused the message and died before it said so to the queue. What is in the log
+    /// is not among the rejected.
+    async fn take_back_refusal(&self, item: &Item<'_>) -> Result<(), Failure> {
+        if item.received.attempt > 1 {
+            let letter = parking::rejected(item.received, &item.message, "", "", item.now);
+            self.ports.letters.remove(letter.kind, &letter.id()).await?;
+        }
+        Ok(())
+    }
+
     /// A message that was delivered too often and is neither in the log nor anybody's fault but its own is parked. The
     /// store's answer to whether it is there is the proof that the store is not to blame. Answers whether one was settled.
     async fn settle_after_many(&self, items: &mut [Item<'_>], has_panicked: bool) -> bool {
@@ -283,4 +297,14 @@ impl Chat {
         item.fate = Fate::Dead { code: parking::TOO_MANY_DELIVERIES };
         Ok(true)
     }
+}
+
+/// How many of the first items one append holds: at least one.
+fn chunk_length(items: &[Item<'_>], together: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |item: &&Item<'_>| {
+        bytes += item.message.message.content.len();
+        bytes <= BATCH_BYTES
+    };
+    items.iter().take(together).take_while(fits).count().max(1)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::appender::{Audience, Failure};
+use super::command::{Audience, Failure};
 use super::known::{AT_INGEST, Known};
 use super::view::{self, Place};
 use super::{Counters, Ports, groups};
@@ -20,6 +20,13 @@ pub(super) struct Fresh {
     pub(super) excluded: Option<String>,
 }
 
+/// Each entry goes two ways, one after the other.
+#[derive(Clone, Copy)]
+enum Pass {
+    File,
+    Publish,
+}
+
 pub(super) struct Fanout {
     ports: Ports,
     known: Arc<Known>,
@@ -30,6 +37,8 @@ pub(super) struct Fanout {
     groups: Vec<String>,
     /// The room's name as it was last known.
     room_name: String,
+    /// Everything up to here is in the inboxes it belongs into.
+    filed: u64,
     /// Everything up to here went out.
     sent: u64,
     /// Everything up to here should have.
@@ -49,7 +58,7 @@ impl Fanout {
             Audience::Pair(one, other) if one == other => (vec![groups::user(one)], String::new()),
             Audience::Pair(one, other) => (vec![groups::user(one), groups::user(other)], String::new()),
         };
-        Self { ports, known, counters, conversation, audience, groups, room_name, sent: 0, due: 0 }
+        Self { ports, known, counters, conversation, audience, groups, room_name, filed: 0, sent: 0, due: 0 }
     }
 
     pub(super) fn sent(&self) -> u64 {
@@ -61,23 +70,27 @@ impl Fanout {
     }
 
     pub(super) async fn catch_up(&mut self) -> Result<(), Failure> {
-        self.send(Vec::new(), self.due).await
+        self.send(&[], self.due).await
     }
 
     /// Sends everything up to `top` that did not go out yet. What is not among the `fresh` entries (ascending) is what a
-    /// crash, a failure or another process left behind, and is read from the log.
-    pub(super) async fn send(&mut self, fresh: Vec<Fresh>, top: u64) -> Result<(), Failure> {
+    /// crash, a failure or another process left behind, and is read from the log. All of it is in the inboxes before any
+    /// of it goes to the groups, so that a transport that is away keeps nothing out of them: after a failure of the
+    /// transport the inboxes are complete.
+    pub(super) async fn send(&mut self, fresh: &[Fresh], top: u64) -> Result<(), Failure> {
         self.due = self.due.max(top);
         if self.sent >= self.due {
             return Ok(());
         }
-        self.learn_room_name().await?;
-        let mut fresh = fresh.into_iter().peekable();
-        if fresh.peek().is_none_or(|next| next.entry.seq != self.sent + 1) {
+        if fresh.first().is_none_or(|first| first.entry.seq != self.sent + 1) {
             self.learn_sent().await?;
         }
+        if matches!(self.audience, Audience::Pair(..)) {
+            self.pass(Pass::File, fresh).await?;
+        }
+        self.learn_room_name().await?;
         let before = self.sent;
-        let result = self.send_rest(&mut fresh).await;
+        let result = self.pass(Pass::Publish, fresh).await;
         if self.sent > before
             && let Err(error) = self.ports.log.mark_sent(&self.conversation, self.sent).await
         {
@@ -87,54 +100,70 @@ impl Fanout {
         result
     }
 
-    async fn send_rest(
-        &mut self,
-        fresh: &mut std::iter::Peekable<std::vec::IntoIter<Fresh>>,
-    ) -> Result<(), Failure> {
-        while self.sent < self.due {
-            match fresh.peek().map(|next| next.entry.seq) {
-                Some(seq) if seq <= self.sent + 1 => {
-                    let Some(next) = fresh.next() else { break };
-                    if seq > self.sent {
-                        let excluded = next.excluded.as_slice();
-                        self.send_entry(&next.entry, excluded).await?;
-                    }
+    /// Brings one cursor up to what is due.
+    async fn pass(&mut self, pass: Pass, fresh: &[Fresh]) -> Result<(), Failure> {
+        let done = fresh.partition_point(|next| next.entry.seq <= self.cursor(pass));
+        let mut rest = fresh.get(done..).unwrap_or_default();
+        while self.cursor(pass) < self.due {
+            match rest {
+                [next, behind @ ..] if next.entry.seq == self.cursor(pass) + 1 => {
+                    self.step(pass, &next.entry, next.excluded.as_slice()).await?;
+                    rest = behind;
                 }
-                next => self.send_left_behind(next.map_or(self.due, |seq| seq - 1)).await?,
+                [next, ..] => self.pass_left_behind(pass, next.entry.seq - 1).await?,
+                [] => self.pass_left_behind(pass, self.due).await?,
             }
         }
         Ok(())
     }
 
-    async fn send_left_behind(&mut self, up_to: u64) -> Result<(), Failure> {
-        while self.sent < up_to {
-            let page = self.ports.log.entries(&self.conversation, self.sent, PAGE).await?;
+    async fn pass_left_behind(&mut self, pass: Pass, up_to: u64) -> Result<(), Failure> {
+        while self.cursor(pass) < up_to {
+            let page = self.ports.log.entries(&self.conversation, self.cursor(pass), PAGE).await?;
             let entries = page.map(|page| page.entries).unwrap_or_default();
-            let mut none = true;
+            let before = self.cursor(pass);
             for entry in entries.iter().take_while(|entry| entry.seq <= up_to) {
-                self.send_entry(entry, &[]).await?;
-                none = false;
+                self.step(pass, entry, &[]).await?;
             }
-            if none {
+            if self.cursor(pass) == before {
                 // Retention was faster: there is nothing left to send.
-                self.sent = up_to;
+                self.set_cursor(pass, up_to);
             }
         }
         Ok(())
     }
 
-    async fn send_entry(&mut self, entry: &Entry, excluded: &[String]) -> Result<(), Failure> {
-        if let (Audience::Pair(one, other), Change::Message(message)) = (&self.audience, &entry.change) {
-            let receiver = if message.sender == *one { other } else { one };
-            self.put_into_inbox(receiver, entry, message).await?;
+    async fn step(&mut self, pass: Pass, entry: &Entry, excluded: &[String]) -> Result<(), Failure> {
+        match (pass, &self.audience, &entry.change) {
+            (Pass::File, Audience::Pair(one, other), Change::Message(message)) => {
+                let receiver = if message.sender == *one { other } else { one };
+                self.put_into_inbox(receiver, entry, message).await?;
+            }
+            (Pass::File, ..) => {}
+            (Pass::Publish, ..) => {
+                let frame = self.frame(entry);
+                for group in &self.groups {
+                    self.ports.transport.publish(group, frame.clone(), excluded).await?;
+                    self.counters.published.add(1);
+                }
+            }
         }
-        let frame = self.frame(entry);
-        for group in &self.groups {
-            self.ports.transport.publish(group, frame.clone(), excluded).await?;
-            self.counters.published.add(1);
-        }
-        self.sent = entry.seq;
+        self.set_cursor(pass, entry.seq);
         Ok(())
+    }
+
+    fn cursor(&self, pass: Pass) -> u64 {
+        match pass {
+            Pass::File => self.filed,
+            Pass::Publish => self.sent,
+        }
+    }
+
+    fn set_cursor(&mut self, pass: Pass, seq: u64) {
+        match pass {
+            Pass::File => self.filed = seq,
+            Pass::Publish => self.sent = seq,
+        }
     }
 
     /// Before the group send and whoever seems online: a phone that died still looks connected.
@@ -182,6 +211,7 @@ impl Fanout {
     async fn learn_sent(&mut self) -> Result<(), Failure> {
         if let Some(head) = self.ports.log.head(&self.conversation).await? {
             self.sent = self.sent.max(head.sent.min(self.due));
+            self.filed = self.filed.max(self.sent);
         }
         Ok(())
     }

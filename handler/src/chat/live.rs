@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::access::room_id;
-use super::appender::{Audience, Command, Failure, Position, Verdict, find};
+use super::command::{Audience, Command, Failure, Position, Verdict, find};
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;

@@ -2,7 +2,7 @@
 //! whoever repeats the call.
 
 use super::access::room_id;
-use super::appender::{Audience, Command, Failure, Position, Verdict};
+use super::command::{Audience, Command, Failure, Position, Verdict};
 use super::{Caller, Chat, Refused, RoomView, groups};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
 use crate::ports::NewEntry;

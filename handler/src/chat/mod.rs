@@ -6,6 +6,7 @@
 mod access;
 mod appender;
 mod backoff;
+mod command;
 pub mod counters;
 mod deliver;
 mod error;

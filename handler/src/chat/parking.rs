@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::appender::Failure;
 use super::backoff::Backoff;
+use super::command::Failure;
 use super::deliver::Fate;
 use super::{Chat, Poison, QueuedMessage, groups, view};
 use crate::model::{NewMessage, Timestamp};

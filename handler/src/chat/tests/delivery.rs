@@ -143,6 +143,59 @@ async fn membership_is_looked_at_again_when_a_message_is_appended() {
 }
 
 #[tokio::test]
+async fn what_is_in_the_log_is_not_among_the_rejected() {
+    let world = World::members_only().await;
+    world.chat.join_room(&caller("ann"), "general").await.unwrap();
+    let received = world.accept("ann", "general", "m1", "hi").await;
+    world.chat.leave_room(&caller("ann"), "general").await.unwrap();
+    world.deliver(std::slice::from_ref(&received)).await;
+    assert_eq!(world.letters(LetterKind::Rejected).await.len(), 1);
+    // The queue was never told, and the sender is back when it comes again.
+    world.chat.join_room(&caller("ann"), "general").await.unwrap();
+    world.deliver(&[Received { attempt: 2, ..received }]).await;
+    assert_eq!(world.contents(&conversation("general")).await, ["hi"]);
+    assert!(world.letters(LetterKind::Rejected).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_inbox_does_not_wait_for_a_transport_that_failed_before() {
+    let world = World::open().await;
+    world.live.set(Mode::FailAll);
+    for id in ["m1", "m2"] {
+        let message = format!(r#"{{"to":"bob","id":"{id}","content":"hi"}}"#);
+        world.chat.event(&socket("ann", "c1"), "send", message.as_bytes()).await.unwrap();
+    }
+    assert_eq!(world.truth.inbox.list(&user("bob"), None, None, 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn conversations_are_independent_and_each_keeps_its_order_under_load() {
+    let world = std::sync::Arc::new(World::open().await);
+    let senders = (0..1_000).map(|n| {
+        let world = std::sync::Arc::clone(&world);
+        tokio::spawn(async move {
+            let (ann, to) = (socket("ann", "c1"), format!("user-{n}"));
+            for id in 0..10 {
+                let message = format!(r#"{{"to":"{to}","id":"{id}","content":"{id}"}}"#);
+                world.chat.event(&ann, "send", message.as_bytes()).await.unwrap();
+                let shared = format!(r#"{{"room":"general","id":"{to}-{id}","content":"{to}"}}"#);
+                world.chat.event(&ann, "send", shared.as_bytes()).await.unwrap();
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    for n in 0..1_000 {
+        let contents = world.contents(&pair("ann", &format!("user-{n}"))).await;
+        assert_eq!(contents, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    }
+    let seqs: Vec<_> =
+        world.heard("room_general").iter().map(|frame| frame["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=10_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_room_whose_creation_stopped_half_way_takes_messages() {
     let world = World::open().await;
     let tea = world.room("ann", "Tea").await;
@@ -185,4 +238,18 @@ async fn a_message_to_oneself_is_heard_once() {
     world.deliver(&[note]).await;
     assert_eq!(world.heard_ids("user_ann"), ["m1"]);
     assert_eq!(world.truth.inbox.list(&user("ann"), None, None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_of_large_messages_is_appended_in_parts() {
+    let world = World::open().await;
+    let large = "ä".repeat(32_000);
+    let mut batch = Vec::new();
+    for n in 0..32 {
+        batch.push(world.accept("ann", "general", &format!("m{n:02}"), &large).await);
+    }
+    let before = world.store.calls("log.append");
+    world.deliver(&batch).await;
+    assert_eq!(world.store.calls("log.append") - before, 3, "64,000 bytes each, 768 KiB at once");
+    assert!(world.heard_ids("room_general").is_sorted());
 }

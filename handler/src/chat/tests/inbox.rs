@@ -17,6 +17,7 @@ async fn every_direct_message_waits_until_it_is_acknowledged() {
     for n in 1..=4 {
         let received = world.accept_direct("ann", "bob", &format!("m{n}"), "hi").await;
         world.deliver(std::slice::from_ref(&received)).await;
+        world.ticker.advance(std::time::Duration::from_millis(1));
         all.push(Received { attempt: 2, ..received });
     }
     let page = inbox(&world, "bob").await;

@@ -1,0 +1,144 @@
+//! What is asked of a conversation's log, and what it says to it.
+
+use std::sync::Arc;
+
+use super::Refused;
+use super::message::Target;
+use crate::model::{Change, ConversationId, Marker, RoomId, Timestamp, UserId};
+use crate::ports::{Log, LogError, NewEntry, Outcome, Refusal, StoreError, TransportError};
+
+/// Who hears what is said in a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    Room(RoomId),
+    Pair(UserId, UserId),
+}
+
+impl Audience {
+    pub(super) fn of(target: &Target, sender: &UserId) -> Self {
+        match target {
+            Target::Room(room) => Self::Room(room.clone()),
+            Target::Direct(receiver) => Self::Pair(sender.clone(), receiver.clone()),
+        }
+    }
+}
+
+/// An entry to append, and the connection that gets an answer instead of a copy.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    pub(super) entry: NewEntry,
+    pub(super) excluded: Option<String>,
+}
+
+/// Where an entry stands in its log, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) seq: u64,
+    pub(super) number: u64,
+    pub(super) at: Timestamp,
+}
+
+/// What the log said to one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Stored {
+        position: Position,
+        duplicate: bool,
+    },
+    Refused(Refusal),
+    /// The conversation takes no entries: its room was deleted, or never was.
+    Gone,
+}
+
+/// What did not answer. Worth another try; the log drops what it has already.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the store does not answer")]
+    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the transport does not answer")]
+    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the appender ended before it answered")]
+    Stopped,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
+        match failure {
+            Failure::Transport(_) => {
+                Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
+            }
+            _ => Self::unavailable("store_unavailable", "The store does not answer. Try again."),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(Arc::new(error))
+    }
+}
+
+/// The answer to a job whose entries are in the log.
+#[derive(Debug)]
+pub(super) struct Appended {
+    /// One for each command, in order.
+    pub(super) verdicts: Vec<Verdict>,
+    /// Whether inboxes and groups have all of it.
+    pub(super) reached: Result<(), Failure>,
+}
+
+impl Verdict {
+    /// 0 for what is not in the log.
+    pub(super) fn seq(&self) -> u64 {
+        match self {
+            Self::Stored { position, .. } => position.seq,
+            _ => 0,
+        }
+    }
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Appended { seq, number, at } => {
+                Self::Stored { position: Position { seq, number, at }, duplicate: false }
+            }
+            Outcome::Duplicate { seq, number, at } => {
+                Self::Stored { position: Position { seq, number, at }, duplicate: true }
+            }
+            Outcome::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+/// Where a command stands, if the log has it, asked without appending it: no message has `seq` 0, so under a marker that
+/// is not there this deletion is refused and leaves nothing behind.
+pub(super) async fn find(
+    log: &dyn Log,
+    conversation: &ConversationId,
+    marker: Marker,
+    by: &UserId,
+) -> Result<Option<Position>, StoreError> {
+    let probe = NewEntry {
+        marker: Some(marker),
+        at: Timestamp::default(),
+        change: Change::Delete { target: 0, by: by.clone(), reason: None },
+    };
+    match log.append(conversation, vec![probe]).await {
+        Ok(outcomes) => Ok(match outcomes.first() {
+            Some(Outcome::Duplicate { seq, number, at }) => {
+                Some(Position { seq: *seq, number: *number, at: *at })
+            }
+            _ => None,
+        }),
+        Err(LogError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
