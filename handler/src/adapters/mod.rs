@@ -1,6 +1,7 @@
 //! The technologies behind the ports: one folder each, and in it one file per port. Adapters never import each other;
 //! what several of them build on (the embedded engine, the log's rules) stands beside them.
 
+pub mod azure;
 pub mod clock;
 pub mod engine;
 pub mod faulty;

@@ -76,6 +76,15 @@ pub struct Outgoing {
     pub properties: Properties,
 }
 
+impl Outgoing {
+    /// What counts for [`MESSAGE_BYTES`].
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let properties: usize = self.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.body.len() + self.message_id.len() + self.session_id.len() + properties
+    }
+}
+
 /// A message as a trigger or the embedded queue hands it over. All of it is the broker's own word, none of it the body's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {

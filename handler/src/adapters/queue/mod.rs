@@ -4,12 +4,15 @@
 mod core;
 mod file;
 mod memory;
+#[cfg(test)]
+mod model_tests;
 mod sessions;
 
 use std::time::Duration;
 
 pub use self::file::FileQueue;
 pub use self::memory::MemoryQueue;
+use crate::ports::queue::MESSAGE_BYTES;
 use crate::ports::{Outgoing, QueueError, Received};
 
 /// The bounds of an embedded queue.
@@ -52,10 +55,8 @@ pub struct DeadLetter {
     pub message: Option<Received>,
 }
 
-/// The size of a message as the bounds count it. A broker's limit is on all of it, so ours is too.
+/// What a message takes, unless it is too large.
 fn size_of(message: &Outgoing) -> Result<usize, QueueError> {
-    let properties: usize = message.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let bytes = message.body.len() + message.message_id.len() + message.session_id.len() + properties;
-    let limit = crate::ports::queue::MESSAGE_BYTES;
-    if bytes > limit { Err(QueueError::TooLarge { limit }) } else { Ok(bytes) }
+    let bytes = message.size();
+    if bytes > MESSAGE_BYTES { Err(QueueError::TooLarge { limit: MESSAGE_BYTES }) } else { Ok(bytes) }
 }

@@ -1,0 +1,108 @@
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_messaging_servicebus::service_bus::{
+    QueueClient, SendMessageOptions, SettableBrokerProperties, TopicClient, TopicSender,
+};
+
+use super::ConnectionString;
+use super::sas::SharedKey;
+use super::wire::{Refused, Wire};
+use crate::ports::queue::MESSAGE_BYTES;
+use crate::ports::{Clock, Entity, Outgoing, Properties, Queue, QueueError};
+
+/// Sends to a queue and a topic of Service Bus over REST: one POST a message, no connection to open on a cold start.
+/// `Ok` is the broker's 201, so the message is stored. Receiving is the Functions host's work.
+///
+/// Service Bus compares MessageIds: a repeat within its window is dropped, and reported as sent.
+pub struct ServiceBus {
+    wire: Arc<Wire>,
+    queue: QueueClient,
+    topic: TopicSender,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(
+        "Service Bus does not let us send (401 or 403): the key is wrong, or has no Send right on the entity"
+    )]
+    Forbidden(#[source] azure_core21::Error),
+    #[error("there is no such queue or topic in the namespace")]
+    NoEntity(#[source] azure_core21::Error),
+    #[error("Service Bus did not take the message")]
+    Failed(#[source] azure_core21::Error),
+    #[error("the body is not UTF-8, which is all this sender can carry")]
+    NotText(#[source] std::str::Utf8Error),
+}
+
+impl ServiceBus {
+    /// Opens no connection yet. Errors only where TLS cannot be set up.
+    pub fn new(
+        connection: ConnectionString,
+        queue: &str,
+        topic: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        // What the client builds from these, host and signature, the wire puts its own in place of.
+        let (namespace, nobody, nothing) = ("namespace", "", "");
+        let key = SharedKey::new(connection.key_name, &connection.key, clock);
+        let wire = Arc::new(Wire::new(connection.base, key)?);
+        Ok(Self {
+            queue: QueueClient::new(wire.clone(), namespace, queue, nobody, nothing)?,
+            topic: TopicClient::new(wire.clone(), namespace, topic, nobody, nothing)?.topic_sender(),
+            wire,
+        })
+    }
+}
+
+#[async_trait]
+impl Queue for ServiceBus {
+    async fn send(&self, message: Outgoing) -> Result<(), QueueError> {
+        if message.size() > MESSAGE_BYTES {
+            return Err(QueueError::TooLarge { limit: MESSAGE_BYTES });
+        }
+        let body = std::str::from_utf8(&message.body)
+            .map_err(SendError::NotText)
+            .map_err(QueueError::unavailable)?;
+        let options = SendMessageOptions {
+            content_type: Some("application/json".to_owned()),
+            broker_properties: Some(SettableBrokerProperties {
+                message_id: Some(message.message_id),
+                session_id: Some(message.session_id),
+                ..SettableBrokerProperties::default()
+            }),
+            custom_properties: Some(quoted(message.properties)),
+        };
+        let sent = match message.entity {
+            Entity::Queue => self.queue.send_message(body, Some(options)).await,
+            Entity::Topic => self.topic.send_message(body, Some(options)).await,
+        };
+        sent.map_err(failed)
+    }
+
+    /// Whether the namespace answers. No call of the wire tells whether we may send without sending.
+    async fn check(&self) -> Result<(), QueueError> {
+        self.wire.reach().await.map_err(QueueError::unavailable)
+    }
+}
+
+/// A property's text stands in quotes on this wire; without them `123` would arrive as a number.
+fn quoted(properties: Properties) -> HashMap<String, String> {
+    properties.into_iter().map(|(name, value)| (name, serde_json::Value::String(value).to_string())).collect()
+}
+
+fn failed(error: azure_core21::Error) -> QueueError {
+    let (status, retry_after) = match error.downcast_ref::<Refused>() {
+        Some(refused) => (refused.status, refused.retry_after),
+        None => (0, None),
+    };
+    let source = match status {
+        413 => return QueueError::TooLarge { limit: MESSAGE_BYTES },
+        401 | 403 => SendError::Forbidden(error),
+        404 | 410 => SendError::NoEntity(error),
+        _ => SendError::Failed(error),
+    };
+    QueueError::Unavailable { retry_after, source: Box::new(source) }
+}

@@ -1,0 +1,214 @@
+//! The sender against a server of our own that shows what came over the wire.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use azure_core21::auth::Secret;
+use azure_core21::hmac::hmac_sha256;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use tokio::net::TcpListener;
+
+use super::{ConnectionString, ServiceBus};
+use crate::model::Timestamp;
+use crate::ports::queue::MESSAGE_BYTES;
+use crate::ports::{Clock, Entity, Outgoing, Queue, QueueError};
+
+const KEY: &str = "c2VjcmV0IGtleQ==";
+const NOW_MILLIS: u64 = 1_799_996_400_000;
+
+struct At;
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(NOW_MILLIS)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    line: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What the broker answers, and what it was asked.
+#[derive(Clone)]
+struct Broker {
+    answer: Arc<dyn Fn() -> Response + Send + Sync>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+async fn record(State(broker): State<Broker>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let line = format!("{} {}", head.method, head.uri);
+    broker.seen.lock().unwrap().push(Seen { line, headers: head.headers, body });
+    (broker.answer)()
+}
+
+async fn bus(answer: impl Fn() -> Response + Send + Sync + 'static) -> (ServiceBus, Broker, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let broker = Broker { answer: Arc::new(answer), seen: Arc::default() };
+    let app = Router::new().fallback(record).with_state(broker.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (sender(&host), broker, host)
+}
+
+fn sender(host: &str) -> ServiceBus {
+    let text = format!("Endpoint=sb://{host};SharedAccessKeyName=Root;SharedAccessKey={KEY}");
+    let connection = ConnectionString::parse(&text).unwrap();
+    ServiceBus::new(connection, "chat-queue", "chat-topic", Arc::new(At)).unwrap()
+}
+
+fn message(entity: Entity) -> Outgoing {
+    Outgoing {
+        entity,
+        message_id: "0f".repeat(32),
+        session_id: "d_0123456789abcdef0123456789abcdef".to_owned(),
+        body: Bytes::from("{\"MessageText\":\"h\u{e9} \u{1f980}\"}\r\n"),
+        properties: BTreeMap::from([
+            ("room_id".to_owned(), "42".to_owned()),
+            ("traceparent".to_owned(), "00-\"é🦀\\".to_owned()),
+        ]),
+    }
+}
+
+#[tokio::test]
+async fn a_send_is_this_request() {
+    let (bus, broker, host) = bus(|| StatusCode::CREATED.into_response()).await;
+    for (entity, path) in [(Entity::Queue, "chat-queue"), (Entity::Topic, "chat-topic")] {
+        bus.send(message(entity)).await.unwrap();
+        let seen = broker.seen.lock().unwrap().pop().unwrap();
+        assert_eq!(seen.line, format!("POST /{path}/messages"));
+        assert_eq!(seen.body, message(entity).body);
+        let header = |name: &str| seen.headers.get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(header("host"), host);
+        assert_eq!(header("content-type"), "application/json");
+        assert_eq!(header("room_id"), "\"42\"", "text, not a number");
+        assert_eq!(header("traceparent"), r#""00-\"\u00e9\ud83e\udd80\\""#);
+        let broker_properties: serde_json::Value = serde_json::from_str(&header("brokerproperties")).unwrap();
+        let expected = message(entity);
+        let properties =
+            serde_json::json!({"MessageId": expected.message_id, "SessionId": expected.session_id});
+        assert_eq!(broker_properties, properties);
+
+        let resource = format!("http%3A%2F%2F{}%2F{}", host.replace('.', "%2E").replace(':', "%3A"), path);
+        let resource = resource.replace('-', "%2D");
+        let expiry = NOW_MILLIS / 1000 + 3600;
+        let key = Secret::new(azure_core21::base64::encode(KEY));
+        let signature = hmac_sha256(&format!("{resource}\n{expiry}"), &key).unwrap();
+        let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let token = format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn=Root");
+        assert_eq!(header("authorization"), token);
+    }
+}
+
+#[tokio::test]
+async fn a_too_large_message_is_not_sent() {
+    let (bus, broker, _) = bus(|| StatusCode::CREATED.into_response()).await;
+    let mut large = message(Entity::Queue);
+    large.body = vec![b' '; MESSAGE_BYTES].into();
+    assert!(matches!(bus.send(large).await, Err(QueueError::TooLarge { limit: MESSAGE_BYTES })));
+    let mut binary = message(Entity::Queue);
+    binary.body = vec![0xff].into();
+    assert!(bus.send(binary).await.is_err());
+    assert!(broker.seen.lock().unwrap().is_empty());
+}
+
+/// The chain of reasons, as a log shows it.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn refusals_say_what_they_are() {
+    let second = Some(Duration::from_secs(7));
+    for (status, retry_after, says) in [
+        (401, None, "key is wrong"),
+        (403, None, "no Send right"),
+        (404, None, "no such queue or topic"),
+        (429, second, "answered 429: <Detail>slow down</Detail>"),
+        (503, second, "answered 503"),
+        (500, None, "answered 500"),
+        (400, None, "answered 400"),
+        (302, None, "answered 302"),
+    ] {
+        let (bus, ..) = bus(move || {
+            let mut answer = "<Detail>slow\u{0} down</Detail>".into_response();
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            let after = retry_after.map_or("soon".to_owned(), |after: Duration| after.as_secs().to_string());
+            answer.headers_mut().insert("retry-after", after.parse().unwrap());
+            answer
+        })
+        .await;
+        let error = bus.send(message(Entity::Queue)).await.unwrap_err();
+        assert!(reasons(&error).contains(says), "{status}: {}", reasons(&error));
+        assert!(!reasons(&error).contains("SharedAccessSignature"));
+        let QueueError::Unavailable { retry_after: after, .. } = error else { panic!("{status}: {error}") };
+        assert_eq!(after, retry_after);
+    }
+    let (bus, ..) = bus(|| StatusCode::PAYLOAD_TOO_LARGE.into_response()).await;
+    assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn connections_are_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bus = sender(&listener.local_addr().unwrap().to_string());
+    let sends = async {
+        for _ in 0..5 {
+            bus.send(message(Entity::Queue)).await.unwrap();
+        }
+    };
+    // One connection is accepted, and never a second.
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = |_| async { Ok::<_, std::convert::Infallible>(http::Response::new(String::new())) };
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let service = hyper::service::service_fn(answer);
+        hyper::server::conn::http1::Builder::new().serve_connection(io, service).await
+    };
+    tokio::select! {
+        () = sends => {}
+        ended = serve => panic!("{ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bus = sender(&listener.local_addr().unwrap().to_string());
+    drop(listener);
+    assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::Unavailable { .. })));
+    assert!(bus.check().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_unavailable() {
+    // It takes connections, by its backlog, and never says a word.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bus = sender(&listener.local_addr().unwrap().to_string());
+    assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::Unavailable { .. })));
+    assert!(bus.check().await.is_err());
+}
+
+#[tokio::test]
+async fn the_check_sends_nothing() {
+    let (ready, broker, _) = bus(|| StatusCode::UNAUTHORIZED.into_response()).await;
+    ready.check().await.unwrap();
+    assert_eq!(broker.seen.lock().unwrap()[0].line, "GET /");
+    let (away, ..) = bus(|| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    assert!(away.check().await.is_err());
+}

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core21::error::{Error, ErrorKind};
+use azure_core21::headers::{AUTHORIZATION, Headers};
+use azure_core21::{Body, CollectedResponse, HttpClient, Request, Response, StatusCode};
+use reqwest::Url;
+
+use super::sas::SharedKey;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// For a whole request. The sender of the HTTP request that waits behind it should get an answer of ours.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Characters of an error's text that are kept.
+const DETAIL_CHARS: usize = 500;
+
+/// The transport under the Service Bus client, which by itself knows only `https://{namespace}.servicebus.windows.net`
+/// and its own signature. It sends to our endpoint instead, over connections that are kept, and proves who we are.
+#[derive(Debug)]
+pub(super) struct Wire {
+    client: reqwest::Client,
+    base: Url,
+    key: SharedKey,
+}
+
+/// The service answered, and not with success.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} answered {status}: {detail}")]
+pub(super) struct Refused {
+    host: String,
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    detail: String,
+}
+
+impl Wire {
+    pub(super) fn new(base: Url, key: SharedKey) -> reqwest::Result<Self> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none());
+        // What is on this machine is not behind a proxy.
+        let client = if base.scheme() == "http" { client.no_proxy() } else { client };
+        Ok(Self { client: client.build()?, base, key })
+    }
+
+    /// Whether the endpoint answers HTTP; whatever it answers below 500 will do.
+    pub(super) async fn reach(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let answer = self.client.get(self.base.clone()).send().await?;
+        let status = answer.status();
+        if status.is_server_error() {
+            return Err(Box::new(self.refused(
+                status.as_u16(),
+                None,
+                status.canonical_reason().unwrap_or(""),
+            )));
+        }
+        Ok(())
+    }
+
+    fn refused(&self, status: u16, retry_after: Option<Duration>, text: &str) -> Refused {
+        let detail = text.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS).collect();
+        Refused { host: self.base.authority().to_owned(), status, retry_after, detail }
+    }
+
+    fn rewritten(&self, request: &Request) -> azure_core21::Result<reqwest::Request> {
+        let mut url = self.base.clone();
+        url.set_path(request.url().path());
+        // The right to the entity covers what is below it.
+        let resource = url.as_str().strip_suffix("/messages").unwrap_or(url.as_str()).to_owned();
+        let mut rewritten = self.client.post(url);
+        for (name, value) in request.headers().iter().filter(|(name, _)| **name != AUTHORIZATION) {
+            rewritten = rewritten.header(name.as_str(), ascii_json(value.as_str()));
+        }
+        let Body::Bytes(body) = request.body() else {
+            return Err(Error::message(ErrorKind::Other, "a send has its body in memory"));
+        };
+        rewritten = rewritten.header(AUTHORIZATION.as_str(), self.key.authorization(&resource)?);
+        rewritten.body(body.clone()).build().map_err(io)
+    }
+}
+
+#[async_trait]
+impl HttpClient for Wire {
+    /// Sends are all we have, so every request is a POST.
+    async fn execute_request(&self, request: &Request) -> azure_core21::Result<Response> {
+        let answer = self.client.execute(self.rewritten(request)?).await.map_err(io)?;
+        let status = StatusCode::try_from(answer.status().as_u16())
+            .map_err(|_| Error::message(ErrorKind::DataConversion, "the status is not one of HTTP's"))?;
+        let mut headers = Headers::new();
+        if let Some(Ok(seconds)) = answer.headers().get("retry-after").map(|value| value.to_str()) {
+            headers.insert("retry-after", seconds.to_owned());
+        }
+        let body = answer.bytes().await.map_err(io);
+        Ok(Response::new(status, headers, Box::pin(futures_util::stream::iter([body]))))
+    }
+
+    async fn execute_request_check_status(
+        &self,
+        request: &Request,
+    ) -> azure_core21::Result<CollectedResponse> {
+        let (status, headers, body) = self.execute_request(request).await?.deconstruct();
+        let body = body.collect().await?;
+        if status.is_success() {
+            return Ok(CollectedResponse::new(status, headers, body));
+        }
+        let retry_after = headers.get_optional_str(&"retry-after".into()).and_then(|text| text.parse().ok());
+        let text = String::from_utf8_lossy(&body);
+        let refused = self.refused(status.into(), retry_after.map(Duration::from_secs), &text);
+        Err(Error::new(ErrorKind::Other, refused))
+    }
+}
+
+fn io(error: reqwest::Error) -> Error {
+    Error::new(ErrorKind::Io, error)
+}
+
+/// Header values are ASCII, the JSON in ours need not be. Outside ASCII all of it is within strings, where an escape
+/// says the same.
+fn ascii_json(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            ascii.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut units) {
+                ascii.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    ascii
+}
