@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
+use webpubsub::close::Close;
 use webpubsub::connect_event::{ConnectRequest, event_claims};
 use webpubsub::multimap::MultiMap;
 use webpubsub::names::{HubName, is_group_name};
@@ -163,13 +164,18 @@ async fn admit(hub: Hub, caller: Caller, upgrade: OnUpgrade, answer: Answer) {
             let connection = recover::find(&hub, &name, &connection_id, &token);
             // The caller may be gone already; the upgrade then fails by itself.
             let _ = answer.send(Ok(subprotocol));
-            recover::run(&hub, connection, upgrade).await;
+            Box::pin(recover::run(&hub, connection, upgrade)).await;
         }
         CallerKind::New(papers) => {
             let newcomer = Newcomer { hub: &hub, name, papers: *papers, offered };
-            match newcomer.connect().await {
+            match Box::pin(newcomer.connect()).await {
                 Ok((connection, subprotocol)) => {
                     let _ = answer.send(Ok(subprotocol));
+                    if hub.is_stopping() {
+                        // It came after the others were told.
+                        let close = Close::GoingAway;
+                        hub.end(&connection, close, close.reason().to_owned(), None);
+                    }
                     session::run(hub, connection, upgrade).await;
                 }
                 Err(refused) => {
@@ -422,4 +428,26 @@ fn refusal(status: StatusCode, body: &str) -> Response {
         response.headers_mut().insert(header::CONTENT_TYPE, plain);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::HubOptions;
+
+    /// What a connection's task costs for as long as the client stays, however idle.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let hub = Hub::new(HubOptions::new(Vec::new()));
+        let caller = Caller {
+            hub: HubName::new("h").expect("a name"),
+            kind: CallerKind::Returning { connection_id: String::new(), token: String::new() },
+            offered: Vec::new(),
+        };
+        let mut request = http::Request::new(());
+        let (answer, _answered) = oneshot::channel();
+        let task = admit(hub, caller, hyper::upgrade::on(&mut request), answer);
+        let size = size_of_val(&task);
+        assert!(size <= 1280, "{size} bytes");
+    }
 }

@@ -55,6 +55,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn it_equals_a_plain_queue(ids in prop::collection::vec(prop_oneof![0..1500_u64, Just(u64::MAX)], 0..4000)) {
             let (mut acks, mut model) = (RecentAcks::default(), VecDeque::new());

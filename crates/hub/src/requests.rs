@@ -75,7 +75,7 @@ async fn simple(hub: &Hub, connection: &Arc<Connection>, payload: Payload) {
         }
         return;
     }
-    let event = Box::pin(raise(hub, connection, SIMPLE_EVENT, payload, Metadata::default(), Reply::Message));
+    let event = raise(hub, connection, SIMPLE_EVENT, payload, Metadata::default(), Reply::Message);
     match event.await {
         Ok(answer) => reply(hub, connection, answer),
         Err(_) => close_own(hub, connection, Close::EventFailed),
@@ -95,7 +95,7 @@ async fn request(hub: &Hub, connection: &Arc<Connection>, frame: ClientFrame<'_>
     }
     let delay = hub.options().ack_delay;
     if !delay.is_zero() {
-        Box::pin(flushing(hub, connection, tokio::time::sleep_until(arrived_at + delay))).await;
+        flushing(hub, connection, tokio::time::sleep_until(arrived_at + delay)).await;
     }
     let outcome = outcome.as_ref().copied();
     connection.answer(Frame::text(&server_frame::ack(ack_id, outcome)));
@@ -121,12 +121,12 @@ async fn execute(
             publish(hub, connection, &group, &OutMessage { payload, metadata }, no_echo, ttl)
         }
         ClientFrame::Event { event, payload, metadata, .. } => {
-            let answer = Box::pin(raise(hub, connection, &event, payload, metadata, Reply::Message)).await;
+            let answer = raise(hub, connection, &event, payload, metadata, Reply::Message).await;
             reply(hub, connection, answer.map_err(|EventFailed(error)| error)?);
             Ok(())
         }
         ClientFrame::Invoke { invocation_id, event, payload, metadata } => {
-            let answer = Box::pin(raise(hub, connection, &event, payload, metadata, Reply::Invocation)).await;
+            let answer = raise(hub, connection, &event, payload, metadata, Reply::Invocation).await;
             let outcome = match &answer {
                 Ok(answer) => Ok(answer.payload.as_ref()),
                 Err(EventFailed(error)) => Err(error),

@@ -27,7 +27,7 @@ const RECOVERY_EXPIRED: &str = "The connection recovery timeout expired.";
 /// Lives a registered connection to its end. On the one way everybody takes: upgrade, serve, leave the hub, close the
 /// socket, tell the handler.
 pub(crate) async fn run(hub: Hub, connection: Arc<Connection>, upgrade: OnUpgrade) {
-    let (ended, connected) = match upgrade::socket(upgrade).await {
+    let (ended, connected) = match Box::pin(upgrade::socket(upgrade)).await {
         Some(socket) => {
             // A new connection takes its first socket in any case.
             let _ = connection.delivery().attach(socket);
@@ -74,6 +74,10 @@ async fn live(hub: &Hub, connection: &Arc<Connection>) -> Ended {
         let write = socket.write.clone();
         let left = attached(hub, connection, socket).await;
         if let Left::Closing(_) = left {
+            let session_ends = connection.delivery().session_end().is_some();
+            if session_ends {
+                hub.unregister(connection);
+            }
             let _ = Box::pin(timeout(hub.options().linger, flush_out(hub, connection, &write))).await;
         }
         drop(write);
@@ -205,7 +209,8 @@ fn read_some(read: &OwnedReadHalf, take: impl FnOnce(&[u8])) -> bool {
 async fn handle(hub: &Hub, connection: &Arc<Connection>, received: Received) {
     let arrived_at = Instant::now();
     for message in received.messages {
-        requests::handle(hub, connection, message, arrived_at).await;
+        // Boxed, so that a connection at rest does not keep room for what its requests may need.
+        Box::pin(requests::handle(hub, connection, message, arrived_at)).await;
         if connection.delivery().attention() == Attention::Closing {
             return;
         }
