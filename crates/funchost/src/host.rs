@@ -1,106 +1,25 @@
 //! The host itself: everything wired together, and the control side.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::broker::pump::Pump;
-use crate::broker::{Broker, BrokerError, BrokerOptions, ConnectionString, Message, SendError, Stored, rest};
-use crate::config::{App, ConfigErrors, CustomHandler, Function, Settings, Trigger};
+use crate::broker::{Broker, ConnectionString, Message, SendError, Stored};
+use crate::config::{App, Function};
 use crate::control::{Board, DeadLetter, Status};
 use crate::http::client::HandlerClient;
-use crate::http::{Front, HttpMode, server};
+use crate::http::{Front, server};
 use crate::invoke::Invoker;
-use crate::process::{Kind, Plan, Process};
-use crate::routes::Routes;
-use crate::{timer, world};
+use crate::options::{Options, StartError};
+use crate::process::{Kind, Process};
+use crate::wiring::{Machine, listen, loopback, mode_of, open_broker_port, plan, routes};
+use crate::world;
 
-/// The setting under which the handler finds the double's broker.
-const BROKER_SETTING: &str = "ServiceBusConnection";
 const DEAD_LETTERS: &str = "$deadletterqueue";
-
-/// How to start a host. [`Options::new`] has the defaults.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The folder with `host.json`.
-    pub app: PathBuf,
-    /// Of the front door on 127.0.0.1; 0 = a free one.
-    pub port: u16,
-    /// Instead of what `host.json` says.
-    pub mode: Option<HttpMode>,
-    /// What host and handler see as their environment.
-    pub settings: Settings,
-    /// Where the broker's file is; `None` = in memory.
-    pub data: Option<PathBuf>,
-    pub broker: BrokerOptions,
-    /// Whether `ServiceBusConnection` is handed to the handler when a function uses it. Without, such a function stops
-    /// the host, as it does in Azure.
-    pub hand_connection: bool,
-    /// The port of the broker's REST call; 0 = a free one.
-    pub broker_port: u16,
-    /// The key of `RootManageSharedAccessKey`.
-    pub broker_key: String,
-    /// The key that functions with `authLevel` function or admin ask for.
-    pub function_key: String,
-    /// At this many counted deaths of the handler the host stops.
-    pub max_handler_errors: u32,
-    /// The largest HTTP request body in bytes.
-    pub body_limit: usize,
-}
-
-impl Options {
-    /// The host's defaults, with the double's own environment as settings.
-    #[must_use]
-    pub fn new(app: impl Into<PathBuf>) -> Self {
-        Self {
-            app: app.into(),
-            port: 0,
-            mode: None,
-            settings: Settings::from_environment(),
-            data: None,
-            broker: BrokerOptions::default(),
-            hand_connection: true,
-            broker_port: 0,
-            broker_key: "SAS_KEY_VALUE".into(),
-            function_key: "local-function-key".into(),
-            max_handler_errors: 3,
-            body_limit: 100 * 1024 * 1024,
-        }
-    }
-
-    /// Adds a setting.
-    #[must_use]
-    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.set(name, value);
-        self
-    }
-
-    /// Keeps the broker's messages in this folder.
-    #[must_use]
-    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.data = Some(folder.into());
-        self
-    }
-}
-
-/// Why a host did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("{0}")]
-    Config(#[from] ConfigErrors),
-    #[error("{0}")]
-    Broker(#[from] BrokerError),
-    #[error("127.0.0.1:{port} cannot be listened on: {source}")]
-    Listen { port: u16, source: std::io::Error },
-    #[error("the folder {path} cannot be made: {source}")]
-    Data { path: PathBuf, source: std::io::Error },
-}
 
 /// A running host. Dropping it kills the handler and closes every port.
 pub struct FuncHost {
@@ -344,178 +263,6 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// What a trigger's task is made of.
-struct Machine<'a> {
-    app: &'a App,
-    invoker: &'a Arc<Invoker>,
-    broker: Option<&'a Broker>,
-    paused: &'a watch::Sender<bool>,
-}
-
-impl Machine<'_> {
-    fn start_trigger(&self, function: &Arc<Function>, tasks: &mut JoinSet<()>) {
-        match (&function.trigger, self.broker) {
-            (Trigger::ServiceBus(trigger), Some(broker)) => {
-                let pump = Arc::new(Pump {
-                    broker: broker.clone(),
-                    invoker: Arc::clone(self.invoker),
-                    function: Arc::clone(function),
-                    trigger: trigger.clone(),
-                    options: self.app.host.service_bus.clone(),
-                    client: format!("127.0.0.1-{}", world::guid()).into(),
-                    paused: self.paused.subscribe(),
-                });
-                tasks.spawn(pump.run());
-            }
-            (Trigger::Timer(trigger), _) => {
-                tasks.spawn(timer::run(Arc::clone(function), trigger.clone(), Arc::clone(self.invoker)));
-            }
-            (Trigger::Http(_) | Trigger::ServiceBus(_), _) => {}
-        }
-    }
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
-async fn listen(port: u16) -> Result<TcpListener, StartError> {
-    TcpListener::bind(loopback(port)).await.map_err(|source| StartError::Listen { port, source })
-}
-
-fn mode_of(handler: &CustomHandler) -> HttpMode {
-    if handler.enable_proxying_http_request {
-        HttpMode::Proxied
-    } else if handler.enable_forwarding_http_request {
-        HttpMode::Forwarded
-    } else {
-        HttpMode::Json
-    }
-}
-
-fn routes(app: &App) -> Result<Routes, ConfigErrors> {
-    let mut routes = Routes::default();
-    let mut errors = Vec::new();
-    for (index, function) in app.functions.iter().enumerate() {
-        if let Trigger::Http(http) = &function.trigger
-            && let Err(error) = routes.add(index, &app.host.template_of(http), &http.methods)
-        {
-            errors.push(format!("{}/function.json: {error}", function.name));
-        }
-    }
-    if errors.is_empty() { Ok(routes) } else { Err(ConfigErrors(errors)) }
-}
-
-/// Opens broker and REST port where a function uses them, and puts the connection string into the settings.
-async fn open_broker_port(
-    options: &mut Options,
-    app: &App,
-    tasks: &mut JoinSet<()>,
-) -> Result<Option<(ConnectionString, Broker)>, StartError> {
-    check_connections(options, app)?;
-    if connections(app).next().is_none() {
-        return Ok(None);
-    }
-    let listener = listen(options.broker_port).await?;
-    let port = listener.local_addr().map_or(options.broker_port, |address| address.port());
-    let broker = open_broker(options.data.as_deref(), options.broker.clone())?;
-    declare_entities(&broker, app);
-    let connection = ConnectionString {
-        port,
-        key_name: "RootManageSharedAccessKey".into(),
-        key: options.broker_key.clone(),
-    };
-    options.settings.set(BROKER_SETTING, connection.to_string());
-    tasks.spawn(rest::serve(listener, broker.clone(), connection.clone()));
-    Ok(Some((connection, broker)))
-}
-
-/// Functions with their Service Bus connection settings.
-fn connections(app: &App) -> impl Iterator<Item = (&str, &str)> {
-    app.functions.iter().flat_map(|function| {
-        let trigger = match &function.trigger {
-            Trigger::ServiceBus(trigger) => Some(trigger.connection.as_str()),
-            Trigger::Http(_) | Trigger::Timer(_) => None,
-        };
-        let outputs = function.queues.iter().map(|queue| queue.connection.as_str());
-        trigger.into_iter().chain(outputs).map(|connection| (function.name.as_str(), connection))
-    })
-}
-
-/// A trigger without its connection stops the host; one that leads elsewhere is beyond the double.
-fn check_connections(options: &Options, app: &App) -> Result<(), ConfigErrors> {
-    let errors: Vec<String> = connections(app)
-        .filter_map(|(function, name)| {
-            let foreign = [name.to_owned(), format!("{name}__fullyQualifiedNamespace")]
-                .into_iter()
-                .find(|name| options.settings.get(name).is_some());
-            match foreign {
-                Some(setting) => Some(format!(
-                    "{function}: the setting {setting} names a Service Bus, but the double delivers from its own only; \
-                     leave {setting} out"
-                )),
-                None if name == BROKER_SETTING && options.hand_connection => None,
-                None => Some(format!(
-                    "{function}: the Service Bus connection setting '{name}' is missing or empty; the host stops \
-                     (disable the function with AzureWebJobs.{function}.Disabled, or set it)"
-                )),
-            }
-        })
-        .collect();
-    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
-}
-
-fn open_broker(data: Option<&Path>, options: BrokerOptions) -> Result<Broker, StartError> {
-    let Some(folder) = data else { return Ok(Broker::open(None, options)?) };
-    std::fs::create_dir_all(folder).map_err(|source| StartError::Data { path: folder.into(), source })?;
-    Ok(Broker::open(Some(&folder.join("funchost.redb")), options)?)
-}
-
-fn declare_entities(broker: &Broker, app: &App) {
-    for function in &app.functions {
-        if let Trigger::ServiceBus(trigger) = &function.trigger {
-            broker.declare(&trigger.entity.base, trigger.sessions && !trigger.entity.dead_letters);
-        }
-    }
-    for queue in app.functions.iter().flat_map(|function| &function.queues) {
-        broker.declare(&queue.entity, false);
-    }
-}
-
-async fn plan(options: &Options, app: &App, address: SocketAddr) -> Result<Plan, StartError> {
-    let handler = &app.host.handler;
-    let port = match handler.port {
-        Some(port) => port,
-        None => {
-            // Free now; the handler takes it in a moment, at every start of this host.
-            let probe = listen(0).await?;
-            probe.local_addr().map_err(|source| StartError::Listen { port: 0, source })?.port()
-        }
-    };
-    let root = app.root.display().to_string();
-    let mut settings = options.settings.clone();
-    for (name, value) in [
-        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
-        ("AzureWebJobsScriptRoot", &root),
-        ("FUNCTIONS_APP_ROOT_PATH", &root),
-        ("FUNCTIONS_CUSTOMHANDLER_PORT", &port.to_string()),
-        ("FUNCTIONS_HTTPWORKER_PORT", &port.to_string()),
-        ("FUNCTIONS_WORKER_RUNTIME", "custom"),
-        ("WEBSITE_HOSTNAME", &format!("localhost:{}", address.port())),
-    ] {
-        settings.set(name, value);
-    }
-    Ok(Plan {
-        executable: app.executable.clone(),
-        arguments: handler.arguments.clone(),
-        working_directory: handler.working_directory(&app.root),
-        environment: settings.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        port,
-        initialization_timeout: handler.initialization_timeout,
-        max_errors: options.max_handler_errors,
-    })
 }
 
 /// A closure that reads the status now.

@@ -23,6 +23,8 @@ use crate::world;
 
 const POLL_EVERY: Duration = Duration::from_millis(25);
 const ERRORS_ARE_OLD_AFTER: Duration = Duration::from_secs(30 * 60);
+/// Under load the death of a process is told later than its connections break.
+const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_millis(200);
 const LOG_LINES: usize = 200;
 
 /// How to start the handler.
@@ -125,7 +127,7 @@ impl Process {
     pub(crate) async fn settle(&self, generation: u64) {
         let mut phase = self.phase.clone();
         let known = phase.wait_for(|phase| phase.generation != generation || phase.kind != Kind::Ready);
-        drop(tokio::time::timeout(Duration::from_millis(50), known).await);
+        drop(tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, known).await);
     }
 
     /// SIGKILL, as from outside: it counts as an error.
@@ -266,6 +268,8 @@ impl Supervisor {
             .env("FUNCTIONS_HTTPWORKER_ID", &worker_id)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A signal to the double's terminal is not the handler's: the host tells it nothing, it kills.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         if let Some(out) = child.stdout.take() {

@@ -24,7 +24,13 @@ pub(super) async fn answer(front: &Front, inbound: Inbound) -> Reply {
         return status(StatusCode::BAD_REQUEST);
     };
     let body = body.to_bytes();
-    let call = async { exchange(front, &target, head, body).await.ok_or(StatusCode::INTERNAL_SERVER_ERROR) };
+    let call = async {
+        let answered = exchange(front, &target, head, body).await;
+        if answered.is_none() {
+            front.invoker.process.settle(generation).await;
+        }
+        answered.ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    };
     match (counted(&front.invoker, &function, generation, call).await, tunnel) {
         (Ok(Answered::Whole(response)), _) => reply(response),
         (Ok(Answered::Switched(response)), Some(tunnel)) => tunnel.open(response),
