@@ -100,11 +100,14 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
 }
 
 impl Running {
-    /// Tells the clients to come back elsewhere, finishes the messages in hand, closes the files; each step at most for
-    /// its share of `grace`. What is not finished then is found at the next start.
-    pub async fn stop(self, grace: Duration) {
+    /// Tells the clients to come back elsewhere while the last requests end, finishes the messages in hand, closes the
+    /// files; each step at most for its share of `grace`. What is not finished then is found at the next start.
+    pub async fn stop(self, requests: impl Future<Output = ()>, grace: Duration) {
         let share = grace / 3;
-        self.hub.shutdown(share).await;
+        let (requests, ()) = tokio::join!(tokio::time::timeout(share, requests), self.hub.shutdown(share));
+        if requests.is_err() {
+            tracing::warn!("requests under way were not finished in time");
+        }
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {

@@ -118,8 +118,8 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
     }
 }
 
-/// No more connections; clients are told to reconnect, messages in hand finished, files closed; requests under way
-/// answered meanwhile.
+/// No more connections; clients are told to reconnect while requests under way are answered; then messages in hand are
+/// finished and files closed.
 async fn end(running: Running, servers: Vec<JoinHandle<()>>, stop: CancellationToken) {
     stop.cancel();
     let requests = async {
@@ -127,11 +127,7 @@ async fn end(running: Running, servers: Vec<JoinHandle<()>>, stop: CancellationT
             let _ = server.await;
         }
     };
-    let requests = tokio::time::timeout(GRACE / 3, requests).await;
-    if requests.is_err() {
-        tracing::warn!("requests under way were not finished in time");
-    }
-    running.stop(GRACE * 2 / 3).await;
+    running.stop(requests, GRACE).await;
     tracing::info!("stopped");
 }
 
