@@ -25,6 +25,7 @@ pub use vars::{ProcessVars, Vars};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
+use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;
 
 /// Everything the program was told, read once.
@@ -46,8 +47,9 @@ pub struct Config {
     pub negotiate_roles: NegotiateRoles,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
-    /// Tests only: a request may ask for a panic, to see that it is survived.
-    pub test_panics: bool,
+    /// Requests may ask for panics and outages, to see that they are survived. No release has it.
+    #[cfg(feature = "testing")]
+    pub test_controls: bool,
 }
 
 impl Config {
@@ -111,7 +113,7 @@ pub enum QueueConfig {
     },
     /// Sends over REST; the Functions host receives.
     ServiceBus {
-        connection_string: Secret,
+        connection: ConnectionString,
         queue: String,
         topic: String,
     },
