@@ -49,7 +49,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(&config.storage).await?;
     let stores = Stores::open(&config.storage).await?;
-    let queues = Queues::open(&config.queue).await?;
+    let queues = Queues::open(&config.queue, Arc::clone(&clock)).await?;
     let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
     let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
     let ports = Ports {
@@ -63,7 +63,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let chat = Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    let chat =
+        Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
@@ -111,7 +112,9 @@ impl Running {
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {
-            tracing::warn!("messages in hand were not finished in time; they are delivered after the next start");
+            tracing::warn!(
+                "messages in hand were not finished in time; they are delivered after the next start"
+            );
         }
         let files = async {
             self.queues.close().await;
