@@ -45,7 +45,7 @@ fn an_empty_value_is_not_set() {
 #[test]
 fn the_queue_is_durable_where_the_store_is() {
     let config = read(&[("STORAGE_MODE", "file"), ("DATA_DIR", "/x")]).unwrap();
-    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(dir) } if dir == "/x"));
+    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(dir) } if *dir == *"/x"));
 }
 
 #[test]
