@@ -113,7 +113,12 @@ fn the_hub_is_on_its_own_port_and_on_the_apis() {
         );
         assert_eq!(call(port, "POST", "/api/hubs/demo_ai_chat/:send", &[], b"x").status, 401);
     }
-    assert_eq!(call(product.hub.unwrap(), "GET", "/api/health", &[], b"").status, 404);
+    assert_eq!(
+        call(product.hub.unwrap(), "HEAD", "/api/health", &[], b"").status,
+        200,
+        "as Web PubSub has it"
+    );
+    assert_eq!(call(product.hub.unwrap(), "GET", "/api/rooms", &[], b"").status, 404);
 }
 
 #[test]
