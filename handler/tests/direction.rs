@@ -1,5 +1,6 @@
 //! Who may know whom: `functions`, `events`, `worker` → `chat` → `ports` ← `adapters`; only `app` names both a port and an
 //! adapter.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 
@@ -39,22 +40,42 @@ fn nobody_names(under: &str, forbidden: &[&str]) {
 
 #[test]
 fn model_and_ports_know_nothing_above_them() {
-    nobody_names("model", &["crate::ports", "crate::chat", "crate::adapters", "crate::functions", "crate::config"]);
-    nobody_names("ports", &["crate::chat", "crate::adapters", "crate::functions", "crate::config", "axum", "hub::"]);
+    nobody_names(
+        "model",
+        &["crate::ports", "crate::chat", "crate::adapters", "crate::functions", "crate::config"],
+    );
+    nobody_names(
+        "ports",
+        &["crate::chat", "crate::adapters", "crate::functions", "crate::config", "axum", "hub::"],
+    );
 }
 
 #[test]
 fn the_chat_knows_no_http_no_azure_no_hub_and_no_clock_but_the_port() {
-    let forbidden = ["crate::adapters", "crate::functions", "crate::config", "axum", "http::", "azure", "hub::", "SystemTime"];
+    let forbidden = [
+        "crate::adapters",
+        "crate::functions",
+        "crate::config",
+        "axum",
+        "http::",
+        "azure",
+        "hub::",
+        "SystemTime",
+    ];
     nobody_names("chat", &forbidden);
     nobody_names("worker.rs", &forbidden);
 }
 
 #[test]
 fn only_the_app_names_adapters() {
-    for under in ["functions", "events.rs", "error.rs", "lifecycle", "config", "logging.rs", "cli.rs", "main.rs"] {
+    for under in ["functions", "events.rs", "error.rs", "lifecycle", "logging.rs", "cli.rs", "main.rs"] {
         nobody_names(under, &["crate::adapters", "handler::adapters"]);
     }
+}
+
+#[test]
+fn settings_are_made_for_adapters_and_know_no_port() {
+    nobody_names("config", &["crate::ports", "crate::chat", "crate::functions", "crate::app"]);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Under a Functions host: its own captured requests, played to the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod product;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use product::{Answer, Product, call, repository};
 use serde_json::Value;
+use tokio::time::Instant;
 
 fn captures(file: &str) -> Value {
     serde_json::from_str(&repository(&format!("tests/fixtures/host/{file}"))).unwrap()
@@ -24,7 +26,8 @@ struct Recorded {
 impl Recorded {
     /// A request as the host sent it; `None` for other events of a capture.
     fn read(event: &Value) -> Option<Self> {
-        let header = |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
+        let header =
+            |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
         let body = match &event["body"] {
             Value::String(text) => text.clone().into_bytes(),
             Value::Object(body) => match (&body.get("base64"), &body.get("length")) {
@@ -103,7 +106,9 @@ fn json_mode_is_unwrapped_answered_by_the_same_routes_and_wrapped() {
         let res = &answer.json()["Outputs"]["res"];
         assert!(res["statusCode"].as_u64().is_some_and(|status| status < 500), "{case}: {res}");
     }
-    let res = |case: &str| Recorded::first("http-json.json", case).play(product.http).json()["Outputs"]["res"].clone();
+    let res = |case: &str| {
+        Recorded::first("http-json.json", case).play(product.http).json()["Outputs"]["res"].clone()
+    };
     let sent = res("post json");
     assert_eq!(sent["statusCode"], 200);
     assert!(sent["body"].as_str().unwrap().contains("\"accepted\""), "{sent}");
@@ -116,9 +121,15 @@ fn json_mode_is_unwrapped_answered_by_the_same_routes_and_wrapped() {
     assert_eq!(res("root")["statusCode"], 200);
     assert_eq!(res("head")["body"], "");
     assert_eq!(res("case of the path")["statusCode"], 200);
-    assert_eq!(res("options webhook")["headers"]["webhook-allowed-origin"].as_str().map(str::is_empty), Some(false));
+    assert_eq!(
+        res("options webhook")["headers"]["webhook-allowed-origin"].as_str().map(str::is_empty),
+        Some(false)
+    );
     let negotiated: Value = serde_json::from_str(res("case of the path")["body"].as_str().unwrap()).unwrap();
-    assert!(negotiated["url"].as_str().unwrap().starts_with("ws://chat.example:7071/client/hubs/"), "{negotiated}");
+    assert!(
+        negotiated["url"].as_str().unwrap().starts_with("ws://chat.example:7071/client/hubs/"),
+        "{negotiated}"
+    );
 }
 
 #[test]
@@ -127,7 +138,10 @@ fn negotiate_hands_out_the_address_the_caller_used() {
     for file in ["http-proxied.json", "http-forwarded.json"] {
         let answer = Recorded::first(file, "case of the path").play(product.http);
         let url = answer.json()["url"].as_str().unwrap().to_owned();
-        assert!(url.starts_with("ws://chat.example:7071/client/hubs/demo_ai_chat?access_token="), "{file}: {url}");
+        assert!(
+            url.starts_with("ws://chat.example:7071/client/hubs/demo_ai_chat?access_token="),
+            "{file}: {url}"
+        );
     }
 }
 
@@ -180,7 +194,10 @@ fn an_outsiders_request_is_never_an_invocation() {
     let trigger = Recorded::first("servicebus-binary.json", "queue json object");
     let guid = "2811df3a-ed9f-415e-8d9d-f2281efc01b4";
     let outsiders: [(&str, &[(&str, &str)]); 6] = [
-        ("proxied", &[("x-ms-invocation-id", guid), ("X-Forwarded-Host", "chat.example"), ("User-Agent", "curl/8")]),
+        (
+            "proxied",
+            &[("x-ms-invocation-id", guid), ("X-Forwarded-Host", "chat.example"), ("User-Agent", "curl/8")],
+        ),
         ("proxied, all copied", &[("x-ms-invocation-id", guid)]),
         ("forwarded", &[("Host", "chat.example"), ("User-Agent", "curl/8 Azure-Functions-Host/4.1037.0.0")]),
         ("forwarded, without a User-Agent", &[("Host", "chat.example"), ("Transfer-Encoding", "")]),

@@ -1,4 +1,5 @@
 //! Messages as clients see them: negotiate, connect, receive; plain sockets; events over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod product;
 
@@ -15,7 +16,8 @@ struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Client {
     /// A Web PubSub client, through negotiate.
     async fn connect(product: &Product, user: &str) -> Self {
-        let url = product.get(&format!("/api/negotiate?user_id={user}")).json()["url"].as_str().unwrap().to_owned();
+        let url =
+            product.get(&format!("/api/negotiate?user_id={user}")).json()["url"].as_str().unwrap().to_owned();
         let mut request = url.into_client_request().unwrap();
         let protocol = "json.reliable.webpubsub.azure.v1".parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
@@ -60,11 +62,14 @@ async fn a_message_sent_over_http_arrives_in_the_room_and_at_the_person() {
     let product = Product::alone(&[]);
     let mut bob = Client::connect(&product, "bob").await;
     assert_eq!(product.post("/api/rooms/general/join?user_id=bob", "").status, 200);
-    let sent = product.post("/api/sendMessage", r#"{"SenderID":"ann","RoomID":"general","MessageText":"to all"}"#);
+    let sent =
+        product.post("/api/sendMessage", r#"{"SenderID":"ann","RoomID":"general","MessageText":"to all"}"#);
     let frame = bob.until(said("to all")).await;
     assert_eq!((&frame["from"], &frame["group"]), (&"group".into(), &"room_general".into()));
     assert_eq!(frame["data"]["id"], sent.json()["MessageID"]);
-    for (name, value) in [("type", "message"), ("room_id", "general"), ("room_name", "General"), ("sender", "ann")] {
+    for (name, value) in
+        [("type", "message"), ("room_id", "general"), ("room_name", "General"), ("sender", "ann")]
+    {
         assert_eq!(frame["data"][name], value);
     }
     product.post("/api/sendMessage", r#"{"SenderID":"ann","ReceiverID":"bob","MessageText":"to you"}"#);
@@ -82,7 +87,10 @@ async fn a_message_over_the_socket_is_answered_with_its_place() {
     let repeat = ann.asks("send", json!({"room_id":"general","content":"hi","id":"m-1"})).await;
     assert_eq!(repeat["data"]["seq"], answer["data"]["seq"]);
     let refused = ann.asks("send", json!({"room_id":"nowhere","content":"hi"})).await;
-    assert_eq!((&refused["data"]["type"], &refused["data"]["code"]), (&"error".into(), &"room_not_found".into()));
+    assert_eq!(
+        (&refused["data"]["type"], &refused["data"]["code"]),
+        (&"error".into(), &"room_not_found".into())
+    );
     assert_eq!(product.get("/api/rooms/general/messages").json()["messages"].as_array().unwrap().len(), 1);
 }
 
@@ -90,7 +98,8 @@ async fn a_message_over_the_socket_is_answered_with_its_place() {
 async fn a_client_may_not_send_to_a_room_past_the_checks() {
     let product = Product::alone(&[]);
     let mut ann = Client::connect(&product, "ann").await;
-    ann.send(json!({"type":"sendToGroup","group":"room_general","ackId":1,"dataType":"text","data":"x"})).await;
+    ann.send(json!({"type":"sendToGroup","group":"room_general","ackId":1,"dataType":"text","data":"x"}))
+        .await;
     let ack = ann.until(|frame| frame["ackId"] == 1).await;
     assert_eq!(ack["error"]["name"], "Forbidden");
     ann.send(json!({"type":"joinGroup","group":"room_secret","ackId":2})).await;
@@ -120,7 +129,14 @@ async fn nobody_connects_with_a_foreign_token() {
 const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 const SIGNATURE: &str = "sha256=dd527c793428b58b71b037644217fc6bb0164a08513c39f37ac6c2cad55f9023";
 
-fn event(product: &Product, path: &str, kind: &str, signature: &str, more: &[(&str, &str)], body: &str) -> Answer {
+fn event(
+    product: &Product,
+    path: &str,
+    kind: &str,
+    signature: &str,
+    more: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let kind = format!("azure.webpubsub.{kind}");
     let mut headers = vec![
         ("ce-type", kind.as_str()),
@@ -138,8 +154,11 @@ const ANN: (&str, &str) = ("ce-userId", "ann");
 #[test]
 fn events_over_http_do_what_events_of_the_own_hub_do() {
     let product = Product::alone(&[("HUB_ACCESS_KEY", KEY)]);
-    let say = |kind: &str, more: &[(&str, &str)], body: &str| event(&product, "/eventhandler", kind, SIGNATURE, more, body);
-    let connect = say("sys.connect", &[JSON], r#"{"claims":{},"query":{"user_id":["ann"]},"subprotocols":[]}"#);
+    let say = |kind: &str, more: &[(&str, &str)], body: &str| {
+        event(&product, "/eventhandler", kind, SIGNATURE, more, body)
+    };
+    let connect =
+        say("sys.connect", &[JSON], r#"{"claims":{},"query":{"user_id":["ann"]},"subprotocols":[]}"#);
     assert_eq!(connect.status, 200, "{}", connect.text());
     assert_eq!(connect.json()["userId"], "ann");
     assert!(connect.json()["groups"].as_array().unwrap().contains(&"user_ann".into()));

@@ -67,7 +67,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let chat = Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    let chat =
+        Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
@@ -117,7 +118,9 @@ impl Running {
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {
-            tracing::warn!("messages in hand were not finished in time; they are delivered after the next start");
+            tracing::warn!(
+                "messages in hand were not finished in time; they are delivered after the next start"
+            );
         }
         let files = async {
             self.queues.close().await;

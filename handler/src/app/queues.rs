@@ -26,7 +26,7 @@ impl Queues {
             }
             QueueConfig::ServiceBus { connection, queue, topic } => {
                 let sender = ServiceBus::new(connection.clone(), queue, topic, clock)
-                    .map_err(|source| StoreError::unavailable("Service Bus", source))?;
+                    .map_err(|error| StoreError::unavailable("Service Bus", error))?;
                 Ok(Self { sender: Arc::new(sender), deliveries: None, file: None })
             }
         }

@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use mistakes::{Mistake, Mistakes};
+pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use render::{effective, help, markdown};
 pub use secret::Secret;
 pub use settings::{Group, SETTINGS, Setting};
@@ -112,11 +112,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus {
-        connection: ConnectionString,
-        queue: String,
-        topic: String,
-    },
+    ServiceBus { connection: ConnectionString, queue: String, topic: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use webpubsub::names::HubName;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig, Vars,
-    WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig,
+    Vars, WsEndpoint,
 };
 use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;
@@ -191,7 +191,10 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
     let connection = r.parse(CONNECTION, |text| {
         let connection = ConnectionString::parse(text).map_err(|why| why.to_string())?;
         match connection.entity_path {
-            Some(_) => Err("must be of the namespace: with an EntityPath its key is for one queue or topic".to_owned()),
+            Some(_) => {
+                Err("must be of the namespace: with an EntityPath its key is for one queue or topic"
+                    .to_owned())
+            }
             None => Ok(connection),
         }
     })?;

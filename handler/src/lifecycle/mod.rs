@@ -75,7 +75,9 @@ struct Bound {
 
 async fn bind(place: &Place) -> Result<(Bound, Option<Bound>), String> {
     match place {
-        Place::Alone { http, hub } => Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?))),
+        Place::Alone { http, hub } => {
+            Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?)))
+        }
         Place::Functions { http, hub, .. } => {
             let http = listen(*http, "FUNCTIONS_CUSTOMHANDLER_PORT").await?;
             let hub = match hub {
@@ -145,7 +147,10 @@ pub fn usage(sentence: &str) -> ExitCode {
     end_with(USAGE, sentence)
 }
 
-#[expect(clippy::print_stderr, reason = "what ends the program is said where a person or the host looks for it")]
+#[expect(
+    clippy::print_stderr,
+    reason = "what ends the program is said where a person or the host looks for it"
+)]
 fn end_with(code: u8, sentence: &str) -> ExitCode {
     eprintln!("handler: {sentence}");
     ExitCode::from(code)

@@ -49,7 +49,8 @@ impl Bare {
         stream.write_all(request).await.unwrap();
         let mut head = Vec::new();
         while !head.windows(4).any(|it| it == b"\r\n\r\n") {
-            let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut head)).await.expect("no hang").unwrap();
+            let read =
+                tokio::time::timeout(PATIENCE, stream.read_buf(&mut head)).await.expect("no hang").unwrap();
             assert!(read > 0, "closed without an answer");
             if head.starts_with(b"HTTP/1.1 100") && head.ends_with(b"\r\n\r\n") {
                 head.clear();
@@ -61,7 +62,9 @@ impl Bare {
 
 fn captures(file: &str) -> Vec<(String, Value)> {
     let path = format!("{}/../tests/fixtures/host/{file}", env!("CARGO_MANIFEST_DIR"));
-    let Value::Object(cases) = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() else { panic!() };
+    let Value::Object(cases) = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() else {
+        panic!()
+    };
     let of_case = |(case, capture): (String, Value)| {
         let events = capture["to_handler"].as_array().cloned().unwrap_or_default();
         events.into_iter().filter(|event| event["target"].is_string()).map(move |event| (case.clone(), event))
@@ -106,7 +109,13 @@ fn bytes(event: &Value, port: u16) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_captured_request_is_answered_and_none_is_our_failure() {
     let mut bare = Bare::start().await;
-    let files = ["http-proxied.json", "http-forwarded.json", "http-json.json", "servicebus.json", "servicebus-binary.json"];
+    let files = [
+        "http-proxied.json",
+        "http-forwarded.json",
+        "http-json.json",
+        "servicebus.json",
+        "servicebus-binary.json",
+    ];
     for file in files {
         for (case, event) in captures(file) {
             let head = bare.replay(&bytes(&event, bare.port)).await;
@@ -123,7 +132,9 @@ async fn triggers_are_decoded_as_recorded() {
     for file in ["servicebus-binary.json", "servicebus.json"] {
         let bare = Bare::start().await;
         let mut sent = 0;
-        for (case, event) in captures(file).into_iter().filter(|(_, event)| event["target"] == "/processQueue") {
+        for (case, event) in
+            captures(file).into_iter().filter(|(_, event)| event["target"] == "/processQueue")
+        {
             let head = bare.replay(&bytes(&event, bare.port)).await;
             assert!(head.starts_with("HTTP/1.1 200"), "{file}, {case}: {head}");
             let envelope: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();

@@ -41,7 +41,13 @@ impl Client {
         self.call(Method::POST, path, &[("x-user-id", user)], &json.to_string()).await
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body.to_owned());
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -58,7 +64,8 @@ impl Client {
 
     /// A client of Web PubSub's JSON subprotocol, through the URL that negotiate hands out.
     pub(crate) async fn connect(&self, user: &str) -> Socket {
-        let url = self.post("/api/negotiate", user, &json!({})).await.json["url"].as_str().unwrap().to_owned();
+        let url =
+            self.post("/api/negotiate", user, &json!({})).await.json["url"].as_str().unwrap().to_owned();
         assert!(url.starts_with(&self.base.replacen("http", "ws", 1)), "through the host: {url}");
         let mut request = url.into_client_request().unwrap();
         let protocol = HeaderValue::from_static("json.webpubsub.azure.v1");

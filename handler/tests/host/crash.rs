@@ -45,7 +45,8 @@ async fn what_was_accepted_is_there_once_and_in_order() {
     let mut count = 0;
     for (n, accepted) in accepted.iter().enumerate() {
         let (from, to) = (format!("from-{n}"), format!("to-{n}"));
-        let mine: Vec<Value> = in_room.iter().filter(|message| message["sender"] == from.as_str()).cloned().collect();
+        let mine: Vec<Value> =
+            in_room.iter().filter(|message| message["sender"] == from.as_str()).cloned().collect();
         holds_once_in_order(&texts(&mine, "id"), &accepted.in_room);
         let direct = world.direct_history(&to, &from).await;
         assert!(are_numbered(&direct));

@@ -27,7 +27,8 @@ async fn every_form(world: &World) {
     // The id: the body's, in either spelling; else the broker's.
     let said = |id: &str| json!({ "SenderID": "ann", "RoomID": room, "MessageText": "1", "MessageID": id });
     world.produce("chat-topic", here(said("in-body")).with_id("broker-1")).await;
-    let snake = json!({ "sender_id": "ann", "room_id": room, "message_text": "2", "message_id": "in-body-2" });
+    let snake =
+        json!({ "sender_id": "ann", "room_id": room, "message_text": "2", "message_id": "in-body-2" });
     world.produce("chat-topic", here(snake).with_id("broker-2")).await;
     let short = json!({ "sender": "ann", "room": room, "content": "3" });
     world.produce("chat-topic", here(short).with_id("broker-3")).await;
@@ -39,9 +40,13 @@ async fn every_form(world: &World) {
         world.produce("chat-topic", here(ok).with_id(id)).await;
     }
     // The room by property; a time without a zone; unknown fields; null fields.
-    let by_property = json!({ "SenderID": "ann", "MessageText": "4", "RoomID": null, "colour": [1, { "a": {} }] });
-    world.produce("chat-topic", here(by_property).with_id("property").with_property("room_id", room.clone())).await;
-    let dated = json!({ "SenderID": "ann", "RoomID": room, "MessageText": "5", "Timestamp": "2026-02-03T04:05:06" });
+    let by_property =
+        json!({ "SenderID": "ann", "MessageText": "4", "RoomID": null, "colour": [1, { "a": {} }] });
+    world
+        .produce("chat-topic", here(by_property).with_id("property").with_property("room_id", room.clone()))
+        .await;
+    let dated =
+        json!({ "SenderID": "ann", "RoomID": room, "MessageText": "5", "Timestamp": "2026-02-03T04:05:06" });
     world.produce("chat-topic", here(dated).with_id("dated")).await;
 
     // No room, or `all`, is `general`.

@@ -26,7 +26,11 @@ async fn the_example_of_local_settings_runs_as_it_is() {
     }
     assert_eq!(ann.message().await["content"], "hello");
     let stored = async {
-        while client.get("/api/rooms/general/messages", "ann").await.json["messages"].as_array().unwrap().is_empty() {
+        while client.get("/api/rooms/general/messages", "ann").await.json["messages"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+        {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };

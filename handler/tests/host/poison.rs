@@ -10,7 +10,8 @@ type Case = (&'static str, Vec<u8>, &'static str);
 
 fn cases() -> Vec<Case> {
     let with = |field: &str, value: Value| {
-        let mut body = json!({ "SenderID": "ann", "RoomID": "general", "MessageText": "x", "MessageID": "m" });
+        let mut body =
+            json!({ "SenderID": "ann", "RoomID": "general", "MessageText": "x", "MessageID": "m" });
         body[field] = value;
         body.to_string().into_bytes()
     };
@@ -66,7 +67,8 @@ async fn poison_is_parked(world: &World) {
     world.host.pause();
     for (name, body, _) in &cases {
         let good = format!("behind {name}");
-        let message = json!({ "SenderID": "ann", "RoomID": "general", "MessageText": "x", "MessageID": good });
+        let message =
+            json!({ "SenderID": "ann", "RoomID": "general", "MessageText": "x", "MessageID": good });
         world.produce("chat-topic", Message::new(body.clone()).with_session("general").with_id(*name)).await;
         world.produce("chat-topic", Message::new(message.to_string()).with_session("general")).await;
         wanted.push(good);
@@ -79,7 +81,8 @@ async fn poison_is_parked(world: &World) {
     let letters = world.dead().await;
     assert_eq!(letters.len(), cases.len());
     for (name, body, code) in &cases {
-        let is_its = |letter: &&Value| letter["key"].as_str().is_some_and(|key| key.ends_with(&format!("-{name}")));
+        let is_its =
+            |letter: &&Value| letter["key"].as_str().is_some_and(|key| key.ends_with(&format!("-{name}")));
         let letter = letters.iter().find(is_its).unwrap_or_else(|| panic!("{name} in {letters:#?}"));
         assert_eq!(letter["code"], *code, "{name}: {}", letter["reason"]);
         assert!(letter["reason"].as_str().is_some_and(|reason| reason.len() > 8), "{name}");
@@ -98,7 +101,10 @@ async fn a_body_does_not_overwrite_what_the_broker_says() {
     let world = App::new().start().await;
     let body = json!({ "SenderID": "ann", "MessageText": "x", "sessionId": "evil", "deliveryCount": 99,
         "enqueuedTimeUtc": "2001-01-01T00:00:00Z", "applicationProperties": { "room_id": "evil" } });
-    let message = Message::new(body.to_string()).with_session("s").with_id("honest").with_property("room_id", "general");
+    let message = Message::new(body.to_string())
+        .with_session("s")
+        .with_id("honest")
+        .with_property("room_id", "general");
     world.produce("chat-topic", message).await;
     world.settled().await;
     assert_eq!(texts(&world.room_history("general").await, "id"), ["honest"]);

@@ -51,7 +51,9 @@ async fn a_message_is_seen_live(world: &World) {
     let room = world.room("ann", "Live").await;
     world.join(&room, "bob").await;
     let mut bob = world.client.connect("bob").await;
-    world.send(&json!({ "SenderID": "ann", "RoomID": room, "MessageText": "hi ☕", "MessageID": "live-1" })).await;
+    world
+        .send(&json!({ "SenderID": "ann", "RoomID": room, "MessageText": "hi ☕", "MessageID": "live-1" }))
+        .await;
     let seen = bob.message().await;
     assert_eq!((&seen["id"], &seen["content"]), (&"live-1".into(), &"hi ☕".into()));
     assert_eq!((&seen["room_id"], &seen["number"]), (&room.as_str().into(), &1.into()));
@@ -69,11 +71,13 @@ async fn a_message_is_seen_live(world: &World) {
 
 async fn a_message_is_stored(world: &World) {
     let room = world.room("ann", "Stored").await;
-    let to_room = |id: &str| json!({ "SenderID": "ann", "RoomID": room, "MessageText": "ok", "MessageID": id });
+    let to_room =
+        |id: &str| json!({ "SenderID": "ann", "RoomID": room, "MessageText": "ok", "MessageID": id });
     for id in ["m-1", "m-1", "m-2", "m-1"] {
         assert_eq!(world.send(&to_room(id)).await, id);
     }
-    let to_carl = |id: &str| json!({ "SenderID": "ann", "ReceiverID": "carl", "MessageText": "psst", "MessageID": id });
+    let to_carl =
+        |id: &str| json!({ "SenderID": "ann", "ReceiverID": "carl", "MessageText": "psst", "MessageID": id });
     for id in ["m-1", "m-1", "m-3"] {
         assert_eq!(world.send(&to_carl(id)).await, id);
     }

@@ -1,13 +1,15 @@
 //! The real binary, started as a person or a Functions host starts it, and spoken to over real sockets.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,8 +43,10 @@ impl Product {
     /// As a Functions host starts it. The port is free when it is chosen.
     pub fn under_host(settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-        let mut all =
-            vec![("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+        let mut all = vec![
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+        ];
         all.extend_from_slice(settings);
         let mut product = Self::spawn(&mut command(&all));
         product.http = format!("127.0.0.1:{port}").parse().unwrap();
