@@ -145,6 +145,21 @@ fn what_was_accepted_survives_kill_9() {
 }
 
 #[test]
+fn a_first_start_that_is_killed_leaves_nothing_that_stops_the_next() {
+    for moment in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = [("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
+        let product = Product::alone(&settings);
+        // From the bound port on, in steps of a tenth of a millisecond, across the making of the files.
+        let until = Instant::now() + Duration::from_micros(100 * moment);
+        while Instant::now() < until {}
+        drop(product);
+        let product = Product::alone(&settings);
+        assert_eq!(product.get("/api/readyz").status, 200, "killed after {moment} tenths of a millisecond");
+    }
+}
+
+#[test]
 fn sigterm_ends_it_with_0_and_messages_in_hand_are_finished() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
