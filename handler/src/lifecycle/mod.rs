@@ -45,15 +45,19 @@ pub async fn serve(config: Config) -> ExitCode {
     let mut servers = vec![spawn(http.listener, functions::router(front.clone()), &stop)];
     let hub_address = hub.as_ref().map(|hub| hub.address);
     servers.extend(hub.map(|hub| spawn(hub.listener, functions::hub_router(front.clone()), &stop)));
-    welcome::log(&config);
-    welcome::tell(&config, http.address, hub_address);
+    // Whoever reads where it listens may tell it to stop at once.
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return failed(&format!("signals cannot be heard: {error}")),
     };
+    welcome::log(&config);
+    welcome::tell(&config, http.address, hub_address);
     let running = tokio::select! {
         running = open(&config, &front) => running,
-        () = signals.next() => return stopped(&config),
+        () = signals.next() => {
+            tracing::info!("told to stop before it was ready");
+            return stopped(&config);
+        }
     };
     match running {
         Ok(running) => {
