@@ -161,10 +161,10 @@ async fn admit(hub: Hub, caller: Caller, upgrade: OnUpgrade, answer: Answer) {
         CallerKind::Returning { connection_id, token } => {
             let reliable = Subprotocol::JsonReliable.name();
             let subprotocol = offered.iter().any(|name| name == reliable).then(|| reliable.to_owned());
-            let connection = recover::find(&hub, &name, &connection_id, &token);
+            let returning = recover::find(&hub, &name, &connection_id, &token);
             // The caller may be gone already; the upgrade then fails by itself.
             let _ = answer.send(Ok(subprotocol));
-            Box::pin(recover::run(&hub, connection, upgrade)).await;
+            Box::pin(recover::run(&hub, returning, upgrade)).await;
         }
         CallerKind::New(papers) => {
             let newcomer = Newcomer { hub: &hub, name, papers: *papers, offered };

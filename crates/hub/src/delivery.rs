@@ -25,6 +25,9 @@ pub(crate) struct Delivery {
     writer: Writer,
     /// Tells a writer that its socket was replaced while it wrote.
     generation: u32,
+    /// The attempt made last, and the one whose socket was attached last.
+    attempts: Attempt,
+    attached: Attempt,
     closing: Option<Closing>,
     /// Present on reliable connections.
     unacknowledged: Option<Box<Unacknowledged>>,
@@ -46,6 +49,23 @@ pub(crate) struct Socket {
     pub(crate) write: Arc<OwnedWriteHalf>,
     /// Bytes of the client that came together with its request.
     pub(crate) early: Bytes,
+}
+
+/// One of a client's sockets, in the order in which it asked for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt(u32);
+
+impl Attempt {
+    pub(crate) const FIRST: Self = Self(0);
+}
+
+/// What became of a socket.
+pub(crate) enum Attached {
+    Taken,
+    /// The connection is over; here is the socket, for a close frame.
+    Over(Socket),
+    /// The client has come back in a later attempt already.
+    Outdated,
 }
 
 /// Who writes to the socket.
@@ -123,6 +143,8 @@ impl Delivery {
             transport: Transport::Coming,
             writer: Writer::Nobody,
             generation: 0,
+            attempts: Attempt::FIRST,
+            attached: Attempt::FIRST,
             closing: None,
             unacknowledged: unacknowledged.map(Box::new),
         }
@@ -181,9 +203,10 @@ impl Delivery {
         self.start_closing(close, close.reason().to_owned(), None, session_ends)
     }
 
-    /// Answers the client's own close with the same code and reason. Does nothing if a close is under way.
+    /// Answers the client's own close with the same code and reason. Does nothing if a close is under way, or if the
+    /// client has come back on another socket meanwhile.
     pub(crate) fn answer_close(&mut self, answer: Bytes, reason: String, session_ends: bool) {
-        if self.closing.is_none() {
+        if self.closing.is_none() && !self.is_replaced() {
             self.outbox.push(Frame::Whole(answer));
             self.closing = Some(Closing { reason, session_ends });
         }
@@ -229,13 +252,14 @@ impl Delivery {
 
     /// Takes a socket. A former one is given up; what it did not get, and what its client did not acknowledge, goes
     /// to the new one. The caller flushes and wakes the connection's task.
-    ///
-    /// # Errors
-    /// The connection is over; the socket is given back.
-    pub(crate) fn attach(&mut self, socket: Socket) -> Result<(), Socket> {
+    pub(crate) fn attach(&mut self, socket: Socket, attempt: Attempt) -> Attached {
         if self.session_end().is_some() && !matches!(self.transport, Transport::Coming) {
-            return Err(socket);
+            return Attached::Over(socket);
         }
+        if attempt < self.attached {
+            return Attached::Outdated;
+        }
+        self.attached = attempt;
         if !matches!(self.transport, Transport::Coming) {
             self.closing = None;
             self.outbox.reset();
@@ -247,7 +271,14 @@ impl Delivery {
         self.transport = Transport::Attached { write, arrived: Some(Box::new((read, early))) };
         self.generation += 1;
         self.writer = Writer::Nobody;
-        Ok(())
+        Attached::Taken
+    }
+
+    /// Numbers the client's attempts to come back, in the order in which it made them: upgrades that are under way
+    /// together may finish in another.
+    pub(crate) fn new_attempt(&mut self) -> Attempt {
+        self.attempts.0 += 1;
+        self.attempts
     }
 
     /// Hands the connection's task the socket that was attached last, once.
@@ -263,7 +294,7 @@ impl Delivery {
 
     /// Gives the socket up, unless another has taken over meanwhile.
     pub(crate) fn detach(&mut self) {
-        if matches!(self.transport, Transport::Attached { arrived: Some(_), .. }) {
+        if self.is_replaced() {
             return;
         }
         self.transport = Transport::Lost;
@@ -273,6 +304,12 @@ impl Delivery {
         if self.closing.as_ref().is_some_and(|closing| !closing.session_ends) {
             self.closing = None;
         }
+    }
+
+    /// Whether another socket took over that the connection's task has not fetched yet. What the task still reads from
+    /// the former one must not close this one.
+    pub(crate) fn is_replaced(&self) -> bool {
+        matches!(self.transport, Transport::Attached { arrived: Some(_), .. })
     }
 
     /// Whether the session is over, and why.
@@ -290,12 +327,12 @@ impl Delivery {
     }
 
     pub(crate) fn attention(&self) -> Attention {
-        match (&self.transport, self.writer) {
-            (Transport::Attached { arrived: Some(_), .. }, _) => Attention::Replaced,
+        match self.writer {
+            _ if self.is_replaced() => Attention::Replaced,
             _ if self.closing.is_some() => Attention::Closing,
-            (_, Writer::Broken) => Attention::Broken,
-            (_, Writer::Blocked) => Attention::Blocked,
-            _ => Attention::None,
+            Writer::Broken => Attention::Broken,
+            Writer::Blocked => Attention::Blocked,
+            Writer::Nobody | Writer::Scheduled | Writer::Writing => Attention::None,
         }
     }
 
@@ -370,5 +407,108 @@ impl Delivery {
     /// Gives back memory that a quiet connection does not need.
     pub(crate) fn shrink(&mut self) {
         self.outbox.shrink();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A client's end and the hub's end of one connection.
+    async fn socket() -> (TcpStream, Socket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let (server, _) = listener.accept().await.expect("accepted");
+        let (read, write) = server.into_split();
+        (client, Socket { read, write: Arc::new(write), early: Bytes::new() })
+    }
+
+    fn attach(delivery: &mut Delivery, socket: Socket) {
+        let attempt = delivery.new_attempt();
+        assert!(matches!(delivery.attach(socket, attempt), Attached::Taken));
+    }
+
+    fn reliable() -> Delivery {
+        Delivery::new(10_000, Some(Unacknowledged::new(10, 10_000)))
+    }
+
+    fn waiting(delivery: &Delivery) -> String {
+        let mut bytes = Vec::new();
+        delivery.outbox.gather(&mut bytes, usize::MAX);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_former_socket_does_not_touch_its_successor() {
+        let mut delivery = reliable();
+        let ((_a, first), (_b, second)) = (socket().await, socket().await);
+        attach(&mut delivery, first);
+        assert!(delivery.take_arrived().is_some());
+        attach(&mut delivery, second);
+        delivery.answer_close(ws::close_frame(Some(1001), ""), String::new(), false);
+        delivery.detach();
+        assert_eq!(delivery.attention(), Attention::Replaced);
+        assert!(delivery.take_arrived().is_some());
+        assert_eq!((delivery.attention(), waiting(&delivery)), (Attention::None, String::new()));
+    }
+
+    #[tokio::test]
+    async fn the_attempt_made_last_wins() {
+        let mut delivery = reliable();
+        let ((_a, first), (_b, second)) = (socket().await, socket().await);
+        let (earlier, later) = (delivery.new_attempt(), delivery.new_attempt());
+        assert!(matches!(delivery.attach(second, later), Attached::Taken));
+        assert!(matches!(delivery.attach(first, earlier), Attached::Outdated));
+    }
+
+    #[tokio::test]
+    async fn what_a_lost_client_missed_waits_for_its_return() {
+        let mut delivery = reliable();
+        let ((_a, first), (_b, second)) = (socket().await, socket().await);
+        attach(&mut delivery, first);
+        delivery.take_arrived();
+        assert_eq!(delivery.push_message(Bytes::from_static(b"{one"), None), Pushed::Schedule);
+        delivery.push_unscheduled(Frame::text("an ack"));
+        delivery.detach();
+        assert_eq!(delivery.push(Frame::text("an ack")), Pushed::Refused);
+        assert_eq!(delivery.push_message(Bytes::from_static(b"{two"), None), Pushed::Waiting);
+        attach(&mut delivery, second);
+        let waiting = waiting(&delivery);
+        let (one, two) = (waiting.find(r#"{one,"sequenceId":1}"#), waiting.find(r#"{two,"sequenceId":2}"#));
+        assert!(one.is_some() && one < two && !waiting.contains("ack"), "{waiting}");
+    }
+
+    #[tokio::test]
+    async fn one_writer_at_a_time_and_a_replaced_one_changes_nothing() {
+        let mut delivery = reliable();
+        let ((_a, first), (_b, second)) = (socket().await, socket().await);
+        let mut scratch = Vec::new();
+        attach(&mut delivery, first);
+        delivery.take_arrived();
+        delivery.push_message(Bytes::from_static(b"{one"), None);
+        assert!(delivery.begin_write(Caller::Task, &mut scratch).is_none(), "it is the flusher's");
+        let (_, generation) = delivery.begin_write(Caller::Flusher, &mut scratch).expect("a write");
+        assert!(delivery.begin_write(Caller::Flusher, &mut scratch).is_none(), "it is being written");
+        attach(&mut delivery, second);
+        assert_eq!(delivery.end_write(generation, scratch.len(), Ok(scratch.len())), Written::Done);
+        assert!(waiting(&delivery).contains("one"), "the new socket has got nothing yet");
+        assert!(delivery.begin_write(Caller::Task, &mut scratch).is_some());
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_close_and_the_first_one_counts() {
+        let mut delivery = Delivery::new(10_000, None);
+        let (_a, first) = socket().await;
+        attach(&mut delivery, first);
+        delivery.take_arrived();
+        assert_eq!(delivery.close(Close::Normal, "first".into(), None), Pushed::Schedule);
+        assert_eq!(delivery.close(Close::GoingAway, "second".into(), None), Pushed::Refused);
+        assert_eq!(delivery.push(Frame::text("late")), Pushed::Refused);
+        assert_eq!(delivery.session_end(), Some("first"));
+        let mut scratch = Vec::new();
+        delivery.begin_write(Caller::Flusher, &mut scratch).expect("a write");
+        assert_eq!(scratch[..], ws::close_frame(Some(1000), "")[..]);
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use webpubsub::close::Close;
 
 use crate::connection::Connection;
-use crate::delivery::{Attention, Caller, Pushed, Socket};
+use crate::delivery::{Attempt, Attention, Caller, Pushed, Socket};
 use crate::flusher::flush;
 use crate::hub::Hub;
 use crate::requests;
@@ -30,7 +30,7 @@ pub(crate) async fn run(hub: Hub, connection: Arc<Connection>, upgrade: OnUpgrad
     let (ended, connected) = match Box::pin(upgrade::socket(upgrade)).await {
         Some(socket) => {
             // A new connection takes its first socket in any case.
-            let _ = connection.delivery().attach(socket);
+            let _ = connection.delivery().attach(socket, Attempt::FIRST);
             let connected = raise_connected(&hub, &connection);
             (live(&hub, &connection).await, connected)
         }
@@ -225,9 +225,15 @@ async fn handle(hub: &Hub, connection: &Arc<Connection>, received: Received) {
     }
 }
 
-/// Ends the connection for a fault of its client.
+/// Ends the connection for a fault of its client, unless the client has come back on another socket meanwhile.
 pub(crate) fn close_own(hub: &Hub, connection: &Arc<Connection>, close: Close) {
-    let pushed = connection.delivery().close(close, close.reason().to_owned(), None);
+    let pushed = {
+        let mut delivery = connection.delivery();
+        if delivery.is_replaced() {
+            return;
+        }
+        delivery.close(close, close.reason().to_owned(), None)
+    };
     if pushed == Pushed::Schedule {
         hub.inner.flusher.schedule(connection);
     }

@@ -155,13 +155,14 @@ proptest! {
                 let client = server.client(&user, Some(JSON)).await;
                 tasks.push(tokio::spawn(publish(client, user, count)));
             }
-            let mut late = Vec::new();
+            let (mut late, mut gone) = (Vec::new(), Vec::new());
             for comer in 0..comers {
                 let mut client = server.client("late", Some(kind)).await;
                 client.send(r#"{"type":"joinGroup","group":"g"}"#).await;
                 if comer % 2 == 0 {
                     client.send(r#"{"type":"leaveGroup","group":"g"}"#).await;
-                    client.send(r#"{"type":"joinGroup","group":"other"}"#).await;
+                    // Kept, because a socket that closes with unread messages destroys what it sent.
+                    gone.push(client);
                 } else {
                     late.push(client);
                 }

@@ -113,7 +113,7 @@ pub(crate) async fn play<'a, S: Scenario>(scenario: &'a S, server: &'a Server) -
             Step::Open(client) => play.open(client).await,
             Step::Act(client, count) => {
                 for _ in 0..count {
-                    assert!(play.act(client).await, "{client} has that many acts");
+                    assert!(play.act(client).await, "{client} goes on after {:#?}", play.seats[client].trail);
                 }
             }
             Step::ActAll(client) => while play.act(client).await {},

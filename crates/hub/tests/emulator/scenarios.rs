@@ -206,7 +206,7 @@ impl Scenario for Groups {
     }
 
     fn steps(&self) -> Vec<Step> {
-        vec![Open("a"), Open("b"), Act("a", 1), Act("b", 1), ActAll("a")]
+        vec![Open("a"), Open("b"), Act("a", 1), Act("b", 1), Sees("b", 1), ActAll("a")]
     }
 }
 
@@ -235,6 +235,7 @@ impl Scenario for Reliable {
             Open("a"),
             Open("b"),
             Act("a", 1), // joins
+            Sees("a", 1),
             Act("b", 3), // m1, m2, m3
             Act("a", 2), // acknowledges 2, is cut off
             Act("b", 1), // m4 while away
