@@ -173,7 +173,11 @@ pub async fn abandoning_gives_back_what_is_behind(make: impl AsyncFn() -> Ends) 
     advance(Duration::from_secs(2)).await;
     assert!(ends.nothing_to_take().await, "the first is in hand still");
     first.complete().await.unwrap();
-    assert_eq!(seen(&ends.take(3).await), [("2", 2), ("3", 2)]);
+    let mut taken = ends.take(3).await;
+    assert_eq!(seen(&taken), [("2", 2), ("3", 2)]);
+    taken.remove(1).abandon(Duration::from_secs(5)).await;
+    taken.remove(0).abandon(Duration::ZERO).await;
+    assert!(ends.nothing_to_take().await, "the longest delay counts");
 }
 
 pub async fn dropping_is_abandoning(make: impl AsyncFn() -> Ends) {

@@ -4,6 +4,8 @@
 mod core;
 mod file;
 mod memory;
+#[cfg(test)]
+mod model_tests;
 mod sessions;
 
 use std::time::Duration;
