@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use hub::{ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer};
+use hub::{
+    ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer,
+};
 use serde_json::json;
 use webpubsub::payload::{JsonText, Payload};
 use webpubsub::server_frame::RequestError;
@@ -116,12 +118,21 @@ impl hub::EventHandler for Events {
 
     async fn user_event(&self, event: UserEvent) -> Result<UserEventAnswer, EventFailed> {
         let EventContext { user_id, connection_id, .. } = &event.context;
-        let answer =
-            Events::user_event(self, user_id.as_deref(), connection_id, &event.name, event.payload.as_bytes());
+        let answer = Events::user_event(
+            self,
+            user_id.as_deref(),
+            connection_id,
+            &event.name,
+            event.payload.as_bytes(),
+        );
         match answer.await {
-            Ok(answer) => Ok(UserEventAnswer { payload: answer.and_then(as_json), ..UserEventAnswer::default() }),
+            Ok(answer) => Ok(UserEventAnswer {
+                payload: answer.as_ref().and_then(as_json),
+                ..UserEventAnswer::default()
+            }),
             Err(refused) => {
-                let name = if event.reply == Reply::Invocation { refused.code } else { "InternalServerError" };
+                let name =
+                    if event.reply == Reply::Invocation { refused.code } else { "InternalServerError" };
                 Err(EventFailed(RequestError { name: name.into(), message: refused.message }))
             }
         }
@@ -137,7 +148,7 @@ fn status(kind: Kind) -> StatusCode {
     }
 }
 
-fn as_json(answer: Bytes) -> Option<Payload> {
-    let text = std::str::from_utf8(&answer).ok()?;
+fn as_json(answer: &Bytes) -> Option<Payload> {
+    let text = std::str::from_utf8(answer).ok()?;
     JsonText::new(text).ok().map(Payload::Json)
 }

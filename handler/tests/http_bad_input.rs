@@ -1,4 +1,5 @@
 //! Bad input through a real port: status, code, field, and nothing of it reaches the queue.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod product;
 
@@ -12,10 +13,13 @@ const JSON: &str = "application/json";
 #[test]
 fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
     let product = Product::alone(&[]);
-    let long_text = format!(r#"{{"SenderID":"ann","RoomID":"general","MessageText":"{}"}}"#, "x".repeat(32_001));
+    let long_text =
+        format!(r#"{{"SenderID":"ann","RoomID":"general","MessageText":"{}"}}"#, "x".repeat(32_001));
     let long_sender = format!(r#"{{"SenderID":"{}","RoomID":"general","MessageText":"x"}}"#, "x".repeat(129));
-    let long_id =
-        format!(r#"{{"SenderID":"a","RoomID":"general","MessageText":"x","MessageID":"{}"}}"#, "x".repeat(129));
+    let long_id = format!(
+        r#"{{"SenderID":"a","RoomID":"general","MessageText":"x","MessageID":"{}"}}"#,
+        "x".repeat(129)
+    );
     let deep = format!(r#"{{"MessageText":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
     let big = vec![b' '; 300_000];
     let huge = vec![b' '; 3_000_000];
@@ -28,17 +32,89 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         ("POST", send, JSON, b"\"text\"", 400, "not_an_object", ""),
         ("POST", send, JSON, b"{\"SenderID\":\"\xff\"}", 400, "invalid_utf8", ""),
         ("POST", send, JSON, deep.as_bytes(), 400, "wrong_type", "MessageText"),
-        ("POST", send, JSON, br#"{"SenderID":5,"RoomID":"general","MessageText":"x"}"#, 400, "wrong_type", "SenderID"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"general","MessageText":[]}"#, 400, "wrong_type", "MessageText"),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":5,"RoomID":"general","MessageText":"x"}"#,
+            400,
+            "wrong_type",
+            "SenderID",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"general","MessageText":[]}"#,
+            400,
+            "wrong_type",
+            "MessageText",
+        ),
         ("POST", send, JSON, br#"{"RoomID":"general","MessageText":"x"}"#, 400, "missing_user", "X-User-Id"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"general"}"#, 400, "missing_field", "MessageText"),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"general"}"#,
+            400,
+            "missing_field",
+            "MessageText",
+        ),
         ("POST", send, JSON, br#"{"SenderID":"ann","MessageText":"x"}"#, 400, "missing_field", "RoomID"),
-        ("POST", send, JSON, br#"{"SenderID":"","RoomID":"general","MessageText":"x"}"#, 400, "missing_field", "SenderID"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"general","ReceiverID":"bob","MessageText":"x"}"#, 400, "two_targets", "ReceiverID"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"a b","MessageText":"x"}"#, 400, "invalid_id", "RoomID"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"general","MessageText":"x","Timestamp":"soon"}"#, 400, "invalid_timestamp", "Timestamp"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"general","MessageText":"x","AttachmentURL":"javascript:1"}"#, 400, "invalid_url", "AttachmentURL"),
-        ("POST", send, JSON, br#"{"SenderID":"ann","RoomID":"nowhere","MessageText":"x"}"#, 404, "room_not_found", ""),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"","RoomID":"general","MessageText":"x"}"#,
+            400,
+            "missing_field",
+            "SenderID",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"general","ReceiverID":"bob","MessageText":"x"}"#,
+            400,
+            "two_targets",
+            "ReceiverID",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"a b","MessageText":"x"}"#,
+            400,
+            "invalid_id",
+            "RoomID",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"general","MessageText":"x","Timestamp":"soon"}"#,
+            400,
+            "invalid_timestamp",
+            "Timestamp",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"general","MessageText":"x","AttachmentURL":"javascript:1"}"#,
+            400,
+            "invalid_url",
+            "AttachmentURL",
+        ),
+        (
+            "POST",
+            send,
+            JSON,
+            br#"{"SenderID":"ann","RoomID":"nowhere","MessageText":"x"}"#,
+            404,
+            "room_not_found",
+            "",
+        ),
         ("POST", send, JSON, long_text.as_bytes(), 413, "content_too_long", "MessageText"),
         ("POST", send, JSON, long_sender.as_bytes(), 400, "too_long", "SenderID"),
         ("POST", send, JSON, long_id.as_bytes(), 400, "too_long", "MessageID"),
@@ -58,8 +134,24 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         ("POST", "/api/publish?user_id=ann", JSON, b"{", 400, "invalid_json", ""),
         ("POST", "/api/rooms?user_id=ann", JSON, b"{}", 400, "missing_field", "name"),
         ("POST", "/api/rooms?user_id=ann", JSON, br#"{"name":7}"#, 400, "wrong_type", "name"),
-        ("POST", "/api/rooms?user_id=ann", JSON, br#"{"name":"x","is_private":"yes"}"#, 400, "wrong_type", "is_private"),
-        ("POST", "/api/rooms?user_id=ann", JSON, br#"{"name":"x","allowed_users":[1]}"#, 400, "wrong_type", "allowed_users"),
+        (
+            "POST",
+            "/api/rooms?user_id=ann",
+            JSON,
+            br#"{"name":"x","is_private":"yes"}"#,
+            400,
+            "wrong_type",
+            "is_private",
+        ),
+        (
+            "POST",
+            "/api/rooms?user_id=ann",
+            JSON,
+            br#"{"name":"x","allowed_users":[1]}"#,
+            400,
+            "wrong_type",
+            "allowed_users",
+        ),
         ("POST", "/api/rooms?user_id=ann", JSON, br#"{"name":"General"}"#, 409, "room_name_taken", "name"),
         ("POST", "/api/rooms", JSON, br#"{"name":"x"}"#, 400, "missing_user", "X-User-Id"),
         ("GET", "/api/rooms?limit=many", JSON, b"", 400, "invalid_field", "limit"),
@@ -88,7 +180,9 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         let got = (answer.status, answer.error());
         if got != (*status, ((*code).to_owned(), (*field).to_owned())) {
             let shown = String::from_utf8_lossy(&body[..body.len().min(90)]).into_owned();
-            wrong.push(format!("{method} {path} {shown}\n    expected {status} {code} {field:?}, got {got:?}"));
+            wrong.push(format!(
+                "{method} {path} {shown}\n    expected {status} {code} {field:?}, got {got:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -124,7 +218,9 @@ fn headers_that_are_no_users_are_refused() {
 #[test]
 fn what_is_no_http_is_refused_and_the_process_lives() {
     let product = Product::alone(&[]);
-    for raw in [&b"\x00\x01\x02\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n"] {
+    for raw in
+        [&b"\x00\x01\x02\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n"]
+    {
         assert_eq!(raw_call(product.http, raw).status, 400);
     }
     let many = (0..200).map(|i| format!("x-{i}: y\r\n")).collect::<String>();

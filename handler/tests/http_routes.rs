@@ -1,4 +1,5 @@
 //! The routes, the documents that describe them, and the function folders in front of them agree with each other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod product;
 
@@ -71,7 +72,10 @@ fn pages_of_localhost_may_call_and_others_may_not() {
         call(product.http, "OPTIONS", "/api/sendMessage", &headers, b"")
     };
     let near = ask("http://localhost:5173");
-    assert_eq!((near.status, near.header("access-control-allow-origin")), (204, Some("http://localhost:5173")));
+    assert_eq!(
+        (near.status, near.header("access-control-allow-origin")),
+        (204, Some("http://localhost:5173"))
+    );
     let headers = near.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
     for name in ["authorization", "x-user-id", "ocp-apim-subscription-key", "content-type"] {
         assert!(headers.contains(name), "{name}");
@@ -81,7 +85,11 @@ fn pages_of_localhost_may_call_and_others_may_not() {
     assert_eq!(plain.status, 204);
     assert!(plain.header("allow").unwrap().contains("GET"));
     let failed = call(product.http, "GET", "/api/inbox", &[("origin", "http://localhost")], b"");
-    assert_eq!(failed.header("access-control-allow-origin"), Some("http://localhost"), "errors are readable too");
+    assert_eq!(
+        failed.header("access-control-allow-origin"),
+        Some("http://localhost"),
+        "errors are readable too"
+    );
 }
 
 #[test]

@@ -16,10 +16,9 @@ use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{AuthConfig, Config, Place, QueueConfig, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
-use crate::host_json;
 use crate::ports::{Clock, Ids, StoreError};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -50,7 +49,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(&config.storage).await?;
     let stores = Stores::open(&config.storage).await?;
-    let queues = Queues::open(&config.queue).await?;
+    let queues = Queues::open(&config.queue, Arc::clone(&clock)).await?;
     let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
     let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
     let ports = Ports {
@@ -64,7 +63,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let chat = Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    let chat =
+        Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
@@ -78,7 +78,6 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         hub: hub.router(),
         event_keys: vec![key],
         statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
-        function_timeout: function_timeout(&config.place).await,
     };
     Ok((services, Running { hub, worker, stores, queues }))
 }
@@ -102,15 +101,20 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
 }
 
 impl Running {
-    /// Tells the clients to come back elsewhere, finishes the messages in hand, closes the files; each step at most for
-    /// its share of `grace`. What is not finished then is found at the next start.
-    pub async fn stop(self, grace: Duration) {
+    /// Tells the clients to come back elsewhere while the last requests end, finishes the messages in hand, closes the
+    /// files; each step at most for its share of `grace`. What is not finished then is found at the next start.
+    pub async fn stop(self, requests: impl Future<Output = ()>, grace: Duration) {
         let share = grace / 3;
-        self.hub.shutdown(share).await;
+        let (requests, ()) = tokio::join!(tokio::time::timeout(share, requests), self.hub.shutdown(share));
+        if requests.is_err() {
+            tracing::warn!("requests under way were not finished in time");
+        }
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {
-            tracing::warn!("messages in hand were not finished in time; they are delivered after the next start");
+            tracing::warn!(
+                "messages in hand were not finished in time; they are delivered after the next start"
+            );
         }
         let files = async {
             self.queues.close().await;
@@ -144,12 +148,4 @@ async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, Acce
         ..HubOptions::new(vec![key.clone()])
     };
     Ok((Hub::new(options), name.clone(), key))
-}
-
-async fn function_timeout(place: &Place) -> Duration {
-    match place {
-        Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
-        Place::Functions { app_root, .. } => host_json::function_timeout(app_root).await,
-        Place::Alone { .. } => host_json::DEFAULT_TIMEOUT,
-    }
 }

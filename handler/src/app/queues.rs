@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::adapters::azure::ServiceBus;
 use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
 use crate::config::QueueConfig;
-use crate::ports::{Deliveries, Queue, StoreError};
+use crate::ports::{Clock, Deliveries, Queue, StoreError};
 
 /// The queue's two sides, and what is closed in the end.
 pub(super) struct Queues {
@@ -13,7 +14,7 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    pub(super) async fn open(config: &QueueConfig) -> Result<Self, StoreError> {
+    pub(super) async fn open(config: &QueueConfig, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         match config {
             QueueConfig::Embedded { data_dir: None } => {
                 let queue = Arc::new(MemoryQueue::new(Limits::MEMORY));
@@ -23,7 +24,11 @@ impl Queues {
                 let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
                 Ok(Self { sender: queue.clone(), deliveries: Some(queue.clone()), file: Some(queue) })
             }
-            QueueConfig::ServiceBus { .. } => Err(StoreError::unavailable("Service Bus", "not there")),
+            QueueConfig::ServiceBus { connection, queue, topic } => {
+                let sender = ServiceBus::new(connection.clone(), queue, topic, clock)
+                    .map_err(|error| StoreError::unavailable("Service Bus", error))?;
+                Ok(Self { sender: Arc::new(sender), deliveries: None, file: None })
+            }
         }
     }
 

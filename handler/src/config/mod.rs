@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use mistakes::{Mistake, Mistakes};
+pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use render::{effective, help, markdown};
 pub use secret::Secret;
 pub use settings::{Group, SETTINGS, Setting};
@@ -25,6 +25,7 @@ pub use vars::{ProcessVars, Vars};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
+use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;
 
 /// Everything the program was told, read once.
@@ -110,11 +111,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus {
-        connection_string: Secret,
-        queue: String,
-        topic: String,
-    },
+    ServiceBus { connection: ConnectionString, queue: String, topic: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use webpubsub::names::HubName;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig, Vars,
-    WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig,
+    Vars, WsEndpoint,
 };
+use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
@@ -181,16 +182,16 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
             "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
         );
     }
-    let Some(connection_string) = r.secret("ServiceBusConnection") else {
+    if !r.is_set("ServiceBusConnection") {
         if r.is_set(IDENTITY) {
             r.mistake(IDENTITY, "this version does not have identities yet; set ServiceBusConnection");
         } else {
             r.mistake("ServiceBusConnection", "must be set for QUEUE_MODE=servicebus");
         }
-        return None;
-    };
+    }
+    let connection = |text: &str| ConnectionString::parse(text).map_err(|why| why.to_string());
     Some(QueueConfig::ServiceBus {
-        connection_string,
+        connection: r.parse("ServiceBusConnection", connection)?,
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
     })

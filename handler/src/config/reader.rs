@@ -66,9 +66,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn millis(&mut self, name: &'static str, max: u64) -> Option<Duration> {
         self.parse(name, |text| {
-            text.parse().ok().filter(|millis| *millis <= max).map(Duration::from_millis).ok_or_else(|| {
-                format!("must be a number of milliseconds, 0 to {max}")
-            })
+            text.parse()
+                .ok()
+                .filter(|millis| *millis <= max)
+                .map(Duration::from_millis)
+                .ok_or_else(|| format!("must be a number of milliseconds, 0 to {max}"))
         })
     }
 

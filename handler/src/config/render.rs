@@ -10,7 +10,8 @@ fn in_group(group: Group) -> impl Iterator<Item = &'static super::Setting> {
 /// The part of `--help` that tells the settings.
 #[must_use]
 pub fn help() -> String {
-    let mut text = String::from("Settings are environment variables. All mistakes are told at once; exit code 64.\n");
+    let mut text =
+        String::from("Settings are environment variables. All mistakes are told at once; exit code 64.\n");
     for group in Group::ALL.into_iter().filter(|group| !matches!(group, Group::Platform | Group::Later)) {
         let _ = write!(text, "\n{}:\n", group.title());
         for setting in in_group(group) {
@@ -41,7 +42,8 @@ pub fn effective(config: &Config) -> String {
 pub fn markdown() -> String {
     let mut text = String::new();
     for group in Group::ALL {
-        let _ = write!(text, "## {}\n\n| Name | Value | Default | Meaning |\n|---|---|---|---|\n", group.title());
+        let _ =
+            write!(text, "## {}\n\n| Name | Value | Default | Meaning |\n|---|---|---|---|\n", group.title());
         for setting in in_group(group) {
             let _ = writeln!(
                 text,

@@ -61,6 +61,7 @@ pub(super) enum Shown {
     Value(String),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over what they have made")]
 fn value(text: impl ToString) -> Shown {
     Shown::Value(text.to_string())
 }

@@ -15,7 +15,7 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, Mistakes> {
 
 /// The names that are complained about, in order.
 fn mistakes(pairs: &[(&str, &str)]) -> Vec<&'static str> {
-    read(pairs).map(|_| Vec::new()).unwrap_or_else(|mistakes| mistakes.iter().map(|m| m.name).collect())
+    read(pairs).map_or_else(|mistakes| mistakes.iter().map(|m| m.name).collect(), |_| Vec::new())
 }
 
 const HOST: [(&str, &str); 2] =
@@ -45,7 +45,7 @@ fn an_empty_value_is_not_set() {
 #[test]
 fn the_queue_is_durable_where_the_store_is() {
     let config = read(&[("STORAGE_MODE", "file"), ("DATA_DIR", "/x")]).unwrap();
-    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(dir) } if dir == PathBuf::from("/x")));
+    assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(dir) } if *dir == *"/x"));
 }
 
 #[test]
@@ -64,8 +64,17 @@ fn every_mistake_is_told_at_once() {
         ("RATE_LIMIT_IP", "5/10"),
     ]);
     let expected = [
-        "BIND", "PORT", "HUB_ACCESS_KEY", "HUB_ACK_DELAY_MS", "WEBPUBSUB_HUB", "STORAGE_MODE", "ADMIN_USERS",
-        "CORS_ORIGINS", "PUBLIC_WS_ENDPOINT", "NEGOTIATE_ROLES", "RATE_LIMIT_IP",
+        "BIND",
+        "PORT",
+        "HUB_ACCESS_KEY",
+        "HUB_ACK_DELAY_MS",
+        "WEBPUBSUB_HUB",
+        "STORAGE_MODE",
+        "ADMIN_USERS",
+        "CORS_ORIGINS",
+        "PUBLIC_WS_ENDPOINT",
+        "NEGOTIATE_ROLES",
+        "RATE_LIMIT_IP",
     ];
     assert_eq!(found, expected);
 }
@@ -94,6 +103,10 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
     assert!(matches!(&config.queue, QueueConfig::ServiceBus { queue, topic, .. }
         if queue == "chat-queue" && topic == "chat-topic"));
     assert_eq!(mistakes(&under_host(&[("QUEUE_MODE", "servicebus")])), ["ServiceBusConnection"]);
+    assert_eq!(
+        mistakes(&under_host(&[("ServiceBusConnection", "Endpoint=sb://x")])),
+        ["ServiceBusConnection"]
+    );
     let identity = "ServiceBusConnection__fullyQualifiedNamespace";
     assert_eq!(mistakes(&under_host(&[(identity, "x.servicebus.windows.net")])), [identity]);
 }
@@ -120,8 +133,11 @@ fn on_azure_the_modes_have_no_default() {
 
 #[test]
 fn under_the_host_it_listens_where_the_host_calls_and_nowhere_else() {
-    let config = read(&under_host(&[("PORT", "80"), ("AzureFunctionsJobHost__functionTimeout", "00:00:20")])).unwrap();
-    let Place::Functions { http, hub, function_timeout, .. } = config.place else { panic!("{:?}", config.place) };
+    let config =
+        read(&under_host(&[("PORT", "80"), ("AzureFunctionsJobHost__functionTimeout", "00:00:20")])).unwrap();
+    let Place::Functions { http, hub, function_timeout, .. } = config.place else {
+        panic!("{:?}", config.place)
+    };
     assert_eq!((http, hub), ("127.0.0.1:41517".parse().unwrap(), None));
     assert_eq!(function_timeout, Some(Duration::from_secs(20)));
     assert_eq!(config.cors, Cors::Nobody);
@@ -144,7 +160,8 @@ fn secrets_are_never_shown() {
     }
     assert!(effective(&config).contains("HUB_ACCESS_KEY=(hidden)"));
     // Nor in the sentence of a mistake, where a value stands under a wrong name.
-    let mistakes = read(&[("STORAGE_MODE", "TOPSECRET"), ("PORT", "TOPSECRET"), ("WEBPUBSUB_HUB", "-TOPSECRET")]);
+    let mistakes =
+        read(&[("STORAGE_MODE", "TOPSECRET"), ("PORT", "TOPSECRET"), ("WEBPUBSUB_HUB", "-TOPSECRET")]);
     assert!(!mistakes.unwrap_err().to_string().contains("TOPSECRET"));
 }
 
@@ -172,7 +189,8 @@ fn the_document_is_the_table() {
 
 #[test]
 fn the_example_sets_only_what_there_is_and_is_accepted() {
-    let example: serde_json::Value = serde_json::from_str(&repository("local.settings.json.example")).unwrap();
+    let example: serde_json::Value =
+        serde_json::from_str(&repository("local.settings.json.example")).unwrap();
     let values = example["Values"].as_object().unwrap();
     for name in values.keys().filter(|name| !name.starts_with("AzureWebJobs")) {
         let known = SETTINGS.iter().any(|setting| setting.name == name) || name == "FUNCTIONS_WORKER_RUNTIME";

@@ -3,8 +3,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use super::fields::Fields;
-use super::{Front, Services};
 use super::host_calls::InvocationId;
+use super::{Front, Services};
 use crate::chat::{Caller, Refused};
 use crate::error::{ApiError, Kind};
 use crate::model::{MessageId, UserId};
@@ -50,17 +50,20 @@ impl Call {
     }
 
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
-        let wrong = |_| ApiError::field(Kind::InvalidField, name, format!("{name} must be a whole number from 0."));
+        let wrong =
+            |_| ApiError::field(Kind::InvalidField, name, format!("{name} must be a whole number from 0."));
         self.query(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// Who is calling, in anonymous mode: the header `X-User-Id`, else the query's `user_id`, else the body's field,
     /// given with its name.
-    pub(crate) fn claimed_user(&self, body: Option<(&'static str, &str)>) -> Result<Option<UserId>, ApiError> {
+    pub(crate) fn claimed_user(
+        &self,
+        body: Option<(&'static str, &str)>,
+    ) -> Result<Option<UserId>, ApiError> {
         if let Some(value) = self.headers.get(X_USER_ID) {
-            let text = std::str::from_utf8(value.as_bytes()).map_err(|_| {
-                ApiError::field(Kind::InvalidUtf8, "X-User-Id", "X-User-Id is not UTF-8.")
-            })?;
+            let text = std::str::from_utf8(value.as_bytes())
+                .map_err(|_| ApiError::field(Kind::InvalidUtf8, "X-User-Id", "X-User-Id is not UTF-8."))?;
             return user("X-User-Id", text).map(Some);
         }
         let claimed = self.query("user_id").map(|text| ("user_id", text)).or(body);
@@ -79,7 +82,11 @@ impl Call {
     }
 
     /// The caller of a use case.
-    pub(crate) fn caller(&self, front: &Front, body: Option<(&'static str, &str)>) -> Result<Caller, ApiError> {
+    pub(crate) fn caller(
+        &self,
+        front: &Front,
+        body: Option<(&'static str, &str)>,
+    ) -> Result<Caller, ApiError> {
         let user = self.user(body)?;
         let is_admin = front.config.admins.contains(&user);
         Ok(Caller { is_admin, ..Caller::request(user) })
@@ -112,7 +119,9 @@ impl Call {
     /// What makes a repeated creation the same one: `Idempotency-Key`, else the host's invocation.
     pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
         let Some(text) = self.header(&IDEMPOTENCY_KEY) else { return Ok(self.invocation()) };
-        MessageId::new(text).map(|_| Some(text)).map_err(|why| Refused::bad_id("Idempotency-Key", &why).into())
+        MessageId::new(text)
+            .map(|_| Some(text))
+            .map_err(|why| Refused::bad_id("Idempotency-Key", &why).into())
     }
 }
 
@@ -140,7 +149,9 @@ impl<S: Send + Sync> FromRequestParts<S> for RoomInPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The room id in the path is not UTF-8.")),
+            Err(_) => {
+                Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The room id in the path is not UTF-8."))
+            }
         }
     }
 }

@@ -3,7 +3,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -11,8 +12,9 @@ use super::Front;
 use crate::config::Cors;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("Authorization, X-User-Id, Ocp-Apim-Subscription-Key, Content-Type, Idempotency-Key");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, X-User-Id, Ocp-Apim-Subscription-Key, Content-Type, Idempotency-Key",
+);
 
 /// Lets the pages of the permitted origins call, answers their preflight requests, and plain `OPTIONS` with `Allow`.
 pub(super) async fn layer(State(front): State<Front>, request: Request, next: Next) -> Response {
@@ -82,10 +84,14 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_localhost() {
-        for origin in ["http://localhost", "http://localhost:5173", "https://127.0.0.1:1", "http://[::1]:8080"] {
+        for origin in
+            ["http://localhost", "http://localhost:5173", "https://127.0.0.1:1", "http://[::1]:8080"]
+        {
             assert!(is_localhost(origin), "{origin}");
         }
-        for origin in ["http://localhost.evil.example", "http://evil.example/localhost", "null", "ftp://localhost"] {
+        for origin in
+            ["http://localhost.evil.example", "http://evil.example/localhost", "null", "ftp://localhost"]
+        {
             assert!(!is_localhost(origin), "{origin}");
         }
     }

@@ -46,9 +46,11 @@ impl Invocation {
                 let shadowed = top_level_names(&body);
                 Ok(vec![metadata.of_one(entity, body, &shadowed)])
             }
-            Payload::Many(bodies) => {
-                Ok(bodies.into_iter().enumerate().map(|(i, body)| metadata.of_many(entity, body, i)).collect())
-            }
+            Payload::Many(bodies) => Ok(bodies
+                .into_iter()
+                .enumerate()
+                .map(|(i, body)| metadata.of_many(entity, body, i))
+                .collect()),
         }
     }
 }
@@ -74,7 +76,10 @@ impl Payload {
                 let items: Vec<Value> = serde_json::from_str(&text)?;
                 Ok(Self::Many(items.into_iter().map(item).collect()))
             }
-            _ => STANDARD.decode(&text).map(|bytes| Self::Binary(bytes.into())).map_err(|_| EnvelopeError::Encoding),
+            _ => STANDARD
+                .decode(&text)
+                .map(|bytes| Self::Binary(bytes.into()))
+                .map_err(|_| EnvelopeError::Encoding),
         }
     }
 }
@@ -249,7 +254,9 @@ mod tests {
 
     #[test]
     fn what_is_no_invocation_is_said_so() {
-        for body in ["", "[]", "null", "{}", r#"{"Data":{}}"#, r#"{"Data":{"m":"***"}}"#, r#"{"Data":{"m":"["}}"#] {
+        for body in
+            ["", "[]", "null", "{}", r#"{"Data":{}}"#, r#"{"Data":{"m":"***"}}"#, r#"{"Data":{"m":"["}}"#]
+        {
             let read = Invocation::parse(body.as_bytes()).and_then(|i| i.messages(Entity::Queue));
             assert!(read.is_err(), "{body}");
         }

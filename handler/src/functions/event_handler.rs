@@ -30,7 +30,11 @@ pub(super) async fn validate(State(front): State<Front>, call: Call) -> Result<R
 }
 
 /// `POST api/eventhandler`.
-pub(super) async fn handle(State(front): State<Front>, call: Call, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn handle(
+    State(front): State<Front>,
+    call: Call,
+    request: Request,
+) -> Result<Response, ApiError> {
     must_know_the_key(&front, &call)?;
     let event = EventContext::from_headers(&call.headers)
         .map_err(|error| ApiError::field(Kind::InvalidField, error.0, error.to_string()))?;

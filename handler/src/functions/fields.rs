@@ -93,7 +93,8 @@ impl Fields {
     }
 
     fn value(&self, names: &[&'static str]) -> Option<(&'static str, &Value)> {
-        let present = |name: &&'static str| self.0.get(*name).filter(|value| !value.is_null()).map(|v| (*name, v));
+        let present =
+            |name: &&'static str| self.0.get(*name).filter(|value| !value.is_null()).map(|v| (*name, v));
         names.iter().find_map(present)
     }
 }
@@ -110,7 +111,8 @@ fn wrong_type(field: &'static str, expected: &str) -> ApiError {
 fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let subtype = essence.split_once('/').map(|(_, subtype)| subtype.to_ascii_lowercase()).unwrap_or_default();
+    let subtype =
+        essence.split_once('/').map(|(_, subtype)| subtype.to_ascii_lowercase()).unwrap_or_default();
     if subtype == "json" || subtype.ends_with("+json") {
         Ok(())
     } else {

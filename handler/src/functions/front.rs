@@ -1,48 +1,87 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::SetOnce;
+use tokio::sync::{OnceCell, SetOnce};
 use tokio::time::Instant;
 
 use super::Services;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::error::ApiError;
+use crate::host_json;
 
 /// How long a request waits for the stores to open. Longer than any open takes; shorter than callers' patience.
-const OPENING_PATIENCE: Duration = Duration::from_secs(15);
+const OPENING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every route is given: the settings at once, the services as soon as their stores are open. Requests that
 /// come earlier wait, so that the port can be bound first.
 #[derive(Clone)]
 pub struct Front {
     pub config: Arc<Config>,
-    services: Arc<SetOnce<Services>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    services: SetOnce<Services>,
+    /// An attempt to open has failed: nobody waits for the next one.
+    in_trouble: AtomicBool,
+    function_timeout: OnceCell<Duration>,
     started: Instant,
 }
 
 impl Front {
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, services: Arc::new(SetOnce::new()), started: Instant::now() }
+        let inner = Inner {
+            services: SetOnce::new(),
+            in_trouble: AtomicBool::new(false),
+            function_timeout: OnceCell::new(),
+            started: Instant::now(),
+        };
+        Self { config, inner: Arc::new(inner) }
     }
 
     /// Lets the waiting requests in. Later calls change nothing.
     pub fn open(&self, services: Services) {
-        let _ = self.services.set(services);
+        let _ = self.inner.services.set(services);
+    }
+
+    /// The stores could not be opened and will be tried again: callers are told at once.
+    pub fn in_trouble(&self) {
+        self.inner.in_trouble.store(true, Ordering::Relaxed);
     }
 
     /// The services, once they are there; 503 where that takes too long.
     pub(crate) async fn services(&self) -> Result<&Services, ApiError> {
-        if let Some(services) = self.services.get() {
+        if let Some(services) = self.inner.services.get() {
             return Ok(services);
         }
-        tokio::time::timeout(OPENING_PATIENCE, self.services.wait())
+        let patience =
+            if self.inner.in_trouble.load(Ordering::Relaxed) { Duration::ZERO } else { OPENING_PATIENCE };
+        self.services_within(patience).await
+    }
+
+    /// As [`Self::services`], for a caller with patience of its own.
+    pub(crate) async fn services_within(&self, patience: Duration) -> Result<&Services, ApiError> {
+        tokio::time::timeout(patience, self.inner.services.wait())
             .await
-            .map_err(|_| ApiError::unavailable("The stores are not open yet.", Duration::from_secs(1)))
+            .map_err(|_| ApiError::unavailable("The stores are not open.", Duration::from_secs(1)))
+    }
+
+    /// How long the host lets an invocation run.
+    pub(crate) async fn function_timeout(&self) -> Duration {
+        let read = || async {
+            match &self.config.place {
+                Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
+                Place::Functions { app_root, .. } => host_json::function_timeout(app_root).await,
+                Place::Alone { .. } => host_json::DEFAULT_TIMEOUT,
+            }
+        };
+        *self.inner.function_timeout.get_or_init(read).await
     }
 
     /// Since the process took its port.
     pub(crate) fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        self.inner.started.elapsed()
     }
 }

@@ -46,11 +46,14 @@ fn function(path: &str) -> Option<Function> {
 /// Under a Functions host: notes the invocation's id, and takes the host's own calls out of the stream. Everything
 /// else, a caller's request to such a path included, goes to the routes.
 pub(super) async fn layer(State(front): State<Front>, mut request: Request, next: Next) -> Response {
-    let Place::Functions { http, core_tools, .. } = &front.config.place else { return next.run(request).await };
+    let Place::Functions { http, core_tools, .. } = &front.config.place else {
+        return next.run(request).await;
+    };
     let id = request.headers().get(INVOCATION_ID).and_then(|id| id.to_str().ok()).map(Arc::from);
     let Some(id) = id.map(InvocationId) else { return next.run(request).await };
     request.extensions_mut().insert(id);
-    let function = function(request.uri().path()).filter(|_| by_the_host_itself(&request, http.port(), *core_tools));
+    let function =
+        function(request.uri().path()).filter(|_| by_the_host_itself(&request, http.port(), *core_tools));
     match function {
         Some(Function::Trigger(entity)) => trigger::run(&front, entity, request).await,
         Some(Function::Http) => http_json::run(request, next).await,

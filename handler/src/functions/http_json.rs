@@ -65,14 +65,12 @@ pub(super) async fn run(request: Request, next: Next) -> Response {
 
 fn unwrap(bytes: &[u8]) -> Result<Request, ApiError> {
     let invalid = |_| ApiError::new(Kind::InvalidBody, "The host's envelope cannot be read.");
-    let mut invocation = Invocation::parse(bytes).map_err(|_| {
-        ApiError::new(Kind::InvalidBody, "The host's envelope is no JSON.")
-    })?;
+    let mut invocation = Invocation::parse(bytes)
+        .map_err(|_| ApiError::new(Kind::InvalidBody, "The host's envelope is no JSON."))?;
     let described = invocation.data.remove("req").unwrap_or_default();
     let described: Described = serde_json::from_value(described).map_err(invalid)?;
-    let described_uri: Uri = described.url.parse().map_err(|_| {
-        ApiError::new(Kind::InvalidBody, "The URL cannot be read.")
-    })?;
+    let described_uri: Uri =
+        described.url.parse().map_err(|_| ApiError::new(Kind::InvalidBody, "The URL cannot be read."))?;
     let mut request = Request::new(Body::from(described.bytes()));
     *request.method_mut() = Method::from_bytes(described.method.as_bytes())
         .map_err(|_| ApiError::new(Kind::InvalidBody, "The method cannot be read."))?;
@@ -111,7 +109,7 @@ async fn wrap(response: Response) -> Response {
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
     let res = json!({ "statusCode": parts.status.as_u16(), "headers": headers, "body": body_text(&bytes) });
-    trigger::answer(json!({ "res": res }), &[])
+    trigger::answer(&json!({ "res": res }), &[])
 }
 
 /// The host decodes text that is valid base64, and anything else goes through as text. So what would be mistaken,

@@ -24,7 +24,8 @@ pub(super) async fn handle(State(front): State<Front>, call: Call) -> Result<Res
     let metrics = collect(&front).await?;
     let accept = call.header(&ACCEPT).unwrap_or_default().to_ascii_lowercase();
     if accept.contains("text/plain") || accept.contains("openmetrics") {
-        return Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus(&metrics)).into_response());
+        return Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus(&metrics))
+            .into_response());
     }
     let json: Map<String, Value> = metrics.iter().map(|m| (m.json.to_owned(), m.value.into())).collect();
     Ok(Json(json).into_response())
@@ -38,7 +39,12 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
     let counter = |json, prometheus, help, value| Metric { json, prometheus, kind: "counter", help, value };
     Ok(vec![
         gauge("total_rooms", "chat_rooms", "Rooms that exist.", counts.rooms as u64),
-        gauge("active_rooms", "chat_active_rooms", "Rooms with an open connection.", counts.active_rooms as u64),
+        gauge(
+            "active_rooms",
+            "chat_active_rooms",
+            "Rooms with an open connection.",
+            counts.active_rooms as u64,
+        ),
         gauge("total_connections", "chat_connections", "Open connections.", counts.connections as u64),
         counter(
             "messages_sent",
@@ -48,7 +54,12 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
         ),
         gauge("uptime", "chat_uptime_seconds", "Seconds since the start.", front.uptime().as_secs()),
         counter("accepted", "chat_accepted_total", "Messages the queue took.", counters.accepted.get()),
-        counter("delivered", "chat_delivered_total", "Messages of the queue delivered.", counters.delivered.get()),
+        counter(
+            "delivered",
+            "chat_delivered_total",
+            "Messages of the queue delivered.",
+            counters.delivered.get(),
+        ),
         counter("duplicates", "chat_duplicates_total", "Repeats that were known.", counters.duplicates.get()),
         counter("rejected", "chat_rejected_total", "Messages refused by state.", counters.rejected.get()),
         counter("dead", "chat_dead_total", "Messages parked.", counters.dead.get()),

@@ -28,7 +28,6 @@ mod test_panic;
 mod trigger;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -54,8 +53,6 @@ pub struct Services {
     /// Any of these may have signed an event.
     pub event_keys: Vec<AccessKey>,
     pub statistics: Statistics,
-    /// How long the host lets an invocation run.
-    pub function_timeout: Duration,
 }
 
 /// Everything that answers on the HTTP port.

@@ -55,7 +55,9 @@ fn base(front: &Front, call: &Call) -> String {
         return endpoint.as_http();
     }
     let first = |name| call.header(&name).and_then(|list| list.split(',').next()).map(str::trim);
-    let proto = first(FORWARDED_PROTO).filter(|proto| proto.eq_ignore_ascii_case("https")).map_or("http", |_| "https");
+    let proto = first(FORWARDED_PROTO)
+        .filter(|proto| proto.eq_ignore_ascii_case("https"))
+        .map_or("http", |_| "https");
     let authority = |text: &&str| text.parse::<http::uri::Authority>().is_ok() && !text.contains('@');
     let host = first(FORWARDED_HOST).filter(authority).or_else(|| call.header(&HOST).filter(authority));
     format!("{proto}://{}", host.unwrap_or("localhost"))

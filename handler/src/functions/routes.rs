@@ -3,8 +3,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page, publish,
-    readyz, rooms, send_message,
+    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page,
+    publish, readyz, rooms, send_message,
 };
 use crate::error::{ApiError, Kind};
 
@@ -38,8 +38,10 @@ impl Routes {
         handler: H,
     ) -> Self {
         self.table.push(Route { method, path });
-        self.router =
-            self.router.route(path, on(filter, handler.clone())).route(&format!("/api{path}"), on(filter, handler));
+        self.router = self
+            .router
+            .route(path, on(filter, handler.clone()))
+            .route(&format!("/api{path}"), on(filter, handler));
         self
     }
 }

@@ -31,25 +31,28 @@ pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Resp
     // A task of its own, so that a panic is an answer too.
     let outcome = tokio::spawn(async move { deliver(&front, entity, request).await }).await;
     let failure = match outcome {
-        Ok(Ok(fates)) => return answer(json!({}), &fates.iter().map(line).collect::<Vec<_>>()),
+        Ok(Ok(fates)) => return answer(&json!({}), &fates.iter().map(line).collect::<Vec<_>>()),
         Ok(Err(failure)) => failure,
         Err(_) => "the delivery panicked".to_owned(),
     };
     tracing::error!(?entity, "invocation failed, the host will deliver again: {failure}");
     sleep_until(earliest).await;
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "code": "not_delivered", "message": failure }))).into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "code": "not_delivered", "message": failure })))
+        .into_response()
 }
 
 async fn deliver(front: &Front, entity: Entity, request: Request) -> Result<Vec<Fate>, String> {
     let (parts, body) = request.into_parts();
     test_panic::if_asked(&front.config, &parts.headers);
-    let services = front.services().await.map_err(|_| "the stores are not open".to_owned())?;
-    let deadline = Instant::now() + services.function_timeout.saturating_sub(RESERVE);
+    let deadline =
+        Instant::now() + front.function_timeout().await.saturating_sub(RESERVE).max(SLOWEST_FAILURE);
     let bytes = fields::read(body, &parts.headers, INVOCATION_BYTES).await;
     let bytes = bytes.map_err(|error| format!("the invocation cannot be read: {}", error.status()))?;
     let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(entity));
     let messages = messages.map_err(|error| error.to_string())?;
-    let patience = Patience::Until(deadline.saturating_duration_since(Instant::now()).max(SLOWEST_FAILURE));
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let services = front.services_within(left()).await.map_err(|_| "the stores are not open".to_owned())?;
+    let patience = Patience::Until(left().max(SLOWEST_FAILURE));
     services.chat.deliver(&messages, patience).await.map_err(|error| error.to_string())
 }
 
@@ -64,6 +67,6 @@ fn line(fate: &Fate) -> String {
 }
 
 /// The answer to an invocation in the JSON envelope.
-pub(super) fn answer(outputs: Value, logs: &[String]) -> Response {
+pub(super) fn answer(outputs: &Value, logs: &[String]) -> Response {
     Json(json!({ "Outputs": outputs, "Logs": logs, "ReturnValue": null })).into_response()
 }

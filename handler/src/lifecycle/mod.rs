@@ -75,7 +75,9 @@ struct Bound {
 
 async fn bind(place: &Place) -> Result<(Bound, Option<Bound>), String> {
     match place {
-        Place::Alone { http, hub } => Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?))),
+        Place::Alone { http, hub } => {
+            Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?)))
+        }
         Place::Functions { http, hub, .. } => {
             let http = listen(*http, "FUNCTIONS_CUSTOMHANDLER_PORT").await?;
             let hub = match hub {
@@ -109,6 +111,7 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
                 return Ok(running);
             }
             Err(error) if config.under_host() => {
+                front.in_trouble();
                 tracing::error!("not ready, trying again: {}", chain(&error));
                 tokio::time::sleep(OPEN_AGAIN).await;
             }
@@ -117,8 +120,8 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
     }
 }
 
-/// No more connections; clients are told to reconnect, messages in hand finished, files closed; requests under way
-/// answered meanwhile.
+/// No more connections; clients are told to reconnect while requests under way are answered; then messages in hand are
+/// finished and files closed.
 async fn end(running: Running, servers: Vec<JoinHandle<()>>, stop: CancellationToken) {
     stop.cancel();
     let requests = async {
@@ -126,11 +129,7 @@ async fn end(running: Running, servers: Vec<JoinHandle<()>>, stop: CancellationT
             let _ = server.await;
         }
     };
-    let requests = tokio::time::timeout(GRACE / 3, requests).await;
-    if requests.is_err() {
-        tracing::warn!("requests under way were not finished in time");
-    }
-    running.stop(GRACE * 2 / 3).await;
+    running.stop(requests, GRACE).await;
     tracing::info!("stopped");
 }
 
@@ -148,7 +147,10 @@ pub fn usage(sentence: &str) -> ExitCode {
     end_with(USAGE, sentence)
 }
 
-#[expect(clippy::print_stderr, reason = "what ends the program is said where a person or the host looks for it")]
+#[expect(
+    clippy::print_stderr,
+    reason = "what ends the program is said where a person or the host looks for it"
+)]
 fn end_with(code: u8, sentence: &str) -> ExitCode {
     eprintln!("handler: {sentence}");
     ExitCode::from(code)

@@ -1,13 +1,15 @@
 //! The real binary, started as a person or a Functions host starts it, and spoken to over real sockets.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +34,7 @@ impl Product {
     pub fn alone(settings: &[(&str, &str)]) -> Self {
         let mut all = vec![("PORT", "0")];
         all.extend_from_slice(settings);
-        let mut product = Self::start(command(&all));
+        let mut product = Self::spawn(&mut command(&all));
         product.http = product.address_in("  API      http://");
         product.hub = Some(product.address_in("  Hub      ws://"));
         product
@@ -41,16 +43,18 @@ impl Product {
     /// As a Functions host starts it. The port is free when it is chosen.
     pub fn under_host(settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-        let mut all =
-            vec![("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+        let mut all = vec![
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+        ];
         all.extend_from_slice(settings);
-        let mut product = Self::start(command(&all));
+        let mut product = Self::spawn(&mut command(&all));
         product.http = format!("127.0.0.1:{port}").parse().unwrap();
         product.wait_for("starts");
         product
     }
 
-    fn start(mut command: Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -218,6 +222,9 @@ fn parse(bytes: &[u8]) -> Answer {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    if status == 100 {
+        return parse(&bytes[end + 4..]);
+    }
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))

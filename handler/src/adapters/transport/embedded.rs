@@ -60,7 +60,8 @@ impl Transport for EmbeddedHub {
 
     async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
         for connection in self.hub.connections_of(&self.name, user.as_str()) {
-            if let Err(error) = self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
+            if let Err(error) = self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group))
+            {
                 tracing::debug!(%error, "a connection had no right to take");
             }
         }

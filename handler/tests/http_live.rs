@@ -1,0 +1,225 @@
+//! Messages as clients see them: negotiate, connect, receive; plain sockets; events over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod product;
+
+use futures_util::{SinkExt, StreamExt};
+use product::{Answer, PATIENCE, Product, call};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    /// A Web PubSub client, through negotiate.
+    async fn connect(product: &Product, user: &str) -> Self {
+        let url =
+            product.get(&format!("/api/negotiate?user_id={user}")).json()["url"].as_str().unwrap().to_owned();
+        let mut request = url.into_client_request().unwrap();
+        let protocol = "json.reliable.webpubsub.azure.v1".parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let mut client = Self(connect_async(request).await.unwrap().0);
+        let hello = client.until(|frame| frame["event"] == "connected").await;
+        assert_eq!(hello["userId"], user);
+        client
+    }
+
+    async fn send(&mut self, frame: Value) {
+        self.0.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    async fn until(&mut self, wish: impl Fn(&Value) -> bool) -> Value {
+        let waiting = async {
+            loop {
+                let frame = self.0.next().await.unwrap().unwrap();
+                if let Message::Text(text) = frame {
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    if wish(&frame) {
+                        return frame;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the frame comes")
+    }
+
+    async fn asks(&mut self, event: &str, data: Value) -> Value {
+        self.send(json!({"type":"invoke","invocationId":event,"target":"event","event":event,"dataType":"json","data":data}))
+            .await;
+        self.until(|frame| frame["type"] == "invokeResponse" && frame["invocationId"] == event).await
+    }
+}
+
+fn said(text: &'static str) -> impl Fn(&Value) -> bool {
+    move |frame| frame["type"] == "message" && frame["data"]["content"] == text
+}
+
+#[tokio::test]
+async fn a_message_sent_over_http_arrives_in_the_room_and_at_the_person() {
+    let product = Product::alone(&[]);
+    let mut bob = Client::connect(&product, "bob").await;
+    assert_eq!(product.post("/api/rooms/general/join?user_id=bob", "").status, 200);
+    let sent =
+        product.post("/api/sendMessage", r#"{"SenderID":"ann","RoomID":"general","MessageText":"to all"}"#);
+    let frame = bob.until(said("to all")).await;
+    assert_eq!((&frame["from"], &frame["group"]), (&"group".into(), &"room_general".into()));
+    assert_eq!(frame["data"]["id"], sent.json()["MessageID"]);
+    for (name, value) in
+        [("type", "message"), ("room_id", "general"), ("room_name", "General"), ("sender", "ann")]
+    {
+        assert_eq!(frame["data"][name], value);
+    }
+    product.post("/api/sendMessage", r#"{"SenderID":"ann","ReceiverID":"bob","MessageText":"to you"}"#);
+    assert_eq!(bob.until(said("to you")).await["group"], "user_bob");
+    assert_eq!(product.get("/api/health").json()["active_rooms"], 1);
+}
+
+#[tokio::test]
+async fn a_message_over_the_socket_is_answered_with_its_place() {
+    let product = Product::alone(&[]);
+    let mut ann = Client::connect(&product, "ann").await;
+    let answer = ann.asks("send", json!({"room_id":"general","content":"hi","id":"m-1"})).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    assert_eq!((&answer["data"]["id"], &answer["data"]["number"]), (&"m-1".into(), &1.into()));
+    let repeat = ann.asks("send", json!({"room_id":"general","content":"hi","id":"m-1"})).await;
+    assert_eq!(repeat["data"]["seq"], answer["data"]["seq"]);
+    let refused = ann.asks("send", json!({"room_id":"nowhere","content":"hi"})).await;
+    assert_eq!(
+        (&refused["data"]["type"], &refused["data"]["code"]),
+        (&"error".into(), &"room_not_found".into())
+    );
+    assert_eq!(product.get("/api/rooms/general/messages").json()["messages"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_may_not_send_to_a_room_past_the_checks() {
+    let product = Product::alone(&[]);
+    let mut ann = Client::connect(&product, "ann").await;
+    ann.send(json!({"type":"sendToGroup","group":"room_general","ackId":1,"dataType":"text","data":"x"}))
+        .await;
+    let ack = ann.until(|frame| frame["ackId"] == 1).await;
+    assert_eq!(ack["error"]["name"], "Forbidden");
+    ann.send(json!({"type":"joinGroup","group":"room_secret","ackId":2})).await;
+    assert_eq!(ann.until(|frame| frame["ackId"] == 2).await["error"]["name"], "Forbidden");
+}
+
+#[tokio::test]
+async fn a_plain_socket_speaks_json_actions() {
+    let product = Product::alone(&[]);
+    let url = format!("ws://{}/ws?user_id=ann", product.hub.unwrap());
+    let mut ann = Client(connect_async(url).await.unwrap().0);
+    ann.send(json!({"action":"get_rooms"})).await;
+    let rooms = ann.until(|frame| frame["type"] == "rooms_info").await;
+    assert_eq!(rooms["rooms"]["general"], 0);
+    ann.0.send(Message::text("no json")).await.unwrap();
+    assert_eq!(ann.until(|frame| frame["type"] == "error").await["code"], "invalid_json");
+}
+
+#[tokio::test]
+async fn nobody_connects_with_a_foreign_token() {
+    let product = Product::alone(&[]);
+    let url = product.get("/api/negotiate?user_id=ann").json()["url"].as_str().unwrap().to_owned();
+    let forged = format!("{}x", url.replace("access_token=ey", "access_token=eZ"));
+    assert!(connect_async(forged).await.is_err());
+}
+
+const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+const SIGNATURE: &str = "sha256=dd527c793428b58b71b037644217fc6bb0164a08513c39f37ac6c2cad55f9023";
+
+fn event(
+    product: &Product,
+    path: &str,
+    kind: &str,
+    signature: &str,
+    more: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let kind = format!("azure.webpubsub.{kind}");
+    let mut headers = vec![
+        ("ce-type", kind.as_str()),
+        ("ce-hub", "demo_ai_chat"),
+        ("ce-connectionId", "c1"),
+        ("ce-signature", signature),
+    ];
+    headers.extend_from_slice(more);
+    call(product.http, "POST", path, &headers, body.as_bytes())
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const ANN: (&str, &str) = ("ce-userId", "ann");
+
+#[test]
+fn events_over_http_do_what_events_of_the_own_hub_do() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY)]);
+    let say = |kind: &str, more: &[(&str, &str)], body: &str| {
+        event(&product, "/eventhandler", kind, SIGNATURE, more, body)
+    };
+    let connect =
+        say("sys.connect", &[JSON], r#"{"claims":{},"query":{"user_id":["ann"]},"subprotocols":[]}"#);
+    assert_eq!(connect.status, 200, "{}", connect.text());
+    assert_eq!(connect.json()["userId"], "ann");
+    assert!(connect.json()["groups"].as_array().unwrap().contains(&"user_ann".into()));
+    let guest = say("sys.connect", &[JSON], r#"{"claims":{},"query":{}}"#).json();
+    assert!(guest["userId"].as_str().unwrap().starts_with("guest-"));
+    assert_eq!(say("sys.connected", &[JSON, ANN], "{}").status, 204);
+    let sent = say("user.send", &[JSON, ANN], r#"{"room_id":"general","content":"hi","id":"m-1"}"#);
+    assert_eq!((sent.status, sent.header("content-type")), (200, Some("application/json")));
+    assert_eq!(sent.json()["number"], 1, "{}", sent.text());
+    let text = [("content-type", "text/plain; charset=utf-8"), ANN];
+    let frame = say("user.message", &text, r#"{"action":"get_rooms"}"#);
+    assert_eq!(frame.json()["type"], "rooms_info", "{}", frame.text());
+    let refused = say("user.send", &[JSON, ANN], r#"{"room_id":"nowhere","content":"hi"}"#);
+    assert_eq!((refused.status, &refused.json()["code"]), (200, &"room_not_found".into()));
+    assert_eq!(say("sys.disconnected", &[JSON, ANN], r#"{"reason":""}"#).status, 204);
+    assert_eq!(product.get("/api/rooms/general/messages").json()["messages"][0]["id"], "m-1");
+}
+
+#[test]
+fn an_event_that_nobody_signed_is_401_and_does_nothing() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY)]);
+    let wrong = SIGNATURE.replace('d', "e");
+    for signature in ["", "sha256=", "x", &wrong] {
+        let body = r#"{"room_id":"general","content":"hi"}"#;
+        let answer = event(&product, "/api/eventhandler", "user.send", signature, &[JSON, ANN], body);
+        assert_eq!((answer.status, answer.error().0.as_str()), (401, "bad_signature"), "{signature}");
+    }
+    let two = format!("{wrong},{SIGNATURE}");
+    assert_eq!(event(&product, "/eventhandler", "sys.connected", &two, &[JSON, ANN], "{}").status, 204);
+    assert_eq!(product.get("/api/metrics").json()["messages_sent"], 0);
+    for (kind, field) in [("sys.nothing", "ce-type"), ("user.9", "ce-type")] {
+        let answer = event(&product, "/eventhandler", kind, SIGNATURE, &[JSON], "{}");
+        assert_eq!((answer.status, answer.error().1.as_str()), (400, field));
+    }
+    assert_eq!(event(&product, "/eventhandler", "sys.connect", SIGNATURE, &[JSON], "[").status, 400);
+}
+
+#[test]
+fn with_a_key_of_its_own_the_event_handler_asks_for_it() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("EVENTHANDLER_KEY", "open sesame")]);
+    let ask = |path: &str| event(&product, path, "sys.connected", SIGNATURE, &[JSON, ANN], "{}").status;
+    assert_eq!(ask("/eventhandler"), 401);
+    assert_eq!(ask("/eventhandler?code=wrong"), 401);
+    assert_eq!(ask("/eventhandler?code=open%20sesame"), 204);
+    let origin = [("webhook-request-origin", "x.example")];
+    assert_eq!(call(product.http, "OPTIONS", "/eventhandler", &origin, b"").status, 401);
+}
+
+#[test]
+fn negotiate_knows_its_address_and_its_guests() {
+    let product = Product::alone(&[]);
+    let ask = |headers: &[(&str, &str)]| {
+        let answer = call(product.http, "POST", "/negotiate", headers, b"");
+        answer.json()["url"].as_str().unwrap().to_owned()
+    };
+    assert!(ask(&[("host", "chat.example")]).starts_with("ws://chat.example/client/hubs/demo_ai_chat?"));
+    let behind = [("x-forwarded-host", "front.example"), ("x-forwarded-proto", "https"), ("host", "inner")];
+    assert!(ask(&behind).starts_with("wss://front.example/client/"));
+    assert!(ask(&[("host", "a@b"), ("x-forwarded-host", "c/d")]).starts_with("ws://localhost/client/"));
+    assert_ne!(ask(&[]), ask(&[]), "each guest is another");
+    let fixed = Product::alone(&[("PUBLIC_WS_ENDPOINT", "wss://live.example")]);
+    let url = fixed.get("/negotiate?user_id=ann").json()["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("wss://live.example/client/hubs/demo_ai_chat?"), "{url}");
+}
