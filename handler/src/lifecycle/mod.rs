@@ -36,6 +36,11 @@ const USAGE: u8 = 64;
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
     let config = Arc::new(config);
+    // First of all: whoever has had an answer may tell us to stop.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
     let (http, hub) = match bind(&config.place).await {
         Ok(listeners) => listeners,
         Err(sentence) => return failed(&sentence),
@@ -47,10 +52,6 @@ pub async fn serve(config: Config) -> ExitCode {
     servers.extend(hub.map(|hub| spawn(hub.listener, functions::hub_router(front.clone()), &stop)));
     welcome::log(&config);
     welcome::tell(&config, http.address, hub_address);
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
-    };
     let running = tokio::select! {
         running = open(&config, &front) => running,
         () = signals.next() => return stopped(&config),
