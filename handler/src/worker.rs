@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 use crate::chat::{Chat, Fate, Patience};
 use crate::ports::{Deliveries, Delivery, Received};
 
+/// How often the lock of what is in hand is started anew: well within the 30 s it lasts.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Before a message that could not be delivered comes again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -91,12 +93,28 @@ impl Pump {
     }
 }
 
+/// Renews the lock of a session's messages for as long as it is waited for, which in an outage is long.
+async fn lock_is_lost(batch: &[Box<dyn Delivery>]) {
+    let Some(first) = batch.first() else { return };
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        if !first.renew().await {
+            return;
+        }
+    }
+}
+
 /// Delivers what was taken of one session, and settles each message by what became of it.
 async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
     let messages: Vec<&Received> = batch.iter().map(|delivery| delivery.message()).collect();
-    let fates = match chat.deliver(&messages, Patience::Forever).await {
-        Ok(fates) => fates,
-        Err(not_delivered) => not_delivered.fates,
+    let fates = tokio::select! {
+        delivered = chat.deliver(&messages, Patience::Forever) => {
+            delivered.unwrap_or_else(|not_delivered| not_delivered.fates)
+        }
+        () = lock_is_lost(&batch) => {
+            tracing::warn!("the lock of messages in hand was lost; they are delivered again");
+            return;
+        }
     };
     let (mut settled, mut waiting) = (Vec::with_capacity(batch.len()), Vec::new());
     for (delivery, fate) in batch.into_iter().zip(fates) {

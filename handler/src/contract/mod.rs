@@ -115,6 +115,7 @@ macro_rules! contract_suite {
             abandoning_gives_back_what_is_behind,
             dropping_is_abandoning,
             a_lock_ends,
+            a_lock_that_is_renewed_lasts,
             a_late_completion_is_an_error,
             what_is_dead_lettered_makes_way,
             a_batch_may_be_settled_in_any_order,

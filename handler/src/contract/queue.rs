@@ -202,6 +202,23 @@ pub async fn a_lock_ends(make: impl AsyncFn() -> Ends) {
     assert_eq!(seen(&taken), [("1", 2), ("2", 1)]);
 }
 
+pub async fn a_lock_that_is_renewed_lasts(make: impl AsyncFn() -> Ends) {
+    let ends = make().await;
+    ends.send("tea", &["1", "2"]).await;
+    let taken = ends.take(2).await;
+    for _ in 0..5 {
+        advance(LOCK - Duration::from_secs(1)).await;
+        assert!(taken[0].renew().await);
+        assert!(ends.nothing_to_take().await);
+    }
+    advance(LOCK).await;
+    assert!(!taken[1].renew().await, "it was lost");
+    let again = ends.take(2).await;
+    assert_eq!(seen(&again), [("1", 2), ("2", 2)]);
+    assert!(!taken[0].renew().await, "it is somebody else's now");
+    complete_all(again).await;
+}
+
 pub async fn a_late_completion_is_an_error(make: impl AsyncFn() -> Ends) {
     let ends = make().await;
     ends.send("tea", &["1"]).await;

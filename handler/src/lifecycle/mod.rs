@@ -36,6 +36,11 @@ const USAGE: u8 = 64;
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
     let config = Arc::new(config);
+    // First of all: whoever has had an answer may tell us to stop.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
     let (http, hub) = match bind(&config.place).await {
         Ok(listeners) => listeners,
         Err(sentence) => return failed(&sentence),
@@ -45,11 +50,6 @@ pub async fn serve(config: Config) -> ExitCode {
     let mut servers = vec![spawn(http.listener, functions::router(front.clone()), &stop)];
     let hub_address = hub.as_ref().map(|hub| hub.address);
     servers.extend(hub.map(|hub| spawn(hub.listener, functions::hub_router(front.clone()), &stop)));
-    // Whoever reads where it listens may tell it to stop at once.
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
-    };
     welcome::log(&config);
     welcome::tell(&config, http.address, hub_address);
     let running = tokio::select! {

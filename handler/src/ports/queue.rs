@@ -42,6 +42,10 @@ pub trait Deliveries: Send + Sync {
 pub trait Delivery: Send + Sync {
     fn message(&self) -> &Received;
 
+    /// Starts the lock of its session anew, for all deliveries that share it. `false`: the lock is lost, and somebody
+    /// else may have the message.
+    async fn renew(&self) -> bool;
+
     /// Removes the message from the queue. On error it will be delivered again.
     async fn complete(self: Box<Self>) -> Result<(), QueueError>;
 

@@ -76,7 +76,7 @@ async function start(args, settings, ready) {
   const text = () => Buffer.concat(output).toString();
   await eventually("the program answers", async () => {
     if (child.exitCode !== null) throw new Error(`it ended: ${text()}`);
-    return (await fetch(ready)).ok;
+    return (await fetch(ready, { method: "HEAD" })).ok;
   });
   return {
     text,

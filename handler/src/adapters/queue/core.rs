@@ -120,6 +120,11 @@ impl<P: Clone> Core<P> {
         }
     }
 
+    /// Starts a session's lock anew. `false`: it is lost.
+    pub(super) fn renew(&self, session: &str, hold: u64) -> bool {
+        self.with(|state, now| state.sessions.renew(session, hold, now + self.limits.lock))
+    }
+
     /// Removes a message that is in hand, with the room it took.
     pub(super) fn complete(&self, session: &str, hold: u64, sequence: u64) -> Result<Item<P>, QueueError> {
         self.settle(session, hold, sequence, State::free)

@@ -116,6 +116,10 @@ impl Delivery for InMemory {
         &self.message
     }
 
+    async fn renew(&self) -> bool {
+        self.shared.core.renew(&self.session, self.hold)
+    }
+
     async fn complete(mut self: Box<Self>) -> Result<(), QueueError> {
         self.settled = true;
         self.shared.core.complete(&self.session, self.hold, self.sequence).map(drop)

@@ -116,6 +116,22 @@ impl<P: Clone> Sessions<P> {
         Some(Batch { session: id, hold: hold.id, items })
     }
 
+    /// Moves the end of a hold to `until`. `false`: it is over already.
+    pub(super) fn renew(&mut self, id: &str, hold: u64, until: Instant) -> bool {
+        let Some((id, session)) = self.by_id.get_key_value(id) else { return false };
+        let State::Held(held) = session.state else { return false };
+        if held.id != hold {
+            return false;
+        }
+        let id = id.clone();
+        self.alarms.remove(&(held.until, id.clone()));
+        self.alarms.insert((until, id.clone()));
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.state = State::Held(Hold { until, ..held });
+        }
+        true
+    }
+
     /// Removes a message that is in hand. `None`: it is in that hold no longer, and stays.
     pub(super) fn settle(&mut self, id: &str, hold: u64, sequence: u64, now: Instant) -> Option<Item<P>> {
         let (session, held, place) = self.in_hand(id, hold, sequence)?;

@@ -70,6 +70,7 @@ async fn it_waits_without_end_and_stopping_finishes_what_is_in_hand() {
     let contents = world.contents(&pair("ann", "bob")).await;
     assert_eq!(contents, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     assert!(world.letters(LetterKind::Dead).await.is_empty());
+    assert_eq!(chat.counters().duplicates.get(), 0, "nobody else was given the messages meanwhile");
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,6 +121,10 @@ struct Held {
 }
 
 impl Held {
+    fn renew(&self) -> bool {
+        self.shared.core.renew(&self.session, self.hold)
+    }
+
     fn complete(self) -> Result<(), QueueError> {
         self.shared.core.complete(&self.session, self.hold, self.sequence)?;
         self.shared.settling.note(self.sequence, Change::Completed);
@@ -149,6 +153,10 @@ struct OnFile {
 impl Delivery for OnFile {
     fn message(&self) -> &Received {
         &self.message
+    }
+
+    async fn renew(&self) -> bool {
+        self.held.as_ref().is_some_and(Held::renew)
     }
 
     async fn complete(mut self: Box<Self>) -> Result<(), QueueError> {
