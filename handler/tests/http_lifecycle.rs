@@ -113,7 +113,12 @@ fn the_hub_is_on_its_own_port_and_on_the_apis() {
         );
         assert_eq!(call(port, "POST", "/api/hubs/demo_ai_chat/:send", &[], b"x").status, 401);
     }
-    assert_eq!(call(product.hub.unwrap(), "GET", "/api/health", &[], b"").status, 404);
+    assert_eq!(
+        call(product.hub.unwrap(), "HEAD", "/api/health", &[], b"").status,
+        200,
+        "as Web PubSub has it"
+    );
+    assert_eq!(call(product.hub.unwrap(), "GET", "/api/rooms", &[], b"").status, 404);
 }
 
 #[test]
@@ -137,6 +142,21 @@ fn what_was_accepted_survives_kill_9() {
         history.json()["messages"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
     assert_eq!(ids, ["m-1", "m-2"], "the repeat is the same message");
     assert!(before.contains("access_token="));
+}
+
+#[test]
+fn a_first_start_that_is_killed_leaves_nothing_that_stops_the_next() {
+    for moment in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = [("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
+        let product = Product::alone(&settings);
+        // From the bound port on, in steps of a tenth of a millisecond, across the making of the files.
+        let until = Instant::now() + Duration::from_micros(100 * moment);
+        while Instant::now() < until {}
+        drop(product);
+        let product = Product::alone(&settings);
+        assert_eq!(product.get("/api/readyz").status, 200, "killed after {moment} tenths of a millisecond");
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub fn router(front: Front) -> Router {
 /// The hub alone, for a port of its own.
 pub fn hub_router(front: Front) -> Router {
     Router::new()
-        .fallback(hub_routes::handle)
+        .fallback(hub_routes::everything)
         .with_state(front)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }
