@@ -1,8 +1,8 @@
 //! The direction of knowledge, read off the `use` lines: `functions`, `worker`, events → `chat` → `ports` ← `adapters`, and
 //! only `app` names both a port and an adapter.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Modules of this crate, and crates, that each part may not name. A part is a folder or a file under `src`.
 const FORBIDDEN: &[(&str, &[&str])] = &[
@@ -63,14 +63,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("config", &["functions", "app", "chat"]),
 ];
 
-fn sources(at: &Path, found: &mut Vec<PathBuf>) {
+fn sources(at: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     if at.is_file() {
         found.push(at.to_owned());
-        return;
+        return Ok(());
     }
-    for entry in fs::read_dir(at).unwrap() {
-        sources(&entry.unwrap().path(), found);
-    }
+    fs::read_dir(at)?.try_for_each(|entry| sources(&entry?.path(), found))
 }
 
 /// Whether a line of code names `module` of this crate, or the crate `module`.
@@ -95,7 +93,7 @@ fn every_part_knows_only_what_it_may() {
     let mut broken = Vec::new();
     for (part, forbidden) in FORBIDDEN {
         let mut files = Vec::new();
-        sources(&src.join(part), &mut files);
+        sources(&src.join(part), &mut files).unwrap();
         assert!(!files.is_empty(), "{part} is gone: this test must follow");
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
