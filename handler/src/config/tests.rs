@@ -127,8 +127,8 @@ fn on_azure_the_modes_have_no_default() {
         ("AUTH_MODE", "anonymous"),
     ];
     assert!(read(&named).unwrap().on_azure);
-    let with_panics: Vec<_> = named.into_iter().chain([("HANDLER_TEST_PANICS", "1")]).collect();
-    assert_eq!(mistakes(&with_panics), ["HANDLER_TEST_PANICS"]);
+    let with_controls: Vec<_> = named.into_iter().chain([("HANDLER_TEST_CONTROLS", "true")]).collect();
+    assert!(!read(&with_controls).unwrap().test_controls);
 }
 
 #[test]
