@@ -34,7 +34,7 @@ pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
 pub use error::{Kind, Refused};
 pub use fields::Naming;
-pub use history::{Gap, History, PageRequest};
+pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
 use known::Known;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value};
 
@@ -109,6 +109,10 @@ fn wrong_type(field: &'static str, expected: &str) -> ApiError {
 
 /// A body without a type is taken for JSON; one that says it is something else is not.
 fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let sentence = "Send the body without a Content-Encoding.";
+        return Err(ApiError::new(Kind::UnsupportedMediaType, sentence));
+    }
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let subtype =
@@ -132,7 +136,10 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> R
     match outcome {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Failed::TooLarge)) => {
-            drain(body).await;
+            // Who asks before sending is not told to send.
+            if !headers.contains_key(EXPECT) {
+                drain(body).await;
+            }
             Err(ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes.")))
         }
         Ok(Err(Failed::Broken)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),

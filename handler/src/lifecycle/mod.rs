@@ -35,6 +35,7 @@ const USAGE: u8 = 64;
 
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
+    raise_open_files();
     let config = Arc::new(config);
     let (http, hub) = match bind(&config.place).await {
         Ok(listeners) => listeners,
@@ -65,6 +66,13 @@ pub async fn serve(config: Config) -> ExitCode {
             }
         }
         Err(error) => failed(&chain(&error)),
+    }
+}
+
+/// Each connection is an open file, and many systems let a program have 1,024 unless it asks for more.
+fn raise_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

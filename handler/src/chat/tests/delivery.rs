@@ -115,7 +115,7 @@ async fn a_message_to_a_room_that_is_gone_is_kept_and_its_sender_told() {
     let world = World::open().await;
     let tea = world.room("ann", "Tea").await;
     let late = world.accept("bob", tea.as_str(), "m1", "too late").await;
-    world.chat.delete_room(&caller("ann"), tea.as_str()).await.unwrap();
+    world.chat.delete_room(&caller("ann"), tea.as_str(), None).await.unwrap();
     let fates = world.chat.deliver(&[late], Patience::Forever).await.unwrap();
     assert_eq!(fates, [Fate::Rejected { code: "room_not_found" }]);
     let letters = world.letters(LetterKind::Rejected).await;
