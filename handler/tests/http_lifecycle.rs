@@ -205,6 +205,7 @@ async fn clients_are_told_to_come_back() {
 fn a_request_under_way_is_answered_and_new_ones_are_not_taken() {
     use std::io::{Read, Write};
     let mut product = Product::alone(&[]);
+    product.wait_for("ready");
     let mut slow = std::net::TcpStream::connect(product.http).unwrap();
     slow.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(

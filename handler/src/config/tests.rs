@@ -107,6 +107,8 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
         mistakes(&under_host(&[("ServiceBusConnection", "Endpoint=sb://x")])),
         ["ServiceBusConnection"]
     );
+    let of_one_entity = format!("{SECRET};EntityPath=chat-queue");
+    assert_eq!(mistakes(&under_host(&[("ServiceBusConnection", &of_one_entity)])), ["ServiceBusConnection"]);
     let identity = "ServiceBusConnection__fullyQualifiedNamespace";
     assert_eq!(mistakes(&under_host(&[(identity, "x.servicebus.windows.net")])), [identity]);
 }

@@ -20,13 +20,13 @@ pub async fn serve(args: HubArgs) -> ExitCode {
         Ok(built) => built,
         Err(sentence) => return usage(&sentence),
     };
-    let bound = match listen(SocketAddr::new(args.bind, args.port), "--port").await {
-        Ok(bound) => bound,
-        Err(sentence) => return failed(&sentence),
-    };
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
+    let bound = match listen(SocketAddr::new(args.bind, args.port), "--port").await {
+        Ok(bound) => bound,
+        Err(sentence) => return failed(&sentence),
     };
     tell(bound.address, key, &args.upstream);
     let stop = CancellationToken::new();

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use funchost::Message;
+use funchost::{Message, Status};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::world::{App, World, are_numbered, sorted_texts, texts};
+use crate::world::{App, PATIENCE, World, are_numbered, sorted_texts, texts};
 
 /// Longer than ten deliveries take, and longer than any single pause between tries.
 const OUTAGE: Duration = Duration::from_secs(20);
@@ -55,10 +55,10 @@ async fn nothing_is_lost_doubled_or_given_up_and_order_holds() {
     let recovered = Instant::now();
     world.stores("here").await;
     let mut silent: BTreeSet<&str> = rooms.iter().map(String::as_str).collect();
-    let mut first = None;
+    let mut first = Duration::MAX;
     while !silent.is_empty() {
         silent.remove(watcher.message().await["room_id"].as_str().unwrap());
-        first = first.or_else(|| Some(recovered.elapsed()));
+        first = first.min(recovered.elapsed());
     }
     let last = recovered.elapsed();
     assert!(last <= RESUMED_WITHIN, "the first room resumed after {first:?}, the last after {last:?}");
@@ -75,6 +75,29 @@ async fn nothing_is_lost_doubled_or_given_up_and_order_holds() {
     }
     assert_eq!(world.dead().await.len(), 1, "the poison, and nothing else");
     assert!(world.rejected().await.is_empty());
+    world.ends_well(0).await;
+}
+
+/// An invocation that cannot wait longer fails in its own time, before the host ends the process for it, and its message
+/// comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_longer_than_an_invocation_costs_deliveries_and_no_message() {
+    let app = App::new();
+    // Thirty seconds of it are kept in reserve: two are left to wait.
+    app.edit("host.json", |host| host["functionTimeout"] = json!("00:00:32"));
+    let world = app.start().await;
+    world.stores("away").await;
+    for round in 0..3 {
+        let message = json!({ "SenderID": "ann", "ReceiverID": "bob", "MessageText": "x", "MessageID": round.to_string() });
+        world.send(&message).await;
+    }
+    let has_failed_twice = |status: &Status| status.functions["processQueue"].failures >= 2;
+    world.host.wait_for(PATIENCE, has_failed_twice).await.unwrap();
+    world.stores("here").await;
+    let status = world.settled().await;
+    assert_eq!(status.functions["processQueue"].timeouts, 0);
+    assert_eq!(texts(&world.direct_history("bob", "ann").await, "id"), ["0", "1", "2"]);
+    assert_eq!(world.inbox("bob").await.len(), 3);
     world.ends_well(0).await;
 }
 

@@ -43,12 +43,19 @@ impl App {
     pub(crate) fn with_batches() -> Self {
         let app = Self::new();
         for name in ["processQueue", "processTopic"] {
-            let file = app.path(&format!("{name}/function.json"));
-            let mut function: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-            function["bindings"][0]["cardinality"] = json!("many");
-            std::fs::write(file, function.to_string()).unwrap();
+            app.edit(&format!("{name}/function.json"), |function| {
+                function["bindings"][0]["cardinality"] = json!("many");
+            });
         }
         app
+    }
+
+    /// Changes a JSON file of this copy.
+    pub(crate) fn edit(&self, file: &str, change: impl FnOnce(&mut Value)) {
+        let path = self.path(file);
+        let mut json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut json);
+        std::fs::write(path, json.to_string()).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
