@@ -261,6 +261,8 @@ fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-fn error_frame(refused: &Refused) -> Bytes {
+/// What a client is told of a refusal, `{"type":"error","code","message","field"?}`.
+#[must_use]
+pub fn error_frame(refused: &Refused) -> Bytes {
     view::encode(&Answer::Error { code: refused.code, message: &refused.message, field: refused.field })
 }

@@ -38,7 +38,7 @@ pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
 use known::Known;
-pub use live::Welcome;
+pub use live::{Welcome, error_frame};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use rooms::{NewRoom, RoomPage};
 pub use view::{MessageView, RoomView};
