@@ -3,7 +3,7 @@
 
 mod product;
 
-use product::{Answer, Product, call};
+use product::{Answer, Product, call, repository};
 use serde_json::{Value, json};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -122,4 +122,40 @@ fn a_repeat_of_what_was_accepted_gets_the_first_answer_whatever_happened_since()
     let repeat = send("m-1");
     assert_eq!((repeat.status, repeat.json()), (first.status, first.json()), "without access");
     assert_eq!(accepted(), taken, "nothing of it is queued");
+}
+
+/// The first literal behind each place that makes a refusal.
+fn codes_in(source: &str) -> Vec<String> {
+    let makers = ["invalid", "malformed", "too_large", "forbidden", "not_found", "conflict", "unavailable"]
+        .map(|name| format!("{name}("));
+    let after = |start: &str| {
+        let makers = makers.clone();
+        let places = source.split(start).skip(1).map(str::to_owned).collect::<Vec<_>>();
+        places.into_iter().filter_map(move |place| {
+            let maker = makers.iter().find(|maker| place.starts_with(*maker))?;
+            let literal = place[maker.len()..].trim_start().strip_prefix('"')?;
+            Some(literal.split('"').next()?.to_owned())
+        })
+    };
+    after("Refused::").chain(after("Self::")).collect()
+}
+
+#[test]
+fn every_code_is_in_the_document() {
+    let rows = repository("handler/src/error.rs");
+    let mut codes: Vec<_> = rows
+        .split("(StatusCode::")
+        .skip(1)
+        .filter_map(|row| row.split_once(", \"")?.1.split('"').next().map(str::to_owned))
+        .collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/chat");
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.is_file() {
+            codes.extend(codes_in(&std::fs::read_to_string(file).unwrap()));
+        }
+    }
+    assert!(codes.len() > 40, "{codes:?}");
+    let document = repository("docs/API.md");
+    codes.retain(|code| !document.contains(&format!("`{code}`")));
+    assert!(codes.is_empty(), "{codes:?}");
 }

@@ -143,7 +143,7 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> R
             Err(ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes.")))
         }
         Ok(Err(Failed::Broken)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),
-        Err(_) => Err(ApiError::new(Kind::InvalidBody, "The body took too long.")),
+        Err(_) => Err(ApiError::new(Kind::RequestTimeout, "The body took too long.")),
     }
 }
 
@@ -168,4 +168,28 @@ async fn drain(body: Body) {
     let mut rest = Limited::new(body, DRAINED_BYTES);
     let reading = async { while rest.frame().await.is_some_and(|frame| frame.is_ok()) {} };
     let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let started = tokio::time::Instant::now();
+        let trickle = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        for body in
+            [Body::from_stream(trickle), Body::from_stream(stream::pending::<std::io::Result<Bytes>>())]
+        {
+            let refused = read(body, &HeaderMap::new(), bounds::REQUEST_BODY_BYTES).await.unwrap_err();
+            assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        }
+        assert_eq!(started.elapsed(), BODY_TIME * 2);
+    }
 }
