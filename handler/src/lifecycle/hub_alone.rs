@@ -10,11 +10,12 @@ use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
 use super::signals::Signals;
-use super::{GRACE, failed, listen, usage};
+use super::{GRACE, failed, listen, raise_open_files, usage};
 use crate::cli::HubArgs;
 
 /// `handler hub`: the hub alone, as a local Web PubSub.
 pub async fn serve(args: HubArgs) -> ExitCode {
+    raise_open_files();
     let (hub, key) = match build(&args) {
         Ok(built) => built,
         Err(sentence) => return usage(&sentence),

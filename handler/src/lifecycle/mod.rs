@@ -35,6 +35,7 @@ const USAGE: u8 = 64;
 
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
+    raise_open_files();
     let config = Arc::new(config);
     // First of all: whoever has had an answer may tell us to stop.
     let mut signals = match Signals::listen() {
@@ -69,6 +70,13 @@ pub async fn serve(config: Config) -> ExitCode {
             }
         }
         Err(error) => failed(&chain(&error)),
+    }
+}
+
+/// Each connection is an open file, and many systems let a program have 1,024 unless it asks for more.
+fn raise_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

@@ -26,7 +26,7 @@ async fn a_proxied_request_that_the_host_repeats_is_one_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_whose_making_is_repeated_is_one_room() {
     let world = App::new().start().await;
-    let rooms = async || world.client.get("/api/rooms", "ann").await.json["rooms"].as_array().unwrap().len();
+    let rooms = async || world.client.get("/api/rooms", "ann").await.json.as_array().unwrap().len();
     let before = rooms().await;
     let new_room = json!({ "name": "Once" });
     let answer = answer_of_the_successor(&world, "/api/rooms", &new_room, async {
