@@ -12,9 +12,9 @@ use crate::events::{ConnectAnswer, UserEventAnswer};
 
 /// A client is not let in.
 pub(super) enum NotLetIn {
-    /// The handler said no, with this status.
+    /// The handler said no, with this status of 4xx.
     Status(StatusCode),
-    /// What the handler said makes no sense.
+    /// The handler is in trouble, or what it said makes no sense.
     Invalid(String),
 }
 
@@ -23,8 +23,11 @@ pub(super) fn connect(answer: &Answer) -> Result<ConnectAnswer, NotLetIn> {
     if answer.status.is_redirection() {
         return Ok(ConnectAnswer::default());
     }
-    if !answer.status.is_success() {
+    if answer.status.is_client_error() {
         return Err(NotLetIn::Status(answer.status));
+    }
+    if !answer.status.is_success() {
+        return Err(NotLetIn::Invalid(format!("the event handler answered {}", answer.status)));
     }
     let said = ConnectResponse::parse(&answer.body).map_err(|error| NotLetIn::Invalid(error.to_string()))?;
     Permissions::from_roles(said.roles.iter().flatten())
