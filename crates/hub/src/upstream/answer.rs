@@ -63,3 +63,32 @@ fn state(headers: &HeaderMap) -> Option<String> {
     let value = headers.get_all(CONNECTION_STATE).iter().next_back()?;
     String::from_utf8(value.as_bytes().to_vec()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status a client is refused with; 500 stands for what makes no sense.
+    fn refusal(status: u16, body: &'static [u8]) -> Option<u16> {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let answer = Answer { status, headers: HeaderMap::new(), body: body.into() };
+        match connect(&answer) {
+            Ok(_) => None,
+            Err(NotLetIn::Status(status)) => Some(status.as_u16()),
+            Err(NotLetIn::Invalid(_)) => Some(500),
+        }
+    }
+
+    #[test]
+    fn a_client_hears_of_a_no_but_not_of_its_handlers_troubles() {
+        for (status, refused) in [(200, None), (204, None), (302, None), (401, Some(401)), (429, Some(429))] {
+            assert_eq!(refusal(status, b""), refused, "{status}");
+        }
+        for status in [500, 502, 503] {
+            assert_eq!(refusal(status, b""), Some(500), "{status}");
+        }
+        for body in [&b"{"[..], b"[]", br#"{"roles":["webpubsub.sendToGroups.\\"]}"#] {
+            assert_eq!(refusal(200, body), Some(500));
+        }
+    }
+}
