@@ -329,9 +329,9 @@ fn switching_protocols(accept: HeaderValue, subprotocol: Option<&str>) -> Respon
     response
 }
 
-/// For whoever opens the address in a browser, and for a client of another version (RFC 6455, 4.4).
+/// Says which version is spoken (RFC 6455, 4.4).
 fn not_a_websocket() -> Response {
-    let mut response = refusal(StatusCode::BAD_REQUEST, "This is a WebSocket endpoint.");
+    let mut response = refusal(StatusCode::BAD_REQUEST, "");
     response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
 }
