@@ -9,11 +9,10 @@ use http::StatusCode;
 use hub::{
     ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer,
 };
-use serde_json::json;
 use webpubsub::payload::{JsonText, Payload};
 use webpubsub::server_frame::RequestError;
 
-use crate::chat::{Caller, Chat, Kind, Refused, Welcome};
+use crate::chat::{Caller, Chat, Kind, Refused, Welcome, error_frame};
 use crate::model::UserId;
 use crate::ports::Ids;
 
@@ -74,7 +73,7 @@ impl Events {
             None => Err(Refused::unauthenticated("The connection has no user.")),
         };
         match outcome {
-            Err(refused) if !refused.is_unavailable() => Ok(Some(error_answer(&refused))),
+            Err(refused) if !refused.is_unavailable() => Ok(Some(error_frame(&refused))),
             outcome => outcome,
         }
     }
@@ -82,14 +81,6 @@ impl Events {
 
 fn known(user: Option<&str>) -> Option<UserId> {
     UserId::new(user?).ok()
-}
-
-fn error_answer(refused: &Refused) -> Bytes {
-    let mut error = json!({ "type": "error", "code": refused.code, "message": refused.message });
-    if let Some(field) = refused.field {
-        error["field"] = field.into();
-    }
-    Bytes::from(error.to_string())
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod config;
-#[cfg(any(test, feature = "contract"))]
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod error;
 pub mod events;

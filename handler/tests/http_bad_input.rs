@@ -50,7 +50,7 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
             "wrong_type",
             "MessageText",
         ),
-        ("POST", send, JSON, br#"{"RoomID":"general","MessageText":"x"}"#, 400, "missing_user", "X-User-Id"),
+        ("POST", send, JSON, br#"{"RoomID":"general","MessageText":"x"}"#, 400, "missing_field", "SenderID"),
         (
             "POST",
             send,
@@ -121,6 +121,25 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         ("POST", send, JSON, &big, 413, "body_too_large", ""),
         ("POST", send, JSON, &huge, 413, "body_too_large", ""),
         ("POST", send, "text/plain", b"{}", 415, "unsupported_media_type", ""),
+        ("POST", "/api/sendMessage?x=%ff", JSON, b"{}", 400, "invalid_utf8", ""),
+        ("GET", "/api/rooms?limit=0", JSON, b"", 400, "invalid_limit", "limit"),
+        ("GET", "/api/rooms?limit=%2B1", JSON, b"", 400, "invalid_field", "limit"),
+        ("GET", "/api/inbox?user_id=ann&limit=0", JSON, b"", 400, "invalid_limit", "limit"),
+        ("GET", "/api/rooms/general/messages?limit=0", JSON, b"", 400, "invalid_limit", "limit"),
+        (
+            "GET",
+            "/api/rooms/general/messages?after=18446744073709551616",
+            JSON,
+            b"",
+            400,
+            "invalid_field",
+            "after",
+        ),
+        ("GET", "/api/rooms/general%2Fmessages", JSON, b"", 400, "invalid_id", "room_id"),
+        ("GET", "/api/rooms/a%00b", JSON, b"", 400, "invalid_id", "room_id"),
+        ("GET", "/api/rooms/../health", JSON, b"", 404, "not_found", ""),
+        ("GET", "/%zz", JSON, b"", 404, "not_found", ""),
+        ("POST", "/api/publish?sender=ann&content=x", JSON, b"{\"room\":7}", 400, "wrong_type", "room_id"),
         ("POST", send, "application/x-www-form-urlencoded", b"a=b", 415, "unsupported_media_type", ""),
         ("GET", send, JSON, b"", 405, "method_not_allowed", ""),
         ("DELETE", "/sendMessage", JSON, b"", 405, "method_not_allowed", ""),
@@ -128,7 +147,7 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         ("GET", "/api/nothing", JSON, b"", 404, "not_found", ""),
         ("POST", "/processQueue", JSON, b"{}", 404, "not_found", ""),
         ("POST", "/processTopic", JSON, b"{}", 404, "not_found", ""),
-        ("POST", "/api/publish", JSON, b"", 400, "missing_user", "X-User-Id"),
+        ("POST", "/api/publish", JSON, b"", 400, "missing_field", "sender"),
         ("POST", "/api/publish?user_id=ann&room_id=general", JSON, b"", 400, "missing_field", "content"),
         ("POST", "/api/publish?user_id=ann&room_id=nowhere&content=x", JSON, b"", 404, "room_not_found", ""),
         ("POST", "/api/publish?user_id=ann", JSON, b"{", 400, "invalid_json", ""),
@@ -209,6 +228,10 @@ fn headers_that_are_no_users_are_refused() {
     let long = "x".repeat(129);
     let answer = call(product.http, "GET", "/api/inbox", &[("x-user-id", &long)], b"");
     assert_eq!((answer.status, answer.error()), (400, ("too_long".into(), "X-User-Id".into())));
+    let raw = b"DELETE /api/rooms/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-user-id: ann\r\n\
+        idempotency-key: \xff\r\n\r\n";
+    let answer = raw_call(product.http, raw);
+    assert_eq!((answer.status, answer.error()), (400, ("invalid_utf8".into(), "Idempotency-Key".into())));
     let body = br#"{"name":"x"}"#;
     let headers = [("x-user-id", "ann"), ("idempotency-key", long.as_str()), ("content-type", JSON)];
     let answer = call(product.http, "POST", "/api/rooms", &headers, body);
@@ -237,4 +260,40 @@ fn a_body_that_ends_early_or_lies_is_not_queued() {
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n{whole}\r\n0\r\n\r\n");
     assert_eq!(raw_call(product.http, chunked.as_bytes()).status, 400);
     assert_eq!(product.get("/api/metrics").json()["accepted"], 0);
+}
+
+#[test]
+fn content_is_counted_in_utf16_units_whatever_its_bytes() {
+    let product = Product::alone(&[]);
+    let send = |text: &str| {
+        let body = serde_json::json!({"SenderID": "ann", "RoomID": "general", "MessageText": text});
+        product.post("/api/sendMessage", &body.to_string()).status
+    };
+    assert_eq!(send(&"x".repeat(32_000)), 200);
+    assert_eq!(send(&"漢".repeat(32_000)), 200, "96,000 bytes");
+    assert_eq!(send(&format!("{}🦀", "x".repeat(31_998))), 200);
+    assert_eq!(send(&format!("{}🦀", "x".repeat(31_999))), 413, "a surrogate pair is two units");
+    assert_eq!(send(&"漢".repeat(32_001)), 413);
+}
+
+#[test]
+fn whoever_asks_before_sending_too_much_is_told_at_once() {
+    let product = Product::alone(&[]);
+    let raw = b"POST /api/sendMessage HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        expect: 100-continue\r\nconnection: close\r\ncontent-length: 3000000\r\n\r\n";
+    // The body never comes: waiting for it would outlast the test's patience.
+    let mut stream = std::net::TcpStream::connect(product.http).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
+    std::io::Write::write_all(&mut stream, raw).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[test]
+fn a_coded_body_is_not_taken_for_plain() {
+    let product = Product::alone(&[]);
+    let headers = [("content-type", JSON), ("content-encoding", "gzip")];
+    let answer = call(product.http, "POST", "/api/sendMessage", &headers, b"{}");
+    assert_eq!((answer.status, answer.error().0), (415, "unsupported_media_type".into()));
 }

@@ -264,15 +264,9 @@ fn alone_nobodys_invocation_id_is_believed() {
 
 #[test]
 fn a_planted_panic_is_an_answer_and_the_process_lives() {
-    let mut product = Product::under_host(&[("HANDLER_TEST_PANICS", "true")]);
+    let mut product = Product::under_host(&[("HANDLER_TEST_CONTROLS", "true")]);
     let answer = call(product.http, "GET", "/api/health", &[("x-test-panic", "1")], b"");
     assert_eq!((answer.status, answer.error().0.as_str()), (500, "internal"));
-    let trigger = Recorded::first("servicebus-binary.json", "queue json object");
-    let began = Instant::now();
-    let answer = trigger.play_with(product.http, &[("x-test-panic", "1")]);
-    assert_eq!(answer.status, 500);
-    assert!(began.elapsed() >= Duration::from_secs(1), "a failed trigger comes back after 5 ms");
-    assert_eq!(trigger.play(product.http).status, 200);
     assert!(product.is_alive());
 }
 

@@ -113,7 +113,12 @@ fn the_hub_is_on_its_own_port_and_on_the_apis() {
         );
         assert_eq!(call(port, "POST", "/api/hubs/demo_ai_chat/:send", &[], b"x").status, 401);
     }
-    assert_eq!(call(product.hub.unwrap(), "GET", "/api/health", &[], b"").status, 404);
+    assert_eq!(
+        call(product.hub.unwrap(), "HEAD", "/api/health", &[], b"").status,
+        200,
+        "as Web PubSub has it"
+    );
+    assert_eq!(call(product.hub.unwrap(), "GET", "/api/rooms", &[], b"").status, 404);
 }
 
 #[test]
@@ -137,6 +142,21 @@ fn what_was_accepted_survives_kill_9() {
         history.json()["messages"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
     assert_eq!(ids, ["m-1", "m-2"], "the repeat is the same message");
     assert!(before.contains("access_token="));
+}
+
+#[test]
+fn a_first_start_that_is_killed_leaves_nothing_that_stops_the_next() {
+    for moment in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = [("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
+        let product = Product::alone(&settings);
+        // From the bound port on, in steps of a tenth of a millisecond, across the making of the files.
+        let until = Instant::now() + Duration::from_micros(100 * moment);
+        while Instant::now() < until {}
+        drop(product);
+        let product = Product::alone(&settings);
+        assert_eq!(product.get("/api/readyz").status, 200, "killed after {moment} tenths of a millisecond");
+    }
 }
 
 #[test]
@@ -185,6 +205,7 @@ async fn clients_are_told_to_come_back() {
 fn a_request_under_way_is_answered_and_new_ones_are_not_taken() {
     use std::io::{Read, Write};
     let mut product = Product::alone(&[]);
+    product.wait_for("ready");
     let mut slow = std::net::TcpStream::connect(product.http).unwrap();
     slow.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
@@ -233,7 +254,8 @@ fn the_hub_alone_prints_a_connection_string_that_works() {
         Product::spawn(command(&[]).args(["hub", "--port", "0", "--anonymous", "--ack-delay-ms", "2"]));
     let line = hub.wait_for("Endpoint=http://127.0.0.1:");
     assert!(line.contains(";AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;"), "{line}");
-    let address = line.trim().trim_start_matches("Endpoint=http://").split(';').next().unwrap().parse().unwrap();
+    let address =
+        line.trim().trim_start_matches("Endpoint=http://").split(';').next().unwrap().parse().unwrap();
     assert_eq!(call(address, "HEAD", "/api/health", &[], b"").status, 200);
     hub.signal("TERM");
     assert_eq!(hub.ended().code(), Some(0));

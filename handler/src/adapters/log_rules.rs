@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, Timestamp};
-use crate::ports::{LogError, NewEntry, Outcome, Refusal, StoreError};
+use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage};
+use crate::ports::{LogError, NewEntry, Outcome, Position, Refusal, StoreError};
 
 /// The rows of one conversation as they stand before the append.
 pub(crate) trait Rows {
@@ -12,14 +12,6 @@ pub(crate) trait Rows {
     fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError>;
     /// `seq` of every edit of the message.
     fn edits(&self, target: u64) -> Result<Vec<u64>, StoreError>;
-}
-
-/// What a marker remembers: the place its entry got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) seq: u64,
-    pub(crate) number: u64,
-    pub(crate) at: Timestamp,
 }
 
 /// The rows to write, all or none, and what to answer.
@@ -212,6 +204,7 @@ fn new_state(entry: &Entry, message: &NewMessage) -> MessageState {
 mod tests {
     use super::*;
     use crate::contract::data::{delete, edit, message, new, user};
+    use crate::model::Timestamp;
 
     struct Nothing;
     impl Rows for Nothing {

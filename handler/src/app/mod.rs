@@ -2,6 +2,8 @@
 
 mod queues;
 mod stores;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +51,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(&config.storage).await?;
     let stores = Stores::open(&config.storage).await?;
+    #[cfg(feature = "testing")]
+    let (stores, set_stores_away) = testing::breakable(stores);
     let queues = Queues::open(&config.queue, Arc::clone(&clock)).await?;
     let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
     let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
@@ -78,6 +82,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         hub: hub.router(),
         event_keys: vec![key],
         statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
+        #[cfg(feature = "testing")]
+        set_stores_away,
     };
     Ok((services, Running { hub, worker, stores, queues }))
 }

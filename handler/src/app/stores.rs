@@ -13,7 +13,7 @@ pub(super) struct Stores {
     pub(super) members: Arc<dyn Members>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
 }
 
 impl Stores {

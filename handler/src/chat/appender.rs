@@ -11,12 +11,12 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::command::{Appended, Audience, Command, Failure, Position, Verdict};
+use super::command::{Appended, Audience, Command, Failure, Verdict};
 use super::fanout::{Fanout, Fresh};
 use super::known::Known;
 use super::{Counters, Ports};
 use crate::model::{Change, ConversationId, Entry};
-use crate::ports::{LogError, NewEntry};
+use crate::ports::{LogError, NewEntry, Position};
 
 /// Entries of one append at most: with head, state row and marker they fit a transaction of 100 rows.
 pub(super) const BATCH: usize = 32;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Refused;
 use super::message::Target;
-use crate::model::{Change, ConversationId, Marker, RoomId, Timestamp, UserId};
-use crate::ports::{Log, LogError, NewEntry, Outcome, Refusal, StoreError, TransportError};
+use crate::model::{RoomId, UserId};
+use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError};
 
 /// Who hears what is said in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +28,6 @@ impl Audience {
 pub(super) struct Command {
     pub(super) entry: NewEntry,
     pub(super) excluded: Option<String>,
-}
-
-/// Where an entry stands in its log, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) seq: u64,
-    pub(super) number: u64,
-    pub(super) at: Timestamp,
 }
 
 /// What the log said to one command.
@@ -115,30 +107,5 @@ impl From<Outcome> for Verdict {
             }
             Outcome::Refused(refusal) => Self::Refused(refusal),
         }
-    }
-}
-
-/// Where a command stands, if the log has it, asked without appending it: no message has `seq` 0, so under a marker that
-/// is not there this deletion is refused and leaves nothing behind.
-pub(super) async fn find(
-    log: &dyn Log,
-    conversation: &ConversationId,
-    marker: Marker,
-    by: &UserId,
-) -> Result<Option<Position>, StoreError> {
-    let probe = NewEntry {
-        marker: Some(marker),
-        at: Timestamp::default(),
-        change: Change::Delete { target: 0, by: by.clone(), reason: None },
-    };
-    match log.append(conversation, vec![probe]).await {
-        Ok(outcomes) => Ok(match outcomes.first() {
-            Some(Outcome::Duplicate { seq, number, at }) => {
-                Some(Position { seq: *seq, number: *number, at: *at })
-            }
-            _ => None,
-        }),
-        Err(LogError::Store(error)) => Err(error),
-        Err(_) => Ok(None),
     }
 }

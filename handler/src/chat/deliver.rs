@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::appender::{BATCH, BATCH_BYTES};
 use super::backoff::Backoff;
-use super::command::{Audience, Command, Failure, Position, Verdict, find};
+use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_APPEND;
 use super::parking;
 use super::{Chat, QueuedMessage};
 use crate::model::{Change, ConversationId, Timestamp};
-use crate::ports::{NewEntry, Received};
+use crate::ports::{NewEntry, Position, Received};
 
 /// How long a delivery waits for dependencies that fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,9 +240,9 @@ impl Chat {
     async fn refusal(&self, item: &Item<'_>) -> Result<Option<(&'static str, String)>, Failure> {
         let message = &item.message;
         let Some(room) = message.conversation.room() else { return Ok(None) };
-        let sender = &message.message.sender;
-        let Err(refused) = self.check_send(&room, sender, AT_APPEND).await? else { return Ok(None) };
-        if find(&*self.ports.log, &message.conversation, message.marker, sender).await?.is_some() {
+        let checked = self.check_send(&room, &message.message.sender, AT_APPEND).await?;
+        let Err(refused) = checked else { return Ok(None) };
+        if self.ports.log.find(&message.conversation, &message.marker).await?.is_some() {
             return Ok(None);
         }
         Ok(Some((refused.code, refused.message.into_owned())))
@@ -281,10 +281,8 @@ impl Chat {
 
     async fn park_after_many(&self, item: &mut Item<'_>, has_panicked: bool) -> Result<bool, Failure> {
         let message = &item.message;
-        let (log, sender) = (&*self.ports.log, &message.message.sender);
-        if let Some(Position { seq, number, .. }) =
-            find(log, &message.conversation, message.marker, sender).await?
-        {
+        let found = self.ports.log.find(&message.conversation, &message.marker).await?;
+        if let Some(Position { seq, number, .. }) = found {
             // In the log: only the way out of it fails. The next append of the conversation sends it again.
             if has_panicked {
                 item.fate = Fate::Delivered { seq, number, duplicate: true };

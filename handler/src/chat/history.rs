@@ -112,6 +112,14 @@ impl Serialize for History {
     }
 }
 
+/// How many of something a page holds, as `limit` asks: clamped to `max`, and never 0.
+pub fn page_length(limit: Option<usize>, default: usize, max: usize) -> Result<usize, Refused> {
+    match limit {
+        Some(0) => Err(Refused::invalid("invalid_limit", "limit", "limit must be at least 1.")),
+        limit => Ok(limit.unwrap_or(default).min(max)),
+    }
+}
+
 impl PageRequest {
     fn judge(self) -> Result<(Page, usize), Refused> {
         let page = match (self.after, self.before) {
@@ -122,11 +130,8 @@ impl PageRequest {
             (None, Some(seq)) => Page::Before(seq),
             (None, None) => Page::Newest,
         };
-        let limit = self.limit.unwrap_or(bounds::HISTORY_PAGE_DEFAULT);
-        if limit == 0 {
-            return Err(Refused::invalid("invalid_limit", "limit", "limit must be at least 1."));
-        }
-        Ok((page, limit.min(bounds::HISTORY_PAGE_MAX)))
+        let limit = page_length(self.limit, bounds::HISTORY_PAGE_DEFAULT, bounds::HISTORY_PAGE_MAX)?;
+        Ok((page, limit))
     }
 }
 

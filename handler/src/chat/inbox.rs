@@ -1,6 +1,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::history::page_length;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
 use crate::model::{ConversationId, UserId, bounds};
@@ -70,12 +71,8 @@ impl Chat {
         if after.is_some() && before.is_some() {
             return Err(Refused::invalid("two_cursors", "before", "Give after or before, not both."));
         }
-        let limit = limit.unwrap_or(bounds::INBOX_PAGE);
-        if limit == 0 {
-            return Err(Refused::invalid("invalid_limit", "limit", "limit must be at least 1."));
-        }
+        let limit = page_length(limit, bounds::INBOX_PAGE, bounds::INBOX_PAGE)?;
         let (after, before) = (cursor("after", after)?, cursor("before", before)?);
-        let limit = limit.min(bounds::INBOX_PAGE);
         self.inbox_page(&caller.user, after, before, limit).await
     }
 

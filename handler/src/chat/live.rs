@@ -4,13 +4,13 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::access::room_id;
-use super::command::{Audience, Command, Failure, Position, Verdict, find};
+use super::command::{Audience, Command, Failure, Verdict};
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, view};
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
-use crate::ports::NewEntry;
+use crate::ports::{NewEntry, Position};
 
 /// Rooms a connection is in from its start; others it joins by the `join` event.
 const ROOMS_AT_CONNECT: usize = 500;
@@ -165,7 +165,7 @@ impl Chat {
                 }))
             }
             "get_rooms" | "list_rooms" => {
-                let page = self.list_rooms(caller, None, usize::MAX).await?;
+                let page = self.list_rooms(caller, None, None).await?;
                 let (rooms, truncated) = (page.rooms.as_slice(), page.next.is_some());
                 Ok(view::encode(&match action {
                     "get_rooms" => Answer::RoomsInfo { rooms, truncated },
@@ -225,12 +225,7 @@ impl Chat {
             && let Err(refused) = self.may_send(room, sender, AT_APPEND).await
         {
             // A repeat gets the first answer, whatever was decided since.
-            let first = if refused.is_unavailable() {
-                None
-            } else {
-                find(&*self.ports.log, &message.conversation, message.marker, sender).await?
-            };
-            return first.ok_or(refused);
+            return self.first_position(message, refused).await;
         }
         let entry = NewEntry {
             marker: Some(message.marker),
@@ -266,6 +261,8 @@ fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-fn error_frame(refused: &Refused) -> Bytes {
+/// What a client is told of a refusal, `{"type":"error","code","message","field"?}`.
+#[must_use]
+pub fn error_frame(refused: &Refused) -> Bytes {
     view::encode(&Answer::Error { code: refused.code, message: &refused.message, field: refused.field })
 }

@@ -2,10 +2,10 @@
 //! whoever repeats the call.
 
 use super::access::room_id;
-use super::command::{Audience, Command, Failure, Position, Verdict};
+use super::command::{Audience, Command, Failure, Verdict};
 use super::{Caller, Chat, Refused, RoomView, groups};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
-use crate::ports::NewEntry;
+use crate::ports::{NewEntry, Position};
 
 impl Chat {
     /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes

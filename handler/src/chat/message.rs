@@ -205,6 +205,12 @@ impl Submission {
         Refused::invalid("missing_field", name, format!("{name} is missing."))
     }
 
+    /// The field that names the sender, as the writer spells it.
+    #[must_use]
+    pub fn sender_name(&self) -> &'static str {
+        self.name(Field::Sender)
+    }
+
     fn sender(&self) -> Result<UserId, Refused> {
         let sender = self.sender.as_deref().ok_or_else(|| self.missing(Field::Sender))?;
         UserId::new(sender).map_err(|error| Refused::bad_id(self.name(Field::Sender), &error))

@@ -1,13 +1,15 @@
 use futures_util::future::try_join_all;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::access::room_id;
+use super::history::page_length;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView, groups};
-use crate::model::{Change, Member, Role, Room, RoomId, UserId, bounds};
+use crate::model::{Change, Marker, Member, Role, Room, RoomId, UserId, bounds};
 use crate::ports::CreateRoomError;
 
+/// The command's name in its marker.
+const DELETED: &str = "deleted";
 /// Who owns what nobody created.
 const SYSTEM: &str = "system";
 /// Rooms of a page at most.
@@ -28,11 +30,10 @@ pub struct NewRoom {
     pub allowed_users: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoomPage {
     pub rooms: Vec<RoomView>,
     /// Given back as `after` for the rooms behind these.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomId>,
 }
 
@@ -111,15 +112,15 @@ impl Chat {
         self.view_room(room).await
     }
 
-    /// Rooms the caller may see, by ascending id; `limit` is clamped to 1..=100. A page may be short while there is more:
-    /// `next` tells.
+    /// Rooms the caller may see, by ascending id; at most 100, which is also the default. A page may be short while there
+    /// is more: `next` tells.
     pub async fn list_rooms(
         &self,
         caller: &Caller,
         after: Option<&RoomId>,
-        limit: usize,
+        limit: Option<usize>,
     ) -> Result<RoomPage, Refused> {
-        let limit = limit.clamp(1, PAGE);
+        let limit = page_length(limit, PAGE, PAGE)?;
         let (mut seen, mut scanned, mut last) = (Vec::new(), 0, after.cloned());
         let mut more = true;
         while more && seen.len() < limit && scanned < SCAN {
@@ -144,23 +145,42 @@ impl Chat {
     }
 
     /// Deletes a room: creator or admin. Its members are told and taken out. What was said stays in the log, which takes
-    /// no more. A repeat finishes what a failure left.
-    pub async fn delete_room(&self, caller: &Caller, room: &str) -> Result<(), Refused> {
-        let room = self.visible(caller, &room_id(room)?).await?;
+    /// no more. A repeat finishes what a failure left; with a key (`Idempotency-Key`, invocation id) it gets the first
+    /// answer even when nothing was left. Any other finds no room.
+    pub async fn delete_room(
+        &self,
+        caller: &Caller,
+        room: &str,
+        key: Option<&str>,
+    ) -> Result<RoomId, Refused> {
+        let id = room_id(room)?;
+        let room = match self.visible(caller, &id).await {
+            Ok(room) => room,
+            Err(_) if self.has_deleted(caller, &id, key).await? => return Ok(id),
+            Err(refused) => return Err(refused),
+        };
         if room.id.as_str() == GENERAL {
             return Err(Refused::forbidden("room_is_permanent", "This room cannot be deleted."));
         }
         if room.created_by != caller.user && !caller.is_admin {
             return Err(Refused::forbidden("not_the_creator", "Only the room's creator may delete it."));
         }
-        let occasion = room.created_at.millis().to_string();
         let change = Change::RoomDeleted { by: caller.user.clone() };
-        // One occasion whoever asks: the creator stands for all.
-        self.append_change(&room.id, &room.created_by, "deleted", &occasion, change).await?;
-        self.take_out_everyone(&room.id).await?;
-        self.ports.rooms.delete(&room.id).await?;
-        self.known.forget_room(&room.id);
-        Ok(())
+        // Where another deletion was first the log is closed, and what it left is finished here.
+        let occasion = key.map_or_else(|| room.created_at.millis().to_string(), str::to_owned);
+        self.append_change(&id, &caller.user, DELETED, &occasion, change).await?;
+        self.take_out_everyone(&id).await?;
+        self.ports.rooms.delete(&id).await?;
+        self.known.forget_room(&id);
+        Ok(id)
+    }
+
+    /// Whether it was this very request that deleted the room.
+    async fn has_deleted(&self, caller: &Caller, room: &RoomId, key: Option<&str>) -> Result<bool, Refused> {
+        let Some(key) = key else { return Ok(false) };
+        let conversation = room.conversation();
+        let marker = Marker::of_command(&conversation, &caller.user, DELETED, key);
+        Ok(self.ports.log.find(&conversation, &marker).await?.is_some())
     }
 
     /// Connections first: while the row is there, a repeat finds whom it has still to take out.

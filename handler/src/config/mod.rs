@@ -47,8 +47,9 @@ pub struct Config {
     pub negotiate_roles: NegotiateRoles,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
-    /// Tests only: a request may ask for a panic, to see that it is survived.
-    pub test_panics: bool,
+    /// Requests may ask for panics and outages, to see that they are survived. No release has it.
+    #[cfg(feature = "testing")]
+    pub test_controls: bool,
 }
 
 impl Config {

@@ -16,6 +16,7 @@ use crate::model::UserId;
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
+const CONNECTION: &str = "ServiceBusConnection";
 const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
 const ACK_DELAY_MAX_MS: u64 = 1_000;
 
@@ -32,7 +33,6 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
-    let test_panics = test_panics(&mut r, on_azure);
     refuse_what_is_later(&mut r);
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
@@ -49,7 +49,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
             negotiate_roles,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
-            test_panics,
+            #[cfg(feature = "testing")]
+            test_controls: test_controls(vars, on_azure),
         }),
         _ => Err(r.mistakes),
     }
@@ -111,12 +112,10 @@ fn must_be_named(r: &mut Reader<'_>, on_azure: bool, name: &'static str) {
     }
 }
 
-fn test_panics(r: &mut Reader<'_>, on_azure: bool) -> bool {
-    let wanted = r.flag("HANDLER_TEST_PANICS");
-    if wanted && on_azure {
-        r.mistake("HANDLER_TEST_PANICS", "is for tests, not for Azure");
-    }
-    wanted
+/// `HANDLER_TEST_CONTROLS=true`. Not in the table of settings: the program that people get does not know it.
+#[cfg(feature = "testing")]
+fn test_controls(vars: &dyn Vars, on_azure: bool) -> bool {
+    !on_azure && vars.get("HANDLER_TEST_CONTROLS").is_some_and(|text| text == "true")
 }
 
 fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
@@ -163,7 +162,7 @@ fn queue(
     storage: Option<&StorageConfig>,
 ) -> Option<QueueConfig> {
     must_be_named(r, on_azure, "QUEUE_MODE");
-    let follows = r.is_set("ServiceBusConnection") || r.is_set(IDENTITY);
+    let follows = r.is_set(CONNECTION) || r.is_set(IDENTITY);
     let named = r.choice("QUEUE_MODE", &[("embedded", false), ("servicebus", true)]);
     if named.unwrap_or(follows && !on_azure) {
         return service_bus(r, under_host);
@@ -182,16 +181,25 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
             "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
         );
     }
-    if !r.is_set("ServiceBusConnection") {
+    if !r.is_set(CONNECTION) {
         if r.is_set(IDENTITY) {
             r.mistake(IDENTITY, "this version does not have identities yet; set ServiceBusConnection");
         } else {
-            r.mistake("ServiceBusConnection", "must be set for QUEUE_MODE=servicebus");
+            r.mistake(CONNECTION, "must be set for QUEUE_MODE=servicebus");
         }
     }
-    let connection = |text: &str| ConnectionString::parse(text).map_err(|why| why.to_string());
+    let connection = r.parse(CONNECTION, |text| {
+        let connection = ConnectionString::parse(text).map_err(|why| why.to_string())?;
+        match connection.entity_path {
+            Some(_) => {
+                Err("must be of the namespace: with an EntityPath its key is for one queue or topic"
+                    .to_owned())
+            }
+            None => Ok(connection),
+        }
+    })?;
     Some(QueueConfig::ServiceBus {
-        connection: r.parse("ServiceBusConnection", connection)?,
+        connection,
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
     })

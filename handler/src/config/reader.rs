@@ -60,10 +60,6 @@ impl<'a> Reader<'a> {
         self.parse(name, |text| text.parse().map_err(|_| "must be a port, 0 to 65535".to_owned()))
     }
 
-    pub(super) fn flag(&mut self, name: &'static str) -> bool {
-        self.choice(name, &[("true", true), ("1", true), ("false", false), ("0", false)]).unwrap_or(false)
-    }
-
     pub(super) fn millis(&mut self, name: &'static str, max: u64) -> Option<Duration> {
         self.parse(name, |text| {
             text.parse()

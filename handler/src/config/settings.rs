@@ -166,9 +166,6 @@ settings! {
         "RUST_LOG", "filter", "info",
             "Which log lines are written.",
             |c| value(&c.log_filter);
-        "HANDLER_TEST_PANICS", "true, false", "false",
-            "Tests only: a request with the header x-test-panic panics, so that a test can see it survived.",
-            |c| value(c.test_panics);
     }
     Platform {
         "FUNCTIONS_CUSTOMHANDLER_PORT", "port", "not under a host",

@@ -107,6 +107,8 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
         mistakes(&under_host(&[("ServiceBusConnection", "Endpoint=sb://x")])),
         ["ServiceBusConnection"]
     );
+    let of_one_entity = format!("{SECRET};EntityPath=chat-queue");
+    assert_eq!(mistakes(&under_host(&[("ServiceBusConnection", &of_one_entity)])), ["ServiceBusConnection"]);
     let identity = "ServiceBusConnection__fullyQualifiedNamespace";
     assert_eq!(mistakes(&under_host(&[(identity, "x.servicebus.windows.net")])), [identity]);
 }
@@ -127,8 +129,8 @@ fn on_azure_the_modes_have_no_default() {
         ("AUTH_MODE", "anonymous"),
     ];
     assert!(read(&named).unwrap().on_azure);
-    let with_panics: Vec<_> = named.into_iter().chain([("HANDLER_TEST_PANICS", "1")]).collect();
-    assert_eq!(mistakes(&with_panics), ["HANDLER_TEST_PANICS"]);
+    let with_controls: Vec<_> = named.into_iter().chain([("HANDLER_TEST_CONTROLS", "true")]).collect();
+    assert!(!read(&with_controls).unwrap().test_controls);
 }
 
 #[test]

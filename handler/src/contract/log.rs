@@ -8,7 +8,7 @@ use super::data::{
     user,
 };
 use crate::model::{Change, ConversationId, Entry, Head, MessageState, NewMessage};
-use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Refusal};
+use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Position, Refusal};
 
 async fn append(log: &impl Log, tea: &ConversationId, entries: Vec<NewEntry>) -> Vec<Outcome> {
     log.append(tea, entries).await.unwrap()
@@ -233,6 +233,28 @@ pub async fn a_marker_outlives_trim_close_and_reopening<L: Log>(make: impl Async
     log.open(&tea).await.unwrap();
     assert_eq!(append(&log, &tea, vec![once()]).await, [duplicate(1, 1)], "after it was opened again");
     assert_eq!(head(&log, &tea).await.seq, 3);
+}
+
+pub async fn a_marker_is_found_where_its_entry_stands<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = (make().await, conversation("tea"));
+    let entry = |id: &str| NewEntry { at: at(7), ..marked(&tea, id, message(id, "x")) };
+    let find = async |id: &str| log.find(&tea, &entry(id).marker.unwrap()).await.unwrap();
+    assert_eq!(find("a").await, None, "before the conversation was opened");
+    log.open(&tea).await.unwrap();
+    assert_eq!(find("a").await, None);
+    append(&log, &tea, vec![new(joined("ann")), entry("a"), entry("b")]).await;
+    let (a, b) = (Position { seq: 2, number: 1, at: at(7) }, Position { seq: 3, number: 2, at: at(7) });
+    assert_eq!((find("a").await, find("b").await, find("c").await), (Some(a), Some(b), None));
+    let elsewhere = conversation("tea2");
+    log.open(&elsewhere).await.unwrap();
+    assert_eq!(log.find(&elsewhere, &entry("a").marker.unwrap()).await.unwrap(), None);
+    log.trim(&tea, 3).await.unwrap();
+    assert_eq!(find("a").await, Some(a), "after trim");
+    append_one(&log, &tea, room_deleted()).await;
+    assert_eq!((find("a").await, find("c").await), (Some(a), None), "while closed");
+    log.open(&tea).await.unwrap();
+    assert_eq!(find("b").await, Some(b), "after it was opened again");
+    assert_eq!(head(&log, &tea).await.seq, 4, "asking appends nothing");
 }
 
 pub async fn a_refusal_takes_no_seq_and_leaves_no_marker<L: Log>(make: impl AsyncFn() -> L) {

@@ -35,6 +35,7 @@ macro_rules! contract_suite {
             a_marker_counts_once,
             a_marker_counts_once_whoever_races,
             a_marker_outlives_trim_close_and_reopening,
+            a_marker_is_found_where_its_entry_stands,
             a_refusal_takes_no_seq_and_leaves_no_marker,
             only_messages_above_the_floor_are_targets,
             an_entry_may_be_about_one_of_the_same_call,

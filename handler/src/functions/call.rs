@@ -1,11 +1,12 @@
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::fields::Fields;
 use super::host_calls::InvocationId;
 use super::{Front, Services};
-use crate::chat::{Caller, Refused};
+use crate::chat::{Caller, Refused, Submission};
 use crate::error::{ApiError, Kind};
 use crate::model::{MessageId, UserId};
 
@@ -27,6 +28,10 @@ impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // The reader below would take a mark of its own for what is not UTF-8.
+        if percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().is_err() {
+            return Err(ApiError::new(Kind::InvalidUtf8, "The query is not UTF-8."));
+        }
         let Query(query) = Query::try_from_uri(&parts.uri)
             .map_err(|_| ApiError::new(Kind::InvalidField, "The query cannot be read."))?;
         Ok(Self {
@@ -43,6 +48,12 @@ impl Call {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
     }
 
+    /// A header's text; the `field` at fault where it is no UTF-8.
+    fn text(&self, name: &HeaderName, field: &'static str) -> Result<Option<&str>, ApiError> {
+        let wrong = |_| ApiError::field(Kind::InvalidUtf8, field, format!("{field} is not UTF-8."));
+        self.headers.get(name).map(|value| std::str::from_utf8(value.as_bytes()).map_err(wrong)).transpose()
+    }
+
     /// The first value of a query parameter. An empty one counts as absent.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name);
@@ -50,9 +61,24 @@ impl Call {
     }
 
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
-        let wrong =
-            |_| ApiError::field(Kind::InvalidField, name, format!("{name} must be a whole number from 0."));
-        self.query(name).map(|text| text.parse().map_err(wrong)).transpose()
+        let read = |text: &str| text.parse().ok().filter(|_| is_digits(text));
+        self.query(name).map(|text| read(text).ok_or_else(|| no_number(name))).transpose()
+    }
+
+    /// The query's `limit`; whoever makes the page holds it against its bounds.
+    pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
+        let read = |text: &str| is_digits(text).then(|| text.parse().unwrap_or(usize::MAX));
+        self.query("limit").map(|text| read(text).ok_or_else(|| no_number("limit"))).transpose()
+    }
+
+    /// The query with `after` as the cursor of the next page, to be appended to a path.
+    pub(crate) fn query_after(&self, cursor: &str) -> String {
+        let others = self.query.iter().filter(|(name, _)| name != "after");
+        let all = others.map(|(name, value)| (name.as_str(), value.as_str())).chain([("after", cursor)]);
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let pairs: Vec<_> =
+            all.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        format!("?{}", pairs.join("&"))
     }
 
     /// Who is calling, in anonymous mode: the header `X-User-Id`, else the query's `user_id`, else the body's field,
@@ -61,9 +87,7 @@ impl Call {
         &self,
         body: Option<(&'static str, &str)>,
     ) -> Result<Option<UserId>, ApiError> {
-        if let Some(value) = self.headers.get(X_USER_ID) {
-            let text = std::str::from_utf8(value.as_bytes())
-                .map_err(|_| ApiError::field(Kind::InvalidUtf8, "X-User-Id", "X-User-Id is not UTF-8."))?;
+        if let Some(text) = self.text(&X_USER_ID, "X-User-Id")? {
             return user("X-User-Id", text).map(Some);
         }
         let claimed = self.query("user_id").map(|text| ("user_id", text)).or(body);
@@ -92,6 +116,16 @@ impl Call {
         Ok(Caller { is_admin, ..Caller::request(user) })
     }
 
+    /// The caller who sends a message, and whom its body may name.
+    pub(crate) fn sender(&self, front: &Front, submission: &Submission) -> Result<Caller, ApiError> {
+        let field = submission.sender_name();
+        if submission.sender.is_none() && self.claimed_user(None)?.is_none() {
+            let sentence = format!("{field} is missing.");
+            return Err(ApiError::field(Kind::MissingField, field, sentence));
+        }
+        self.caller(front, submission.sender.as_deref().map(|sender| (field, sender)))
+    }
+
     /// The caller of a `POST` whose body is optional and may name the user as `user_id`.
     pub(crate) fn caller_in(&self, front: &Front, body: &[u8]) -> Result<Caller, ApiError> {
         let fields = optional(body)?;
@@ -118,7 +152,9 @@ impl Call {
 
     /// What makes a repeated creation the same one: `Idempotency-Key`, else the host's invocation.
     pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
-        let Some(text) = self.header(&IDEMPOTENCY_KEY) else { return Ok(self.invocation()) };
+        let Some(text) = self.text(&IDEMPOTENCY_KEY, "Idempotency-Key")? else {
+            return Ok(self.invocation());
+        };
         MessageId::new(text)
             .map(|_| Some(text))
             .map_err(|why| Refused::bad_id("Idempotency-Key", &why).into())
@@ -134,6 +170,14 @@ pub(crate) fn guest(services: &Services) -> Result<UserId, ApiError> {
 
 fn optional(body: &[u8]) -> Result<Fields, ApiError> {
     if body.is_empty() { Ok(Fields::default()) } else { Fields::parse(body) }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn no_number(name: &'static str) -> ApiError {
+    ApiError::field(Kind::InvalidField, name, format!("{name} must be a whole number."))
 }
 
 fn user(field: &'static str, text: &str) -> Result<UserId, ApiError> {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value};
 
@@ -109,6 +109,10 @@ fn wrong_type(field: &'static str, expected: &str) -> ApiError {
 
 /// A body without a type is taken for JSON; one that says it is something else is not.
 fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let sentence = "Send the body without a Content-Encoding.";
+        return Err(ApiError::new(Kind::UnsupportedMediaType, sentence));
+    }
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let subtype =
@@ -132,11 +136,14 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> R
     match outcome {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Failed::TooLarge)) => {
-            drain(body).await;
+            // Who asks before sending is not told to send.
+            if !headers.contains_key(EXPECT) {
+                drain(body).await;
+            }
             Err(ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes.")))
         }
         Ok(Err(Failed::Broken)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),
-        Err(_) => Err(ApiError::new(Kind::InvalidBody, "The body took too long.")),
+        Err(_) => Err(ApiError::new(Kind::RequestTimeout, "The body took too long.")),
     }
 }
 
@@ -161,4 +168,28 @@ async fn drain(body: Body) {
     let mut rest = Limited::new(body, DRAINED_BYTES);
     let reading = async { while rest.frame().await.is_some_and(|frame| frame.is_ok()) {} };
     let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let started = tokio::time::Instant::now();
+        let trickle = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        for body in
+            [Body::from_stream(trickle), Body::from_stream(stream::pending::<std::io::Result<Bytes>>())]
+        {
+            let refused = read(body, &HeaderMap::new(), bounds::REQUEST_BODY_BYTES).await.unwrap_err();
+            assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        }
+        assert_eq!(started.elapsed(), BODY_TIME * 2);
+    }
 }

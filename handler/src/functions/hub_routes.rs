@@ -7,9 +7,15 @@ use crate::error::{ApiError, Kind};
 
 /// The embedded hub on the HTTP port; what is not its own either is 404.
 pub(super) async fn handle(State(front): State<Front>, request: Request) -> Result<Response, ApiError> {
-    if !is_the_hubs(request.uri().path()) {
-        return Err(ApiError::new(Kind::NoRoute, "There is nothing at this path; GET / says what there is."));
+    if is_the_hubs(request.uri().path()) {
+        everything(State(front), request).await
+    } else {
+        Err(ApiError::new(Kind::NoRoute, "There is nothing at this path; GET / says what there is."))
     }
+}
+
+/// The hub on a port of its own.
+pub(super) async fn everything(State(front): State<Front>, request: Request) -> Result<Response, ApiError> {
     let hub = front.services().await?.hub.clone();
     match hub.oneshot(request).await {
         Ok(response) => Ok(response),

@@ -14,7 +14,7 @@ pub(super) async fn list(State(front): State<Front>, call: Call) -> Result<Json<
     if after.is_some() && before.is_some() {
         return Err(ApiError::field(Kind::TwoCursors, "before", "Give after or before, not both."));
     }
-    let limit = call.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = call.limit()?;
     let caller = call.caller(&front, None)?;
     Ok(Json(front.services().await?.chat.inbox(&caller, after, before, limit).await?))
 }

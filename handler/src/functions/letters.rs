@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::Front;
 use super::call::Call;
+use crate::chat::page_length;
 use crate::error::{ApiError, Kind};
 use crate::ports::{Letter, LetterKind};
 
-const PAGE: u64 = 100;
+const PAGE: usize = 100;
 
 #[derive(Serialize)]
 pub(super) struct Letters {
@@ -24,7 +25,7 @@ pub(super) async fn handle(State(front): State<Front>, call: Call) -> Result<Jso
         Some("dead") => LetterKind::Dead,
         Some(_) => return Err(ApiError::field(Kind::InvalidField, "kind", "kind must be rejected or dead.")),
     };
-    let limit = call.number("limit")?.unwrap_or(PAGE).clamp(1, PAGE) as usize;
+    let limit = page_length(call.limit()?, PAGE, PAGE)?;
     if !call.caller(&front, None)?.is_admin {
         return Err(ApiError::new(Kind::AdminsOnly, "Only the users of ADMIN_USERS may see this."));
     }

@@ -31,6 +31,6 @@ fn page(call: &Call) -> Result<PageRequest, ApiError> {
     if after.is_some() && before.is_some() {
         return Err(ApiError::field(Kind::TwoCursors, "before", "Give after or before, not both."));
     }
-    let limit = call.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = call.limit()?;
     Ok(PageRequest { after, before, limit })
 }

@@ -24,7 +24,8 @@ mod rooms;
 mod routes;
 mod send_message;
 mod statistics;
-mod test_panic;
+#[cfg(feature = "testing")]
+mod test_controls;
 mod trigger;
 
 use std::sync::Arc;
@@ -53,17 +54,22 @@ pub struct Services {
     /// Any of these may have signed an event.
     pub event_keys: Vec<AccessKey>,
     pub statistics: Statistics,
+    /// Makes the stores refuse every call, or serve again.
+    #[cfg(feature = "testing")]
+    pub set_stores_away: Box<dyn Fn(bool) + Send + Sync>,
 }
 
 /// Everything that answers on the HTTP port.
 ///
 /// The layers stand around the routes, not in them: they may change the path before a route is chosen.
 pub fn router(front: Front) -> Router {
-    Router::new()
+    let router = Router::new()
         .fallback_service(routes::router(&front))
         .layer(from_fn(paths::layer))
-        .layer(from_fn_with_state(front.clone(), cors::layer))
-        .layer(from_fn_with_state(front.clone(), test_panic::layer))
+        .layer(from_fn_with_state(front.clone(), cors::layer));
+    #[cfg(feature = "testing")]
+    let router = router.layer(from_fn_with_state(front.clone(), test_controls::layer));
+    router
         .layer(from_fn_with_state(front, host_calls::layer))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }
@@ -71,7 +77,7 @@ pub fn router(front: Front) -> Router {
 /// The hub alone, for a port of its own.
 pub fn hub_router(front: Front) -> Router {
     Router::new()
-        .fallback(hub_routes::handle)
+        .fallback(hub_routes::everything)
         .with_state(front)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }

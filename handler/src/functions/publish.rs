@@ -1,15 +1,24 @@
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
 
 use super::Front;
 use super::call::Call;
 use super::fields::JsonBytes;
-use super::send_message::Receipt;
 use crate::chat::{Naming, Submission};
 use crate::error::ApiError;
+use crate::model::MessageId;
 
 /// Where a message goes that names no room, or all of them.
 const DEFAULT_ROOM: &str = "general";
+
+#[derive(Serialize)]
+pub(super) struct Receipt {
+    status: &'static str,
+    /// The room's name.
+    room: String,
+    id: MessageId,
+}
 
 /// `POST api/publish`: a message to a room. Room, content and sender may stand in the query as well as in the body,
 /// which may be empty then.
@@ -19,9 +28,10 @@ pub(super) async fn handle(
     JsonBytes(body): JsonBytes,
 ) -> Result<Json<Receipt>, ApiError> {
     let submission = read(&call, &body)?;
-    let caller = call.caller(&front, submission.sender.as_deref().map(|sender| ("sender", sender)))?;
+    let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
-    Ok(Json(accepted.into()))
+    let room = accepted.room.map(|(_, name)| name.to_string()).unwrap_or_default();
+    Ok(Json(Receipt { status: "success", room, id: accepted.message_id }))
 }
 
 fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {

@@ -1,7 +1,7 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::chat::{Ports, groups};
 use crate::model::RoomId;
@@ -10,6 +10,8 @@ use crate::model::RoomId;
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// Rooms that are counted; beyond, the answer is this number.
 const COUNTED: usize = 100_000;
+/// How long a store may take; after that the former count stands.
+const PATIENCE: Duration = Duration::from_secs(1);
 const PAGE: usize = 1_000;
 
 /// Numbers for health and metrics.
@@ -32,6 +34,11 @@ struct Rooms {
     active: usize,
 }
 
+enum Claim {
+    Known(Rooms),
+    Count { before: Rooms },
+}
+
 impl Statistics {
     #[must_use]
     pub fn new(is_live: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
@@ -47,19 +54,32 @@ impl Statistics {
         }
     }
 
-    /// Held over the count on purpose: callers that come meanwhile wait for it instead of counting too.
     async fn rooms(&self, ports: &Ports) -> Rooms {
-        let mut known = self.rooms.lock().await;
-        if let Some((at, rooms)) = *known
-            && rooms.all > PAGE
-            && at.elapsed() < MAX_AGE
-        {
-            return rooms;
-        }
-        let before = known.map(|(_, rooms)| rooms).unwrap_or_default();
-        let rooms = self.count(ports).await.unwrap_or(before);
-        *known = Some((Instant::now(), rooms));
+        let before = match self.claim() {
+            Claim::Known(rooms) => return rooms,
+            Claim::Count { before } => before,
+        };
+        let counted = timeout(PATIENCE, self.count(ports)).await;
+        let rooms = counted.ok().flatten().unwrap_or(before);
+        *self.known() = Some((Instant::now(), rooms));
         rooms
+    }
+
+    /// A large count that is due is left to one caller; those that come meanwhile get the former one.
+    fn claim(&self) -> Claim {
+        let mut known = self.known();
+        match known.as_mut() {
+            Some((at, rooms)) if rooms.all > PAGE && at.elapsed() < MAX_AGE => Claim::Known(*rooms),
+            Some((at, rooms)) => {
+                *at = Instant::now();
+                Claim::Count { before: *rooms }
+            }
+            None => Claim::Count { before: Rooms::default() },
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<(Instant, Rooms)>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` when the store does not answer.

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::envelope::Invocation;
-use super::{Front, fields, test_panic};
+#[cfg(feature = "testing")]
+use super::test_controls;
+use super::{Front, fields};
 use crate::chat::{Fate, Patience};
 use crate::ports::Entity;
 
@@ -43,13 +45,14 @@ pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Resp
 
 async fn deliver(front: &Front, entity: Entity, request: Request) -> Result<Vec<Fate>, String> {
     let (parts, body) = request.into_parts();
-    test_panic::if_asked(&front.config, &parts.headers);
     let deadline =
         Instant::now() + front.function_timeout().await.saturating_sub(RESERVE).max(SLOWEST_FAILURE);
     let bytes = fields::read(body, &parts.headers, INVOCATION_BYTES).await;
     let bytes = bytes.map_err(|error| format!("the invocation cannot be read: {}", error.status()))?;
     let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(entity));
     let messages = messages.map_err(|error| error.to_string())?;
+    #[cfg(feature = "testing")]
+    test_controls::before_delivery(&front.config, &messages);
     let left = || deadline.saturating_duration_since(Instant::now());
     let services = front.services_within(left()).await.map_err(|_| "the stores are not open".to_owned())?;
     let patience = Patience::Until(left().max(SLOWEST_FAILURE));

@@ -13,24 +13,25 @@ use webpubsub::subprotocol::Subprotocol;
 use webpubsub::token::{ClientToken, client_url, mint_rest_token};
 
 use super::signals::Signals;
-use super::{GRACE, failed, listen, usage};
+use super::{GRACE, failed, listen, raise_open_files, usage};
 use crate::cli::{HubArgs, PUBLISHED_KEY, Upstream};
 
 const HOUR_SECS: u64 = 3600;
 
 /// `handler hub`: the hub alone, as a local Web PubSub.
 pub async fn serve(args: HubArgs) -> ExitCode {
+    raise_open_files();
     let hub = match build(&args) {
         Ok(built) => built,
         Err(sentence) => return usage(&sentence),
     };
-    let bound = match listen(SocketAddr::new(args.bind, args.port), "--port").await {
-        Ok(bound) => bound,
-        Err(sentence) => return failed(&sentence),
-    };
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
+    let bound = match listen(SocketAddr::new(args.bind, args.port), "--port").await {
+        Ok(bound) => bound,
+        Err(sentence) => return failed(&sentence),
     };
     tell(&args, &hub, bound.address);
     let stop = CancellationToken::new();

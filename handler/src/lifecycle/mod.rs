@@ -35,7 +35,13 @@ pub const USAGE: u8 = 64;
 
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
+    raise_open_files();
     let config = Arc::new(config);
+    // First of all: whoever has had an answer may tell us to stop.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
+    };
     let (http, hub) = match bind(&config.place).await {
         Ok(listeners) => listeners,
         Err(sentence) => return failed(&sentence),
@@ -47,13 +53,12 @@ pub async fn serve(config: Config) -> ExitCode {
     servers.extend(hub.map(|hub| spawn(hub.listener, functions::hub_router(front.clone()), &stop)));
     welcome::log(&config);
     welcome::tell(&config, http.address, hub_address);
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return failed(&format!("signals cannot be heard: {error}")),
-    };
     let running = tokio::select! {
         running = open(&config, &front) => running,
-        () = signals.next() => return stopped(&config),
+        () = signals.next() => {
+            tracing::info!("told to stop before it was ready");
+            return stopped(&config);
+        }
     };
     match running {
         Ok(running) => {
@@ -65,6 +70,13 @@ pub async fn serve(config: Config) -> ExitCode {
             }
         }
         Err(error) => failed(&chain(&error)),
+    }
+}
+
+/// Each connection is an open file, and many systems let a program have 1,024 unless it asks for more.
+fn raise_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

@@ -31,6 +31,14 @@ pub trait Log: Send + Sync {
         entries: Vec<NewEntry>,
     ) -> Result<Vec<Outcome>, LogError>;
 
+    /// Where the entry with this marker stands, whatever became of the conversation since. `None` where there is none, in
+    /// a conversation that was never opened too; an append that is under way may still bring it.
+    async fn find(
+        &self,
+        conversation: &ConversationId,
+        marker: &Marker,
+    ) -> Result<Option<Position>, StoreError>;
+
     /// The head, or `None` for a conversation that was never opened.
     async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError>;
 
@@ -68,6 +76,14 @@ pub struct NewEntry {
     /// The time to store with it.
     pub at: Timestamp,
     pub change: Change,
+}
+
+/// Where an entry stands in its log, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub seq: u64,
+    pub number: u64,
+    pub at: Timestamp,
 }
 
 /// What became of one entry of an append.

@@ -15,7 +15,7 @@ pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;
 pub use inbox::{Inbox, InboxItem, InboxKey};
-pub use log::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Refusal};
+pub use log::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, Refusal};
 pub use members::Members;
 pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, QueueError, Received};
 pub use rooms::{CreateRoomError, Rooms};

@@ -35,9 +35,18 @@ impl Product {
         let mut all = vec![("PORT", "0")];
         all.extend_from_slice(settings);
         let mut product = Self::spawn(&mut command(&all));
-        product.http = product.address_in("  API      http://");
-        product.hub = Some(product.address_in("  Hub      ws://"));
+        product.learn_addresses();
         product
+    }
+
+    /// Reads where it listens, once it says so.
+    pub fn learn_addresses(&mut self) {
+        self.http = self.address_in("  API      http://");
+        self.hub = Some(self.address_in("  Hub      ws://"));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// As a Functions host starts it. The port is free when it is chosen.

@@ -1,6 +1,7 @@
 //! The embedded database: one redb file, one writer thread, many writes to a commit.
 //! `docs/decisions/001-embedded-engine.md` says why it is this one, with figures.
 
+mod create;
 mod error;
 mod group;
 mod job;

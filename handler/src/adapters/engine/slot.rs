@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
 
+use super::create::make_whole;
 use super::error::{closed, panicked};
 use crate::ports::StoreError;
 
@@ -14,7 +15,10 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 
 pub(super) fn open_file(path: &Path) -> Result<Database, DatabaseError> {
-    Database::builder().set_cache_size(CACHE_BYTES).create(path)
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    make_whole(&builder, path)?;
+    builder.open(path)
 }
 
 /// The place of the open database. Readers share it; only opening and closing take it for themselves.

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use crate::model::{ConversationId, Head};
-use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, StoreError};
+use crate::model::{ConversationId, Head, Marker};
+use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
@@ -17,6 +17,14 @@ impl<P: Log + ?Sized> Log for Faulty<P> {
         entries: Vec<NewEntry>,
     ) -> Result<Vec<Outcome>, LogError> {
         self.call("log.append", self.inner.append(conversation, entries)).await
+    }
+
+    async fn find(
+        &self,
+        conversation: &ConversationId,
+        marker: &Marker,
+    ) -> Result<Option<Position>, StoreError> {
+        self.call("log.find", self.inner.find(conversation, marker)).await
     }
 
     async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError> {

@@ -6,15 +6,16 @@ use redb::{ReadTransaction, WriteTransaction};
 
 use super::keys::Key;
 use super::log_rows::{
-    self, Conversation, ENTRIES, HEADS, STATES, TABLES, marked_at, read_head, seq_key, write_head,
+    self, Conversation, ENTRIES, HEADS, MARKERS, STATES, TABLES, marked_at, read_head, read_marker, seq_key,
+    write_head,
 };
 use super::rows::{decode, make_tables};
 use super::sent_marks::SentMarks;
 use super::sweep::{Sweep, has_ended};
 use crate::adapters::engine::Engine;
 use crate::adapters::log_rules;
-use crate::model::{ConversationId, Head, MessageState};
-use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, StoreError};
+use crate::model::{ConversationId, Head, Marker, MessageState};
+use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// The conversations of a data directory.
 #[derive(Clone)]
@@ -93,6 +94,14 @@ impl Log for FileLog {
             Ok(Ok(plan.outcomes))
         };
         self.engine.write(append).await?
+    }
+
+    async fn find(
+        &self,
+        conversation: &ConversationId,
+        marker: &Marker,
+    ) -> Result<Option<Position>, StoreError> {
+        self.engine.read(|txn| read_marker(&txn.open_table(MARKERS)?, conversation, marker))
     }
 
     async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError> {

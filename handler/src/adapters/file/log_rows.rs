@@ -4,9 +4,9 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::keys::Key;
 use super::rows::{Open, Table, corrupt, encode, get};
-use crate::adapters::log_rules::{Plan, Position, Rows, blank};
+use crate::adapters::log_rules::{Plan, Rows, blank};
 use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
-use crate::ports::StoreError;
+use crate::ports::{Position, StoreError};
 
 /// Conversation -> its head: seq, count, floor, sent (8 bytes each), closed (1 byte).
 pub(super) const HEADS: Table = Table::new("log.v1.heads");
@@ -50,6 +50,15 @@ pub(super) fn write_head(
     value.push(u8::from(head.closed));
     heads.insert(Key::conversation(conversation).as_bytes(), value.as_slice())?;
     Ok(())
+}
+
+pub(super) fn read_marker(
+    markers: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    conversation: &ConversationId,
+    marker: &Marker,
+) -> Result<Option<Position>, StoreError> {
+    let key = Key::conversation(conversation).then_marker(marker);
+    markers.get(key.as_bytes())?.map(|value| read_position(value.value())).transpose()
 }
 
 fn read_position(value: &[u8]) -> Result<Position, StoreError> {
@@ -127,8 +136,7 @@ impl<'txn> Conversation<'txn> {
 
 impl Rows for Conversation<'_> {
     fn marker(&self, marker: &Marker) -> Result<Option<Position>, StoreError> {
-        let key = Key::conversation(&self.id).then_marker(marker);
-        self.markers.get(key.as_bytes())?.map(|value| read_position(value.value())).transpose()
+        read_marker(&self.markers, &self.id, marker)
     }
 
     fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError> {

@@ -4,9 +4,9 @@ use std::ops::Bound;
 use async_trait::async_trait;
 
 use super::shards::Shards;
-use crate::adapters::log_rules::{self, Plan, Position, Rows};
+use crate::adapters::log_rules::{self, Plan, Rows};
 use crate::model::{ConversationId, Entry, Head, Marker, MessageState};
-use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, StoreError};
+use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// The conversations of this process. Markers are kept for as long as it lives.
 #[derive(Debug, Default)]
@@ -49,6 +49,15 @@ impl Log for MemoryLog {
         let conversation = conversations.get_mut(conversation).ok_or(LogError::NotOpen)?;
         let plan = log_rules::plan(Some(conversation.head.clone()), &*conversation, entries)?;
         Ok(conversation.write(plan))
+    }
+
+    async fn find(
+        &self,
+        conversation: &ConversationId,
+        marker: &Marker,
+    ) -> Result<Option<Position>, StoreError> {
+        let conversations = self.conversations.lock(conversation);
+        Ok(conversations.get(conversation).and_then(|found| found.markers.get(marker).copied()))
     }
 
     async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError> {

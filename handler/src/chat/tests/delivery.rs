@@ -115,15 +115,15 @@ async fn a_message_to_a_room_that_is_gone_is_kept_and_its_sender_told() {
     let world = World::open().await;
     let tea = world.room("ann", "Tea").await;
     let late = world.accept("bob", tea.as_str(), "m1", "too late").await;
-    world.chat.delete_room(&caller("ann"), tea.as_str()).await.unwrap();
+    world.chat.delete_room(&caller("ann"), tea.as_str(), None).await.unwrap();
     let fates = world.chat.deliver(&[late], Patience::Forever).await.unwrap();
     assert_eq!(fates, [Fate::Rejected { code: "room_not_found" }]);
     let letters = world.letters(LetterKind::Rejected).await;
     assert_eq!((letters.len(), letters[0].code.as_str()), (1, "room_not_found"));
     assert!(letters[0].body.contains("too late"));
-    let told = world.heard("user_bob");
-    assert_eq!((&told[0]["type"], &told[0]["id"]), (&"rejected".into(), &"m1".into()));
-    assert!(told[0]["reason"].is_string() && told[0]["code"] == "room_not_found");
+    let document = include_str!("../../../../docs/PROTOCOL.md");
+    let printed = document.split_once("```json rejected\n").unwrap().1.lines().next().unwrap();
+    assert_eq!(world.heard("user_bob"), [serde_json::from_str::<serde_json::Value>(printed).unwrap()]);
 }
 
 #[tokio::test(start_paused = true)]

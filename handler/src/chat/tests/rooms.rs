@@ -59,7 +59,7 @@ async fn a_repeat_with_its_key_gets_the_first_answer_whatever_failed() {
         let first = create().await.unwrap();
         world.ticker.advance(std::time::Duration::from_secs(5));
         assert_eq!(create().await.unwrap(), first);
-        let page = world.chat.list_rooms(&caller("ann"), None, 100).await.unwrap();
+        let page = world.chat.list_rooms(&caller("ann"), None, Some(100)).await.unwrap();
         assert_eq!(page.rooms.len(), 2, "general and one more");
         let joins = changes(&world, first.id.as_str()).await.len();
         assert_eq!(joins, 1, "the owner joined once");
@@ -73,7 +73,7 @@ async fn a_deleted_room_does_not_come_back_by_its_key() {
     let world = World::open().await;
     let create = async || world.chat.create_room(&caller("ann"), named("Tea"), Some("key-1")).await;
     let room = create().await.unwrap();
-    world.chat.delete_room(&caller("ann"), room.id.as_str()).await.unwrap();
+    world.chat.delete_room(&caller("ann"), room.id.as_str(), None).await.unwrap();
     assert_eq!(create().await.unwrap_err().code, "room_deleted");
 }
 
@@ -140,14 +140,14 @@ async fn a_private_room_does_not_exist_for_others() {
     let id = secret.as_str();
     world.say("ann", id, "m1", "hush").await;
     for (who, sees) in [("ann", true), ("cat", true), ("bob", false)] {
-        let page = world.chat.list_rooms(&caller(who), None, 100).await.unwrap();
+        let page = world.chat.list_rooms(&caller(who), None, Some(100)).await.unwrap();
         assert_eq!(page.rooms.iter().any(|room| room.id == secret), sees, "{who}");
         assert_eq!(world.chat.get_room(&caller(who), id).await.is_ok(), sees, "{who}");
     }
     let bob = caller("bob");
     assert_eq!(world.chat.join_room(&bob, id).await.unwrap_err().code, "room_not_found");
     assert_eq!(world.chat.leave_room(&bob, id).await.unwrap_err().code, "room_not_found");
-    assert_eq!(world.chat.delete_room(&bob, id).await.unwrap_err().code, "room_not_found");
+    assert_eq!(world.chat.delete_room(&bob, id, None).await.unwrap_err().code, "room_not_found");
     let history = world.chat.room_history(&bob, id, PageRequest::default()).await;
     assert_eq!(history.unwrap_err().code, "room_not_found");
     let cat = caller("cat");
@@ -165,8 +165,11 @@ async fn deleting_is_the_creators_and_takes_everyone_out() {
     for n in 0..70 {
         world.chat.join_room(&caller(&format!("user-{n}")), id).await.unwrap();
     }
-    assert_eq!(world.chat.delete_room(&caller("user-1"), id).await.unwrap_err().code, "not_the_creator");
-    let deleted = world.chat.delete_room(&caller("ann"), id).await;
+    assert_eq!(
+        world.chat.delete_room(&caller("user-1"), id, None).await.unwrap_err().code,
+        "not_the_creator"
+    );
+    let deleted = world.chat.delete_room(&caller("ann"), id, None).await;
     assert!(deleted.is_ok());
     assert_eq!(world.heard(&format!("room_{tea}")).last().unwrap()["type"], "room_deleted");
     assert!(!world.is_live_in("user-69", &format!("room_{tea}")));
@@ -177,8 +180,8 @@ async fn deleting_is_the_creators_and_takes_everyone_out() {
 
     let other = world.room("ann", "Other").await;
     let admin = Caller { is_admin: true, ..caller("root") };
-    assert_eq!(world.chat.delete_room(&admin, "general").await.unwrap_err().code, "room_is_permanent");
-    assert!(world.chat.delete_room(&admin, other.as_str()).await.is_ok());
+    assert_eq!(world.chat.delete_room(&admin, "general", None).await.unwrap_err().code, "room_is_permanent");
+    assert!(world.chat.delete_room(&admin, other.as_str(), None).await.is_ok());
     assert!(world.letters(LetterKind::Rejected).await.is_empty());
 }
 
@@ -192,10 +195,10 @@ async fn a_deletion_that_failed_is_finished_by_its_repeat() {
         }
         world.store.set(Mode::Random { seed, percent_before: 20, percent_after: 20 });
         for _ in 0..3 {
-            let _ = world.chat.delete_room(&caller("ann"), tea.as_str()).await;
+            let _ = world.chat.delete_room(&caller("ann"), tea.as_str(), None).await;
         }
         world.store.set(Mode::Quiet);
-        let _ = world.chat.delete_room(&caller("ann"), tea.as_str()).await;
+        let _ = world.chat.delete_room(&caller("ann"), tea.as_str(), None).await;
         assert!(world.truth.rooms.get(&tea).await.unwrap().is_none());
         assert_eq!(world.truth.members.count(&tea).await.unwrap(), 0);
         let gone = |change: &&Change| matches!(change, Change::RoomDeleted { .. });
@@ -215,7 +218,7 @@ async fn rooms_are_listed_in_pages() {
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = world.chat.list_rooms(&caller("ann"), after.as_ref(), 4).await.unwrap();
+        let page = world.chat.list_rooms(&caller("ann"), after.as_ref(), Some(4)).await.unwrap();
         assert!(page.rooms.len() <= 4);
         seen.extend(page.rooms.into_iter().map(|room| room.id));
         after = page.next;

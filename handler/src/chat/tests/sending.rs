@@ -184,3 +184,25 @@ async fn ingest_needs_the_queue_and_lives_on_what_it_knows_of_rooms() {
     assert_eq!(refused(&world, to_room("general", "m3", "hi")).await.code, "queue_unavailable");
     assert_eq!(world.chat.counters().accepted.get(), 2);
 }
+
+#[tokio::test]
+async fn a_repeat_is_answered_as_before_when_the_room_is_gone_or_closed_to_the_sender() {
+    let world = World::members_only().await;
+    let tea = world.room("ann", "Tea").await;
+    world.chat.join_room(&caller("bob"), tea.as_str()).await.unwrap();
+    let received = world.accept("bob", tea.as_str(), "m1", "hi").await;
+    world.deliver(&[received]).await;
+    let send =
+        async |id: &str| world.chat.send_message(&caller("bob"), to_room(tea.as_str(), id, "hi"), None).await;
+    let name = |accepted: crate::chat::Accepted| accepted.room.unwrap().1.to_string();
+
+    world.chat.leave_room(&caller("bob"), tea.as_str()).await.unwrap();
+    assert_eq!(send("m2").await.unwrap_err().code, "not_a_member");
+    assert_eq!(name(send("m1").await.unwrap()), "Tea");
+    world.chat.delete_room(&caller("ann"), tea.as_str(), None).await.unwrap();
+    assert_eq!(send("m2").await.unwrap_err().code, "room_not_found");
+    assert_eq!(name(send("m1").await.unwrap()), tea.as_str());
+    assert!(world.outbox.take().is_empty(), "there is nothing left to deliver");
+    world.store.set(Mode::FailAll);
+    assert!(send("m1").await.unwrap_err().is_unavailable());
+}

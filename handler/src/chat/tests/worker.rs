@@ -8,7 +8,7 @@ use crate::adapters::faulty::Mode;
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::chat::{Chat, Ports};
 use crate::contract::data::conversation;
-use crate::model::{Change, ConversationId, Head};
+use crate::model::{Change, ConversationId, Head, Marker};
 use crate::ports::*;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -98,6 +98,9 @@ impl Log for Explosive {
         let explodes = |entry: &NewEntry| matches!(&entry.change, Change::Message(m) if m.content == "boom");
         assert!(!entries.iter().any(explodes), "boom");
         self.0.append(to, entries).await
+    }
+    async fn find(&self, of: &ConversationId, marker: &Marker) -> Result<Option<Position>, StoreError> {
+        self.0.find(of, marker).await
     }
     async fn head(&self, conversation: &ConversationId) -> Result<Option<Head>, StoreError> {
         self.0.head(conversation).await

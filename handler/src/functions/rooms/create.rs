@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use http::header::LOCATION;
+use http::{HeaderName, StatusCode};
 
 use crate::chat::{NewRoom, RoomView};
 use crate::error::ApiError;
@@ -13,12 +14,13 @@ pub(in crate::functions) async fn handle(
     State(front): State<Front>,
     call: Call,
     fields: Fields,
-) -> Result<(StatusCode, Json<RoomView>), ApiError> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RoomView>), ApiError> {
     let new = read(&fields)?;
     let creator = fields.text(&["user_id", "userId", "created_by"])?;
     let caller = call.caller(&front, creator.map(|user| ("user_id", user)))?;
     let room = front.services().await?.chat.create_room(&caller, new, call.idempotency_key()?).await?;
-    Ok((StatusCode::CREATED, Json(room)))
+    let location = format!("/api/rooms/{}", room.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(room)))
 }
 
 fn read(fields: &Fields) -> Result<NewRoom, ApiError> {

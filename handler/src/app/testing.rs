@@ -1,0 +1,20 @@
+//! Stores that can be taken away while the program runs.
+
+use std::sync::Arc;
+
+use super::stores::Stores;
+use crate::adapters::faulty::{Faults, Faulty, Mode};
+
+/// The stores, and the switch: `true` makes every call of them fail until `false`.
+pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sync>) {
+    let faults = Faults::default();
+    let stores = Stores {
+        log: Arc::new(Faulty::new(stores.log, faults.clone())),
+        rooms: Arc::new(Faulty::new(stores.rooms, faults.clone())),
+        members: Arc::new(Faulty::new(stores.members, faults.clone())),
+        inbox: Arc::new(Faulty::new(stores.inbox, faults.clone())),
+        letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
+        engine: stores.engine,
+    };
+    (stores, Box::new(move |away| faults.set(if away { Mode::FailAll } else { Mode::Quiet })))
+}

@@ -1,0 +1,78 @@
+//! What the system allows: open files, and room on the disk.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod product;
+
+use std::process::{Command, Stdio};
+
+use product::{Product, call};
+use serde_json::json;
+
+/// The binary behind shell commands that change what the system allows it.
+fn limited(script: &str, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{script}; exec {}", env!("CARGO_BIN_EXE_handler")));
+    command.env_clear().env("PORT", "0").envs(settings.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+/// A default of 1,024 open files would end the hub at a thousand connections.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
+    let mut product = Product::spawn(&mut limited("ulimit -Sn 100; ulimit -Hn 900", &[]));
+    product.wait_for("ready");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", product.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[3..5], ["900", "900"], "{line}");
+}
+
+/// A file that may not grow stands for a full disk: both fail the write in the middle.
+#[test]
+fn a_full_disk_is_503_and_costs_nothing_that_was_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
+    let mut product = Product::spawn(&mut limited("trap '' XFSZ; ulimit -f 4000", &settings));
+    product.learn_addresses();
+    let mut accepted = Vec::new();
+    let refused = loop {
+        let id = format!("m-{}", accepted.len());
+        let body = json!({"SenderID": "ann", "RoomID": "general", "MessageText": "x".repeat(30_000), "MessageID": id});
+        let answer = product.post("/api/sendMessage", &body.to_string());
+        if answer.status != 200 {
+            break answer;
+        }
+        accepted.push(id);
+        assert!(accepted.len() < 5_000, "the disk is never full");
+    };
+    assert_eq!((refused.status, refused.error().0), (503, "queue_unavailable".into()), "{}", refused.text());
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let headers = [("x-user-id", "ann"), ("content-type", "application/json")];
+    for n in 0..200 {
+        let body = json!({"name": format!("Room {n}"), "description": "d".repeat(1_000)}).to_string();
+        let answer = call(product.http, "POST", "/api/rooms", &headers, body.as_bytes());
+        assert!(matches!(answer.status, 201 | 503), "{}", answer.text());
+    }
+    assert_eq!(product.get("/api/health").status, 200);
+    product.signal("KILL");
+    product.ended();
+
+    let mut all = vec![("PORT", "0")];
+    all.extend_from_slice(&settings);
+    let product = Product::alone(&all);
+    let stored = || {
+        let (mut ids, mut after) = (Vec::new(), 0);
+        loop {
+            let page = product.get(&format!("/api/rooms/general/messages?after={after}")).json();
+            let messages = page["messages"].as_array().unwrap();
+            ids.extend(messages.iter().map(|message| message["id"].as_str().unwrap().to_owned()));
+            match page["next"].as_u64() {
+                Some(next) => after = next,
+                None => return ids,
+            }
+        }
+    };
+    product.eventually("/api/health", |_| stored().len() >= accepted.len());
+    assert_eq!(stored(), accepted);
+}
