@@ -8,9 +8,9 @@ mod support;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hub::Target;
+use hub::{HubOptions, Target};
 use support::raw::{Got, RawClient, frame};
-use support::{Server, eventually, name, options};
+use support::{Server, eventually, name};
 
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
@@ -58,6 +58,11 @@ fn closes(name: impl Into<String>, parts: &[Vec<u8>], code: Option<u16>) -> Case
 /// A close frame's payload.
 fn reason(code: u16, text: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes(), text].concat()
+}
+
+/// Without the hub's own pings, which would come between.
+fn options() -> HubOptions {
+    HubOptions { keep_alive: Duration::ZERO, ..support::options() }
 }
 
 /// A client whose messages come back to it.

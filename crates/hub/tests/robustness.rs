@@ -296,7 +296,9 @@ async fn a_handler_that_hangs_does_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn one_read_full_of_requests_lets_others_run() {
-    let server = Server::start(options()).await;
+    let mut options = options();
+    options.keep_alive = Duration::ZERO;
+    let server = Server::start(options).await;
     let target = format!("/client/hubs/chat?access_token={}", server.token(|_| ()));
     let headers = "sec-websocket-protocol: json.webpubsub.azure.v1\r\n";
     let mut client = RawClient::open(&server, &target, headers).await;
