@@ -285,7 +285,21 @@ fn check_log<'a>(what: &str, log: &[Value], sent: impl IntoIterator<Item = &'a S
     Ok(())
 }
 
+/// The inbox row of a message is stored right after its log entry: the last ones are waited for.
 async fn check_inbox(world: &World, user: &str, sent: &[Sent]) -> Outcome {
+    let begin = Instant::now();
+    loop {
+        let ids = inbox(world, user).await?;
+        let Some(missing) = sent.iter().find(|message| !ids.contains(&message.id)) else { return Ok(()) };
+        if begin.elapsed() > Duration::from_secs(60) {
+            return Err(format!("inbox of {user}: {} is missing", missing.id).into());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The ids of everything in an inbox. One that is there twice is a mistake.
+async fn inbox(world: &World, user: &str) -> Outcome<HashSet<String>> {
     let mut ids = HashSet::new();
     let mut cursor = String::new();
     loop {
@@ -299,12 +313,8 @@ async fn check_inbox(world: &World, user: &str, sent: &[Sent]) -> Outcome {
         }
         match page["next"].as_str() {
             Some(next) if !messages.is_empty() => cursor = format!("?after={next}"),
-            _ => break,
+            _ => return Ok(ids),
         }
-    }
-    match sent.iter().find(|m| !ids.contains(&m.id)) {
-        Some(lost) => Err(format!("inbox of {user}: {} is missing", lost.id).into()),
-        None => Ok(()),
     }
 }
 
