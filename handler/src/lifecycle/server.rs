@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// How long a peer may take to send a request's head, idle time between requests and the time it takes to read the last
-/// answer included, so that a peer that takes nothing is given up too. Above the minute for
-/// which the Functions host keeps an idle connection, so that it is never the one we are closing.
+/// answer included, so that a peer that takes nothing is given up too. Above the minute for which the Functions host keeps
+/// an idle connection, so that it is never the one we are closing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Rest after a failed accept (no file descriptors left), so that it does not spin.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
