@@ -16,11 +16,20 @@ use crate::config::Config;
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start(config: &Config) {
+    begin(&config.log_filter, config.under_host());
+}
+
+/// The same without settings: for people, from level info.
+pub fn start_without_settings() {
+    begin("", false);
+}
+
+fn begin(log_filter: &str, under_host: bool) {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy(&config.log_filter)
+        .parse_lossy(log_filter)
         .and(filter_fn(|metadata| !tells_secrets(metadata)));
-    let layer = if config.under_host() {
+    let layer = if under_host {
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).boxed()
     } else {
         tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal()).with_target(false).boxed()

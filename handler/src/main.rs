@@ -10,8 +10,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(said) => return help_or_mistake(&said),
+    };
     if let Some(Command::Hub(args)) = command {
+        logging::start_without_settings();
         return lifecycle::serve_hub(args).await;
     }
     let config = match Config::from_vars(&ProcessVars) {
@@ -25,6 +29,13 @@ async fn main() -> ExitCode {
             lifecycle::serve(config).await
         }
     }
+}
+
+/// What the parser says instead of a command: help, or which argument cannot be used.
+fn help_or_mistake(said: &clap::Error) -> ExitCode {
+    // Nobody is left to hear of a failure to print.
+    let _ = said.print();
+    if said.use_stderr() { ExitCode::from(lifecycle::USAGE) } else { ExitCode::SUCCESS }
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the command is for")]

@@ -277,13 +277,46 @@ fn the_hub_alone_prints_a_connection_string_that_works() {
         Product::spawn(command(&[]).args(["hub", "--port", "0", "--anonymous", "--ack-delay-ms", "2"]));
     let line = hub.wait_for("Endpoint=http://127.0.0.1:");
     assert!(line.contains(";AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;"), "{line}");
-    let address = line.trim_start_matches("Endpoint=http://").split(';').next().unwrap().parse().unwrap();
+    let address =
+        line.trim().trim_start_matches("Endpoint=http://").split(';').next().unwrap().parse().unwrap();
     assert_eq!(call(address, "HEAD", "/api/health", &[], b"").status, 200);
     hub.signal("TERM");
     assert_eq!(hub.ended().code(), Some(0));
-    for wrong in [["--access-key", ""], ["--upstream", "chat=ftp://x"], ["--upstream", "1=http://x"]] {
-        let (code, _, stderr) = ends_with(&[], &[&["hub", "--port", "0"], &wrong[..]].concat());
-        assert_eq!(code, Some(64), "{wrong:?}");
-        assert!(stderr.contains(wrong[0]), "{stderr}");
+}
+
+#[test]
+fn what_the_hub_alone_says_to_try_works() {
+    let mut hub = Product::spawn(command(&[]).args(["hub", "--port", "0"]));
+    let client = hub.wait_for("wscat -c '");
+    let client = client.split('\'').nth(1).unwrap().to_owned();
+    let send = hub.wait_for("curl -X POST '");
+    let parts: Vec<&str> = send.split('\'').collect();
+    let (address, path) = parts[1].trim_start_matches("http://").split_once('/').unwrap();
+    let headers = [parts[3], parts[5]].map(|header| header.split_once(": ").unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (mut socket, _) = runtime.block_on(connect_async(client)).unwrap();
+    assert_eq!(call(address.parse().unwrap(), "POST", &format!("/{path}"), &headers, b"hello").status, 202);
+    let message = runtime.block_on(async { tokio::time::timeout(PATIENCE, socket.next()).await });
+    assert_eq!(message.unwrap().unwrap().unwrap(), Message::text("hello"));
+}
+
+#[test]
+fn mistakes_in_the_hubs_arguments_are_explained() {
+    let twice = ["--upstream", "chat=http://x", "--upstream", "CHAT=http://y"];
+    let table: [(&[&str], &str); 7] = [
+        (&["--access-key", ""], "The access key is empty."),
+        (&["--upstream", "chat"], "write HUB=URL, such as"),
+        (&["--upstream", "chat=ftp://x"], "`ftp://x` is not an http or https URL"),
+        (&["--upstream", "1=http://x"], "'1' is no hub name: a letter,"),
+        (&["--ack-delay-ms", "2s"], "must be a number of milliseconds"),
+        (&twice, "hub chat is given twice"),
+        (&["--port", "70000"], "--port"),
+    ];
+    for (wrong, sentence) in table {
+        let (code, stdout, stderr) = ends_with(&[], &[&["hub", "--port", "0"], wrong].concat());
+        assert_eq!((code, stdout.as_str()), (Some(64), ""), "{wrong:?}");
+        assert!(stderr.contains(sentence), "{stderr}");
     }
+    let (code, help, _) = ends_with(&[], &["hub", "--help"]);
+    assert!(code == Some(0) && help.contains("Examples:"), "{help}");
 }

@@ -8,12 +8,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::any;
-use axum::{Router, extract::Query};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 use webpubsub::close::Close;
@@ -32,45 +30,15 @@ use crate::hub::Hub;
 use crate::id::ConnectionId;
 use crate::outbox::Frame;
 use crate::recovery::Unacknowledged;
+use crate::request::{Parameters, bearer, event_headers};
 use crate::ws::handshake;
-use crate::{recover, rest, session};
-
-impl Hub {
-    /// The routes of clients: `/client/hubs/{hub}`, `/client/?hub=`, and `/ws` where anonymous clients are let in; and
-    /// those of the data plane, see [`rest::router`].
-    pub fn router(&self) -> Router {
-        let router = Router::new()
-            .route("/client/hubs/{hub}", any(by_path))
-            .route("/client/", any(by_query))
-            .route("/client", any(by_query));
-        let router = if self.options().anonymous { router.route("/ws", any(by_default)) } else { router };
-        router.with_state(self.clone()).merge(rest::router(self.clone()))
-    }
-}
-
-async fn by_path(State(hub): State<Hub>, Path(name): Path<String>, request: Request) -> Response {
-    enter(hub, &name, request, None).await
-}
-
-async fn by_query(State(hub): State<Hub>, request: Request) -> Response {
-    match Parameters::of(request.uri()).get("hub").map(str::to_owned) {
-        Some(name) => enter(hub, &name, request, None).await,
-        None => refusal(StatusCode::NOT_FOUND, ""),
-    }
-}
-
-/// For clients that only know a user id.
-async fn by_default(State(hub): State<Hub>, request: Request) -> Response {
-    let Some(name) = hub.options().default_hub.clone() else { return refusal(StatusCode::NOT_FOUND, "") };
-    let user_id = Parameters::of(request.uri()).get("user_id").map(str::to_owned);
-    enter(hub, name.as_str(), request, user_id).await
-}
+use crate::{recover, session};
 
 /// The answer to a client at the door.
-async fn enter(hub: Hub, name: &str, mut request: Request, user_id: Option<String>) -> Response {
+pub(crate) async fn enter(hub: Hub, name: &str, mut request: Request, user_id: Option<String>) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     let accept = handshake::accept_key(request.method(), request.version(), request.headers());
-    let Some(accept) = accept else { return refusal(StatusCode::BAD_REQUEST, "") };
+    let Some(accept) = accept else { return not_a_websocket() };
     if hub.is_stopping() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "");
     }
@@ -314,65 +282,6 @@ impl SimpleMode {
     }
 }
 
-/// The query, decoded, in order.
-struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    fn of(uri: &Uri) -> Self {
-        Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Takes the access token out; its name is compared without case.
-    fn take_token(&mut self) -> Option<String> {
-        let is_token = |(name, _): &mut (String, String)| name.eq_ignore_ascii_case("access_token");
-        self.0.extract_if(.., is_token).map(|(_, value)| value).next()
-    }
-
-    fn to_multimap(&self) -> MultiMap {
-        let mut map = MultiMap::new();
-        for (name, value) in &self.0 {
-            map.add(name.as_str(), value.as_str());
-        }
-        map
-    }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-}
-
-/// Headers whose capitals handlers of the service are used to; others come in lower case, as HTTP knows them here.
-const USUAL_CAPITALS: [&str; 14] = [
-    "Accept",
-    "Accept-Encoding",
-    "Accept-Language",
-    "Cache-Control",
-    "Connection",
-    "Cookie",
-    "Host",
-    "Origin",
-    "Pragma",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Version",
-    "Upgrade",
-    "User-Agent",
-];
-
-fn event_headers(headers: &HeaderMap) -> MultiMap {
-    let mut map = MultiMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION) {
-        let usual = USUAL_CAPITALS.iter().find(|usual| usual.eq_ignore_ascii_case(name.as_str()));
-        map.add(*usual.unwrap_or(&name.as_str()), String::from_utf8_lossy(value.as_bytes()));
-    }
-    map
-}
-
 fn every_role() -> Permissions {
     let mut permissions = Permissions::default();
     permissions.grant_all(Action::JoinLeaveGroup);
@@ -420,7 +329,14 @@ fn switching_protocols(accept: HeaderValue, subprotocol: Option<&str>) -> Respon
     response
 }
 
-fn refusal(status: StatusCode, body: &str) -> Response {
+/// Says which version is spoken (RFC 6455, 4.4).
+fn not_a_websocket() -> Response {
+    let mut response = refusal(StatusCode::BAD_REQUEST, "");
+    response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
+pub(crate) fn refusal(status: StatusCode, body: &str) -> Response {
     let mut response = Response::new(Body::from(body.to_owned()));
     *response.status_mut() = status;
     if !body.is_empty() {

@@ -183,7 +183,9 @@ impl Delivery {
 
     /// Adds a frame without scheduling a write: the connection's own task flushes before it waits.
     pub(crate) fn push_unscheduled(&mut self, frame: Frame) {
-        if self.push(frame) == Pushed::Schedule {
+        let scheduled = self.writer == Writer::Scheduled;
+        self.push(frame);
+        if !scheduled && self.writer == Writer::Scheduled {
             self.writer = Writer::Nobody;
         }
     }
@@ -407,6 +409,9 @@ impl Delivery {
     /// Gives back memory that a quiet connection does not need.
     pub(crate) fn shrink(&mut self) {
         self.outbox.shrink();
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            unacknowledged.shrink();
+        }
     }
 }
 
@@ -495,6 +500,19 @@ mod tests {
         assert_eq!(delivery.end_write(generation, scratch.len(), Ok(scratch.len())), Written::Done);
         assert!(waiting(&delivery).contains("one"), "the new socket has got nothing yet");
         assert!(delivery.begin_write(Caller::Task, &mut scratch).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_its_own_that_does_not_fit_still_lets_the_task_write_the_close() {
+        let mut delivery = Delivery::new(200, None);
+        let (_a, first) = socket().await;
+        attach(&mut delivery, first);
+        delivery.take_arrived();
+        delivery.push_unscheduled(Frame::text("one"));
+        delivery.push_unscheduled(Frame::text(&"x".repeat(200)));
+        let mut scratch = Vec::new();
+        delivery.begin_write(Caller::Task, &mut scratch).expect("no flusher knows of it");
+        assert_eq!(scratch[..], ws::close_frame(Some(1013), Close::SlowConsumer.reason())[..]);
     }
 
     #[tokio::test]

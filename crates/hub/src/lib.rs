@@ -7,7 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `ws` | RFC 6455, without a socket |
-//! | `accept`, `upgrade`, `recover` | the way in |
+//! | `routes`, `request`, `accept`, `upgrade`, `recover` | the way in |
 //! | `session`, `requests` | a connection's task: its life, and what its messages do |
 //! | `connection`, `delivery`, `outbox`, `recovery`, `acks` | a connection's state, without a socket |
 //! | `groups`, `hub`, `ops` | who is where, and what an application does to them |
@@ -31,8 +31,10 @@ pub mod options;
 mod outbox;
 mod recover;
 mod recovery;
+mod request;
 mod requests;
-pub mod rest;
+mod rest;
+mod routes;
 mod session;
 mod sweep;
 pub mod target;

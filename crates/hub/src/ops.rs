@@ -3,6 +3,7 @@
 //! Nothing here waits: a message is handed over when it is in the queues of its receivers. Calls of one caller reach
 //! each connection in their order. A call that names a hub, group, user or connection that is not there does nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::delivery::Pushed;
 use crate::encoded::{Encoded, Origin};
 use crate::groups::Snapshot;
 use crate::hub::Hub;
+use crate::id::ConnectionId;
 use crate::target::{ConnectionInfo, OutMessage, PermissionError, Selection, Target};
 
 impl Hub {
@@ -205,12 +207,9 @@ fn selected(members: Snapshot, select: &Selection<'_>) -> Snapshot {
     if select.excluded.is_empty() && select.filter.is_none() {
         return members;
     }
-    let excluded = |c: &Connection| {
-        let id = c.id.to_string();
-        select.excluded.contains(&id)
-    };
+    let excluded: HashSet<_> = select.excluded.iter().filter_map(|id| ConnectionId::parse(id)).collect();
     let keep = |c: &&Arc<Connection>| {
-        (select.excluded.is_empty() || !excluded(c)) && select.filter.is_none_or(|filter| c.matches(filter))
+        !excluded.contains(&c.id) && select.filter.is_none_or(|filter| c.matches(filter))
     };
     members.iter().filter(keep).cloned().collect()
 }

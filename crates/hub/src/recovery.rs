@@ -66,6 +66,13 @@ impl Unacknowledged {
             .map(|message| Frame::Numbered { body: message.body.clone(), sequence_id: message.sequence_id })
     }
 
+    /// Gives back memory that a quiet connection does not need.
+    pub(crate) fn shrink(&mut self) {
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
+        }
+    }
+
     fn has_room(&self, length: usize) -> bool {
         self.messages.len() < self.max_messages && self.bytes + length <= self.max_bytes
     }

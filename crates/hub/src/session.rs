@@ -214,6 +214,8 @@ async fn handle(hub: &Hub, connection: &Arc<Connection>, received: Received) {
         if connection.delivery().attention() == Attention::Closing {
             return;
         }
+        // One read may hold thousands of requests, none of which has to wait for anything.
+        tokio::task::coop::consume_budget().await;
     }
     if let Some(error) = received.error {
         let close = match error {

@@ -65,10 +65,12 @@ async fn who_may_not_connect_reads_why() {
         format!("{base}/client/hubs/chat?ACCESS_TOKEN={valid}"),
         format!("{base}/client/hubs/CHAT?access_token={valid}"),
         format!("{base}/client/?hub=chat&access_token={valid}"),
+        format!("{base}/Client/HUBS/chat/?access_token={valid}"),
+        format!("{base}/CLIENT?hub=chat&access_token={valid}"),
     ] {
         inside.push(Client::open(&url, Some(JSON)).await.expect(&url));
     }
-    assert_eq!(server.hub.connection_count(), 3);
+    assert_eq!(server.hub.connection_count(), 5);
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ const OPEN_AGAIN: Duration = Duration::from_secs(1);
 const STOPPED_UNDER_HOST: u8 = 143;
 const ABORTED: u8 = 130;
 const FAILED: u8 = 1;
-/// `EX_USAGE`
-const USAGE: u8 = 64;
+/// `EX_USAGE`: settings or arguments that cannot be used.
+pub const USAGE: u8 = 64;
 
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {

@@ -12,16 +12,15 @@ mod operations;
 mod query;
 mod route;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::any;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use webpubsub::names::HubName;
 use webpubsub::token::verify_rest_token;
 
 use crate::Hub;
+use crate::request::bearer;
 use answer::Refusal;
 use query::Query;
 use route::Unroutable;
@@ -30,26 +29,18 @@ use route::Unroutable;
 /// are the same in all of them.
 const API_VERSIONS: &str = "2021-10-01, 2022-11-01, 2023-07-01, 2024-01-01, 2024-12-01";
 
-/// The data plane of all hubs, with `/api/health`. Words of the paths below `/api/hubs/` compare without case.
-pub fn router(hub: Hub) -> Router {
-    hubs_router(hub).route("/api/health", any(health))
-}
-
-/// The data plane alone, for a port where `/api/health` is somebody else's.
-pub fn hubs_router(hub: Hub) -> Router {
-    Router::new().route("/api/hubs/{*call}", any(serve)).with_state(hub)
-}
-
-async fn health(method: Method) -> Response {
-    match method {
+/// The service is there. As in the emulator only `HEAD` asks for it.
+pub(crate) fn health(method: &Method) -> Response {
+    match *method {
         Method::HEAD => answer::empty(StatusCode::OK),
         _ => answer::method_not_allowed("HEAD"),
     }
 }
 
-async fn serve(State(hub): State<Hub>, request: Request) -> Response {
+/// A call below `/api/hubs/`.
+pub(crate) async fn serve(hub: &Hub, request: Request) -> Response {
     let head_only = *request.method() == Method::HEAD;
-    let answer = call(&hub, request).await.unwrap_or_else(|refusal| answer::refused(&hub, &refusal));
+    let answer = call(hub, request).await.unwrap_or_else(|refusal| answer::refused(hub, &refusal));
     if head_only { answer.map(|_| Body::empty()) } else { answer }
 }
 
@@ -72,18 +63,13 @@ async fn call(hub: &Hub, request: Request) -> Result<Response, Refusal> {
     operations::perform(hub, &name, operation, &query, &parts, body).await
 }
 
-fn authenticate(hub: &Hub, headers: &HeaderMap, path_and_query: &str) -> Result<(), Refusal> {
+fn authenticate(hub: &Hub, headers: &http::HeaderMap, path_and_query: &str) -> Result<(), Refusal> {
     let options = hub.options();
     let now = (options.clock)();
     bearer(headers)
         .filter(|token| verify_rest_token(&options.access_keys, token, path_and_query, now).is_ok())
         .map(drop)
         .ok_or(Refusal::Unauthorized)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// No version means the latest.

@@ -59,7 +59,10 @@ pub(super) enum Unroutable {
 /// The parts of a path below `/api/hubs/`, each unescaped by itself, so that an escaped slash is part of a name. `None`
 /// if a part is empty or not UTF-8. One slash at the end is ignored.
 pub(super) fn segments(path: &str) -> Option<Vec<String>> {
-    let below = path.strip_prefix("/api/hubs/")?;
+    let (prefix, below) = path.split_at_checked("/api/hubs/".len())?;
+    if !is(prefix, "/api/hubs/") {
+        return None;
+    }
     let below = below.strip_suffix('/').unwrap_or(below);
     let unescape = |part: &str| {
         let text = percent_decode_str(part).decode_utf8().ok()?;

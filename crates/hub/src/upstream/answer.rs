@@ -12,9 +12,9 @@ use crate::events::{ConnectAnswer, UserEventAnswer};
 
 /// A client is not let in.
 pub(super) enum NotLetIn {
-    /// The handler said no, with this status.
+    /// The handler said no, with this status of 4xx.
     Status(StatusCode),
-    /// What the handler said makes no sense.
+    /// The handler is in trouble, or what it said makes no sense.
     Invalid(String),
 }
 
@@ -23,8 +23,11 @@ pub(super) fn connect(answer: &Answer) -> Result<ConnectAnswer, NotLetIn> {
     if answer.status.is_redirection() {
         return Ok(ConnectAnswer::default());
     }
-    if !answer.status.is_success() {
+    if answer.status.is_client_error() {
         return Err(NotLetIn::Status(answer.status));
+    }
+    if !answer.status.is_success() {
+        return Err(NotLetIn::Invalid(format!("the event handler answered {}", answer.status)));
     }
     let said = ConnectResponse::parse(&answer.body).map_err(|error| NotLetIn::Invalid(error.to_string()))?;
     Permissions::from_roles(said.roles.iter().flatten())
@@ -59,4 +62,33 @@ pub(super) fn user_event(answer: Answer) -> Result<UserEventAnswer, String> {
 fn state(headers: &HeaderMap) -> Option<String> {
     let value = headers.get_all(CONNECTION_STATE).iter().next_back()?;
     String::from_utf8(value.as_bytes().to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status a client is refused with; 500 stands for what makes no sense.
+    fn refusal(status: u16, body: &'static [u8]) -> Option<u16> {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let answer = Answer { status, headers: HeaderMap::new(), body: body.into() };
+        match connect(&answer) {
+            Ok(_) => None,
+            Err(NotLetIn::Status(status)) => Some(status.as_u16()),
+            Err(NotLetIn::Invalid(_)) => Some(500),
+        }
+    }
+
+    #[test]
+    fn a_client_hears_of_a_no_but_not_of_its_handlers_troubles() {
+        for (status, refused) in [(200, None), (204, None), (302, None), (401, Some(401)), (429, Some(429))] {
+            assert_eq!(refusal(status, b""), refused, "{status}");
+        }
+        for status in [500, 502, 503] {
+            assert_eq!(refusal(status, b""), Some(500), "{status}");
+        }
+        for body in [&b"{"[..], b"[]", br#"{"roles":["webpubsub.sendToGroups.\\"]}"#] {
+            assert_eq!(refusal(200, body), Some(500));
+        }
+    }
 }

@@ -344,3 +344,17 @@ async fn bodies_without_a_length_are_refused() {
         "{answer}"
     );
 }
+
+#[tokio::test]
+async fn words_of_paths_have_no_case() {
+    let server = Server::start().await;
+    for call in ["/API/HUBS/plain/:SEND", "/Api/Hubs/Plain/Groups/g/:send", "/api/hubs/plain/:send/"] {
+        let mut rest = signed(&server, &format!("POST {call}"));
+        rest.content_type = Some("text/plain".to_owned());
+        assert_eq!(rest.send().await.status, 202, "{call}");
+    }
+    assert_eq!(Rest::new(server.address, "HEAD /API/Health/").send().await.status, 200);
+    for call in ["POST /api", "POST /api/hubs", "POST /api/hubs/", "POST /api/hubs/plain", "GET /"] {
+        assert_eq!(signed(&server, call).send().await.status, 404, "{call}");
+    }
+}

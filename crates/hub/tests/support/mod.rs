@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "this is test code; clippy only knows test functions")]
 
+pub(crate) mod raw;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
