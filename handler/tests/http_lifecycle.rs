@@ -67,6 +67,29 @@ fn a_store_that_cannot_be_opened_ends_it_alone_with_1() {
 }
 
 #[test]
+fn a_data_dir_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (code, _, told) =
+        ends_with(&[("PORT", "0"), ("STORAGE_MODE", "file"), ("DATA_DIR", file.to_str().unwrap())], &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains(&format!("DATA_DIR {} cannot be made", file.display())), "{told}");
+}
+
+#[test]
+fn a_second_process_is_kept_out_of_the_data_dir() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("PORT", "0"), ("STORAGE_MODE", "file"), ("DATA_DIR", dir.path().to_str().unwrap())];
+    let first = Product::alone(&settings);
+    assert_eq!(first.get("/api/readyz").status, 200);
+    let (code, _, told) = ends_with(&settings, &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("already open"), "{told}");
+    assert_eq!(first.get("/api/readyz").status, 200, "the first one goes on");
+}
+
+#[test]
 fn under_the_host_it_lives_on_says_503_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("data");

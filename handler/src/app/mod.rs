@@ -5,6 +5,7 @@ mod stores;
 #[cfg(feature = "testing")]
 mod testing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ pub struct Running {
 pub enum OpenError {
     #[error("the stores cannot be opened")]
     Store(#[from] StoreError),
-    #[error("DATA_DIR cannot be made")]
-    DataDir(#[from] std::io::Error),
+    #[error("DATA_DIR {} cannot be made", .path.display())]
+    DataDir { path: PathBuf, source: std::io::Error },
     #[error("the hub's key cannot be read or made in DATA_DIR")]
     Key(#[from] hub_key::KeyError),
     #[error("the room `general` cannot be made: {0}")]
@@ -132,11 +133,10 @@ impl Running {
     }
 }
 
-async fn make_data_dir(config: &StorageConfig) -> std::io::Result<()> {
-    match config {
-        StorageConfig::Memory => Ok(()),
-        StorageConfig::File { data_dir } => tokio::fs::create_dir_all(data_dir).await,
-    }
+async fn make_data_dir(config: &StorageConfig) -> Result<(), OpenError> {
+    let StorageConfig::File { data_dir } = config else { return Ok(()) };
+    let made = tokio::fs::create_dir_all(data_dir).await;
+    made.map_err(|source| OpenError::DataDir { path: data_dir.clone(), source })
 }
 
 async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, AccessKey), OpenError> {

@@ -5,22 +5,15 @@ use sha2::{Digest, Sha256};
 use super::known::AT_INGEST;
 use super::message::{ROOM_PROPERTY, Target};
 use super::{Caller, Chat, QueuedMessage, Refused, Submission};
-use crate::model::{ConversationId, InvalidId, MessageId, RoomId};
+use crate::model::{InvalidId, MessageId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
 
-/// The queue has the message durably.
+/// The queue has the message durably, or the log has it from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     pub message_id: MessageId,
-    pub conversation: ConversationId,
-    /// Id and name of the room, for a message to one. The name is the id where the room is gone.
-    pub room: Option<(RoomId, Arc<str>)>,
-}
-
-impl Accepted {
-    fn new(queued: QueuedMessage, room: Option<(RoomId, Arc<str>)>) -> Self {
-        Self { message_id: queued.message.id, conversation: queued.conversation, room }
-    }
+    /// For a message to a room; the room's id where it is gone.
+    pub room_name: Option<Arc<str>>,
 }
 
 impl Chat {
@@ -35,34 +28,21 @@ impl Chat {
         repeat_key: Option<&str>,
     ) -> Result<Accepted, Refused> {
         let queued = self.judge(caller, submission, repeat_key)?;
-        let (entity, room, properties) = match &queued.target {
-            Target::Direct(_) => (Entity::Queue, None, Properties::new()),
-            Target::Room(id) => {
-                let room = match self.may_send(id, &caller.user, AT_INGEST).await {
-                    Ok(room) => Arc::from(room.name.as_str()),
-                    Err(refused) => {
-                        self.first_position(&queued, refused).await?;
-                        let room = self.known.room(id, AT_INGEST).await?;
-                        let name =
-                            room.map_or_else(|| Arc::from(id.as_str()), |room| Arc::from(room.name.as_str()));
-                        let room = Some((id.clone(), name));
-                        return Ok(Accepted::new(queued, room));
-                    }
-                };
-                let properties = Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())]);
-                (Entity::Topic, Some((id.clone(), room)), properties)
-            }
+        let room_name = match &queued.target {
+            Target::Direct(_) => None,
+            Target::Room(id) => match self.may_send(id, &caller.user, AT_INGEST).await {
+                Ok(room) => Some(Arc::from(room.name.as_str())),
+                Err(refused) => {
+                    self.first_position(&queued, refused).await?;
+                    let room = self.known.room(id, AT_INGEST).await?;
+                    let room_name = Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str()));
+                    return Ok(Accepted { message_id: queued.message.id, room_name: Some(room_name) });
+                }
+            },
         };
-        let outgoing = Outgoing {
-            entity,
-            message_id: queued.marker.to_string(),
-            session_id: queued.conversation.to_string(),
-            body: queued.to_body(),
-            properties,
-        };
-        self.ports.queue.send(outgoing).await?;
+        self.ports.queue.send(outgoing(&queued)).await?;
         self.counters.accepted.add(1);
-        Ok(Accepted::new(queued, room))
+        Ok(Accepted { message_id: queued.message.id, room_name })
     }
 
     /// Where the message stands, if it is in the log from before; else the refusal of it.
@@ -92,6 +72,20 @@ impl Chat {
         };
         let (target, message) = submission.judge(caller.user.clone(), id)?;
         Ok(QueuedMessage::new(target, message, Some(self.ports.clock.now())))
+    }
+}
+
+fn outgoing(queued: &QueuedMessage) -> Outgoing {
+    let (entity, properties) = match &queued.target {
+        Target::Direct(_) => (Entity::Queue, Properties::new()),
+        Target::Room(id) => (Entity::Topic, Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())])),
+    };
+    Outgoing {
+        entity,
+        message_id: queued.marker.to_string(),
+        session_id: queued.conversation.to_string(),
+        body: queued.to_body(),
+        properties,
     }
 }
 

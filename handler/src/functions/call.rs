@@ -71,10 +71,10 @@ impl Call {
         self.query("limit").map(|text| read(text).ok_or_else(|| no_number("limit"))).transpose()
     }
 
-    /// The query with `after` as the cursor of the next page, to be appended to a path.
+    /// The query that asks for the page behind `cursor`, to be appended to a path.
     pub(crate) fn query_after(&self, cursor: &str) -> String {
-        let others = self.query.iter().filter(|(name, _)| name != "after");
-        let all = others.map(|(name, value)| (name.as_str(), value.as_str())).chain([("after", cursor)]);
+        let kept = ["limit", "user_id"].into_iter().filter_map(|name| Some((name, self.query(name)?)));
+        let all = kept.chain([("after", cursor)]);
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs: Vec<_> =
             all.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();

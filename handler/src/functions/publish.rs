@@ -30,7 +30,7 @@ pub(super) async fn handle(
     let submission = read(&call, &body)?;
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
-    let room = accepted.room.map(|(_, name)| name.to_string()).unwrap_or_default();
+    let room = accepted.room_name.map(|name| name.to_string()).unwrap_or_default();
     Ok(Json(Receipt { status: "success", room, id: accepted.message_id }))
 }
 

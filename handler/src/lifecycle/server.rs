@@ -13,12 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// How long a peer may take to send a request's head, idle time between requests included. Above the minute for
-/// which the Functions host keeps an idle connection, so that it is never the one we are closing.
+/// How long a peer may take to send a request's head, idle time between requests and the time it takes to read the last
+/// answer included, so that a peer that takes nothing is given up too. Above the minute for which the Functions host keeps
+/// an idle connection, so that it is never the one we are closing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long what we send may stand still before a peer that takes nothing is given up.
-#[cfg(target_os = "linux")]
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Rest after a failed accept (no file descriptors left), so that it does not spin.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -44,7 +42,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 }
 
 async fn serve_one(stream: TcpStream, router: Router, stop: CancellationToken) {
-    if let Err(error) = prepare(&stream) {
+    if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection closed at once");
         return;
     }
@@ -68,14 +66,6 @@ async fn serve_one(stream: TcpStream, router: Router, stop: CancellationToken) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
-}
-
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    // Elsewhere such a peer is held until its keep-alive or its process ends.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(STALL_TIMEOUT))?;
-    Ok(())
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> axum::response::Response {

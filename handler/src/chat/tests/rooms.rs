@@ -189,8 +189,10 @@ async fn deleting_is_the_creators_and_takes_everyone_out() {
 async fn a_deletion_that_failed_is_finished_by_its_repeat() {
     for seed in 0..20 {
         let world = World::open().await;
-        let tea = world.room("ann", "Tea").await;
-        for n in 0..5 {
+        let is_private = seed % 2 == 1;
+        let tea =
+            if is_private { world.private_room("ann", "Tea").await } else { world.room("ann", "Tea").await };
+        for n in 0..if is_private { 0 } else { 5 } {
             world.chat.join_room(&caller(&format!("user-{n}")), tea.as_str()).await.unwrap();
         }
         world.store.set(Mode::Random { seed, percent_before: 20, percent_after: 20 });

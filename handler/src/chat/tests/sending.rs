@@ -194,7 +194,7 @@ async fn a_repeat_is_answered_as_before_when_the_room_is_gone_or_closed_to_the_s
     world.deliver(&[received]).await;
     let send =
         async |id: &str| world.chat.send_message(&caller("bob"), to_room(tea.as_str(), id, "hi"), None).await;
-    let name = |accepted: crate::chat::Accepted| accepted.room.unwrap().1.to_string();
+    let name = |accepted: crate::chat::Accepted| accepted.room_name.unwrap().to_string();
 
     world.chat.leave_room(&caller("bob"), tea.as_str()).await.unwrap();
     assert_eq!(send("m2").await.unwrap_err().code, "not_a_member");
