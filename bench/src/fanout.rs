@@ -21,7 +21,9 @@ pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
         for peer in peers.into_iter().filter(|&peer| options.wants(peer)) {
             for mode in [Mode::Lockstep, Mode::Saturated, Mode::Paced] {
                 let deliveries = if options.quick { 50_000 } else { mode.deliveries() };
-                rows.push(row(&Run::new(peer, receivers, mode, deliveries).measure().await?));
+                let figures = row(&Run::new(peer, receivers, mode, deliveries).measure().await?);
+                eprintln!("{}", figures.join(" | "));
+                rows.push(figures);
             }
         }
     }

@@ -38,9 +38,9 @@ impl Mode {
 
     pub(super) fn deliveries(self) -> u64 {
         match self {
-            Self::Lockstep => 1_000_000,
-            Self::Saturated => 4_000_000,
-            Self::Paced => 250_000,
+            Self::Lockstep => 300_000,
+            Self::Saturated => 1_000_000,
+            Self::Paced => 100_000,
         }
     }
 }
@@ -130,8 +130,13 @@ impl Run {
             let sockets = futures_util::future::try_join_all((0..batch).map(|_| room.receiver())).await?;
             for socket in sockets {
                 let per_message = room.counts_bytes(TEXT_BYTES);
-                let receiver =
-                    Receiver { socket, reader: FrameReader::default(), per_message, sampled: made < SAMPLED };
+                let receiver = Receiver {
+                    socket,
+                    reader: FrameReader::default(),
+                    per_message,
+                    sampled: made < SAMPLED,
+                    greeted: false,
+                };
                 tasks.spawn_local(receiver.run(tally.clone()));
                 made += 1;
             }
@@ -216,6 +221,8 @@ struct Receiver {
     /// Bytes of a delivery, where frames do not tell.
     per_message: Option<u64>,
     sampled: bool,
+    /// Whether messages have begun. Later a read may hold the end of one without its mark.
+    greeted: bool,
 }
 
 thread_local! {
@@ -246,8 +253,8 @@ impl Receiver {
     /// Counts; answers how many pings want an answer.
     fn take(&mut self, bytes: &mut [u8], tally: &Tally, payload: &mut u64) -> u64 {
         let seen = self.reader.count(bytes);
-        let is_greeting = find(bytes, b"@").is_none() && bytes.len() < 1_000;
-        if is_greeting {
+        self.greeted = self.greeted || find(bytes, b"@").is_some();
+        if !self.greeted {
             return seen.pings;
         }
         let deliveries = match self.per_message {
