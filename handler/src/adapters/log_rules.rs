@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage};
+use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, bounds};
 use crate::ports::{LogError, NewEntry, Outcome, Position, Refusal, StoreError};
 
 /// The rows of one conversation as they stand before the append.
@@ -119,10 +119,13 @@ impl<R: Rows> Planner<'_, R> {
                 self.plan.states.insert(entry.seq, new_state(entry, message));
                 return Ok(None);
             }
-            Change::Edit { target, .. } | Change::Delete { target, .. } | Change::Reaction { target, .. } => {
-                *target
-            }
+            Change::Edit { target, .. }
+            | Change::Delete { target, .. }
+            | Change::Reaction { target, .. }
+            | Change::Pinned { target, .. } => *target,
             Change::Joined { .. }
+            | Change::RoleChanged { .. }
+            | Change::Sanctioned { .. }
             | Change::Left { .. }
             | Change::RoomChanged { .. }
             | Change::RoomDeleted { .. } => return Ok(None),
@@ -134,6 +137,17 @@ impl<R: Rows> Planner<'_, R> {
             return Ok(Some(Refusal::MessageDeleted));
         }
         match &entry.change {
+            Change::Pinned { on, .. } => {
+                let pins = &mut self.plan.head.pins;
+                if !*on {
+                    pins.retain(|pin| *pin != target);
+                } else if !pins.contains(&target) {
+                    if pins.len() >= bounds::PINS {
+                        return Ok(Some(Refusal::TooManyPins));
+                    }
+                    pins.push(target);
+                }
+            }
             Change::Edit { content, .. } => {
                 state.message.content.clone_from(content);
                 state.edited_at = Some(entry.at);
@@ -142,9 +156,14 @@ impl<R: Rows> Planner<'_, R> {
             Change::Delete { .. } if state.deleted_at.is_none() => {
                 blank_message(&mut state.message);
                 state.deleted_at = Some(entry.at);
+                self.plan.head.pins.retain(|pin| *pin != target);
                 self.blank_entries_of(target)?;
             }
             Change::Reaction { emoji, by, on: true, .. } => {
+                if state.reactions.len() >= bounds::EMOJI_PER_MESSAGE && !state.reactions.contains_key(emoji)
+                {
+                    return Ok(Some(Refusal::TooManyReactions));
+                }
                 state.reactions.entry(emoji.clone()).or_default().insert(by.clone());
             }
             Change::Reaction { emoji, by, on: false, .. } => {

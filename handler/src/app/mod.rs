@@ -17,6 +17,7 @@ use webpubsub::names::HubName;
 
 use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
+use crate::adapters::memory::MemoryLeases;
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
 use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportConfig};
@@ -61,6 +62,10 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         log: Arc::clone(&stores.log),
         rooms: Arc::clone(&stores.rooms),
         members: Arc::clone(&stores.members),
+        sanctions: Arc::clone(&stores.sanctions),
+        invitations: Arc::clone(&stores.invitations),
+        profiles: Arc::clone(&stores.profiles),
+        leases: Arc::new(MemoryLeases::new()),
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
         queue: Arc::clone(&queues.sender),

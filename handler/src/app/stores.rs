@@ -2,15 +2,21 @@ use std::sync::Arc;
 
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{FileDeadLetters, FileInbox, FileLog, FileMembers, FileRooms};
-use crate::adapters::memory::{MemoryDeadLetters, MemoryInbox, MemoryLog, MemoryMembers, MemoryRooms};
+use crate::adapters::memory::{
+    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms,
+    MemorySanctions,
+};
 use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Inbox, Log, Members, Rooms, StoreError};
+use crate::ports::{DeadLetters, Inbox, Invitations, Log, Members, Profiles, Rooms, Sanctions, StoreError};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {
     pub(super) log: Arc<dyn Log>,
     pub(super) rooms: Arc<dyn Rooms>,
     pub(super) members: Arc<dyn Members>,
+    pub(super) sanctions: Arc<dyn Sanctions>,
+    pub(super) invitations: Arc<dyn Invitations>,
+    pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) engine: Option<Engine>,
@@ -23,6 +29,9 @@ impl Stores {
                 log: Arc::new(MemoryLog::new()),
                 rooms: Arc::new(MemoryRooms::new()),
                 members: Arc::new(MemoryMembers::new()),
+                sanctions: Arc::new(MemorySanctions::new()),
+                invitations: Arc::new(MemoryInvitations::new()),
+                profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
                 engine: None,
@@ -33,6 +42,9 @@ impl Stores {
                     log: Arc::new(FileLog::open(&engine).await?),
                     rooms: Arc::new(FileRooms::open(&engine).await?),
                     members: Arc::new(FileMembers::open(&engine).await?),
+                    sanctions: Arc::new(MemorySanctions::new()),
+                    invitations: Arc::new(MemoryInvitations::new()),
+                    profiles: Arc::new(MemoryProfiles::new()),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     engine: Some(engine),

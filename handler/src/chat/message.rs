@@ -244,6 +244,7 @@ impl Submission {
         let message = NewMessage {
             id,
             sender,
+            sender_name: None,
             content,
             sent_at,
             attachment_url: self.attachment_url,

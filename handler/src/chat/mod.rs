@@ -21,6 +21,8 @@ mod live;
 mod membership;
 mod message;
 mod parking;
+#[allow(dead_code, reason = "use cases follow")]
+mod policy;
 mod rooms;
 mod view;
 
@@ -44,7 +46,10 @@ pub use rooms::{NewRoom, RoomPage};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;
-use crate::ports::{Clock, DeadLetters, Ids, Inbox, Log, Members, Queue, Rooms, Transport};
+use crate::ports::{
+    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
+    Transport,
+};
 
 /// The world as the chat sees it.
 #[derive(Clone)]
@@ -52,6 +57,10 @@ pub struct Ports {
     pub log: Arc<dyn Log>,
     pub rooms: Arc<dyn Rooms>,
     pub members: Arc<dyn Members>,
+    pub sanctions: Arc<dyn Sanctions>,
+    pub invitations: Arc<dyn Invitations>,
+    pub profiles: Arc<dyn Profiles>,
+    pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
     pub queue: Arc<dyn Queue>,

@@ -52,6 +52,7 @@ impl Chat {
                 created_at: self.ports.clock.now(),
                 is_private: false,
                 allowed_users: Vec::new(),
+                revision: 0,
             };
             match self.ports.rooms.create(&room).await {
                 // Another process was first.
@@ -244,6 +245,7 @@ impl NewRoom {
             created_at: now,
             is_private: self.is_private,
             allowed_users: allowed_users.map_err(|error| Refused::bad_id("allowed_users", &error))?,
+            revision: 0,
         })
     }
 }

@@ -86,6 +86,7 @@ impl Serialize for MessageView<'_> {
         map.serialize_entry("number", &self.number)?;
         self.place.write(&mut map)?;
         map.serialize_entry("sender", self.message.sender.as_str())?;
+        optional(&mut map, "sender_name", self.message.sender_name.as_ref())?;
         map.serialize_entry("content", &self.message.content)?;
         map.serialize_entry("timestamp", &self.at)?;
         optional(&mut map, "sent_at", self.message.sent_at.as_ref())?;
@@ -156,6 +157,9 @@ fn write_change<S: Serializer>(place: Place<'_>, entry: &Entry, serializer: S) -
         Change::Reaction { .. } => "reaction",
         Change::Joined { .. } => "joined",
         Change::Left { .. } => "left",
+        Change::RoleChanged { .. } => "role_changed",
+        Change::Sanctioned { .. } => "sanctioned",
+        Change::Pinned { .. } => "pinned",
         Change::RoomChanged { .. } => "room_changed",
         Change::RoomDeleted { .. } => "room_deleted",
     };
@@ -194,6 +198,24 @@ fn write_details<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M:
         Change::Left { user, by } => {
             map.serialize_entry("user", user.as_str())?;
             optional(map, "by", by.as_ref())
+        }
+        Change::RoleChanged { user, role, by } => {
+            map.serialize_entry("user", user.as_str())?;
+            map.serialize_entry("role", role)?;
+            map.serialize_entry("by", by.as_str())
+        }
+        Change::Sanctioned { user, kind, on, by, until, reason } => {
+            map.serialize_entry("user", user.as_str())?;
+            map.serialize_entry("kind", kind)?;
+            map.serialize_entry("on", on)?;
+            map.serialize_entry("by", by.as_str())?;
+            optional(map, "until", until.as_ref())?;
+            optional(map, "reason", reason.as_ref())
+        }
+        Change::Pinned { target, by, on } => {
+            map.serialize_entry("target", target)?;
+            map.serialize_entry("by", by.as_str())?;
+            map.serialize_entry("on", on)
         }
         Change::RoomChanged { name, description, by } => {
             map.serialize_entry("name", name)?;

@@ -85,6 +85,7 @@ pub fn message_by(sender: &str, id: &str, content: &str) -> Change {
     Change::Message(NewMessage {
         id: message_id(id),
         sender: user(sender),
+        sender_name: None,
         content: content.to_owned(),
         sent_at: None,
         attachment_url: None,
@@ -136,6 +137,7 @@ pub fn room(id: &str, name: &str) -> Room {
         created_at: at(0),
         is_private: false,
         allowed_users: Vec::new(),
+        revision: 0,
     }
 }
 

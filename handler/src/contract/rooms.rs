@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::data::{at, odd_texts, room, room_id, user};
 use crate::model::Room;
-use crate::ports::{CreateRoomError, Rooms};
+use crate::ports::{CreateRoomError, Rooms, UpdateRoomError};
 
 async fn ids(rooms: &impl Rooms, after: Option<&str>, limit: usize) -> Vec<String> {
     let after = after.map(room_id);
@@ -78,17 +78,19 @@ pub async fn rooms_are_listed_by_id_behind_the_cursor<R: Rooms>(make: impl Async
 
 pub async fn an_update_replaces_the_row_and_moves_the_name<R: Rooms>(make: impl AsyncFn() -> R) {
     let (rooms, tea) = (make().await, room("tea", "Tea"));
-    assert!(!rooms.update(&tea).await.unwrap());
+    assert!(matches!(rooms.update(&tea).await, Err(UpdateRoomError::NoSuchRoom)));
     assert_eq!(rooms.get(&tea.id).await.unwrap(), None, "an update makes no room");
     rooms.create(&tea).await.unwrap();
     rooms.create(&room("coffee", "Coffee")).await.unwrap();
     let private = Room { is_private: true, description: String::new(), name: "TEA".into(), ..tea.clone() };
-    assert!(rooms.update(&private).await.unwrap(), "its own name is free to it");
+    assert_eq!(rooms.update(&private).await.unwrap(), 1, "its own name is free to it");
+    let private = Room { revision: 1, ..private };
+    assert!(matches!(rooms.update(&tea).await, Err(UpdateRoomError::Changed)), "made from what was before");
     assert_eq!(rooms.get(&tea.id).await.unwrap(), Some(private.clone()));
-    let taken = Room { name: " coffee".into(), ..tea.clone() };
-    assert!(matches!(rooms.update(&taken).await, Err(CreateRoomError::NameTaken)));
+    let taken = Room { name: " coffee".into(), revision: 1, ..tea.clone() };
+    assert!(matches!(rooms.update(&taken).await, Err(UpdateRoomError::NameTaken)));
     assert_eq!(rooms.get(&tea.id).await.unwrap(), Some(private));
-    assert!(rooms.update(&Room { name: "Mate".into(), ..tea.clone() }).await.unwrap());
+    assert_eq!(rooms.update(&Room { name: "Mate".into(), revision: 1, ..tea.clone() }).await.unwrap(), 2);
     rooms.create(&room("new", "Tea")).await.unwrap();
     assert!(matches!(rooms.create(&room("mate", "mate")).await, Err(CreateRoomError::NameTaken)));
 }

@@ -23,3 +23,18 @@ pub const HISTORY_PAGE_MAX: usize = 500;
 pub const INBOX_PAGE: usize = 1_000;
 /// How long a marker is kept, in days. No copy of a message older than this is appended.
 pub const MARKER_DAYS: u64 = 90;
+/// Pinned messages of a conversation, at most.
+pub const PINS: usize = 50;
+/// An emoji of a reaction, in bytes of UTF-8 (at least 1).
+pub const EMOJI_BYTES: usize = 64;
+/// Different emoji on one message, at most.
+pub const EMOJI_PER_MESSAGE: usize = 50;
+/// Display name, in characters after trimming (at least 1).
+pub const DISPLAY_NAME_CHARS: usize = 50;
+/// Reason of a deletion, ban, mute or removal, in characters.
+pub const REASON_CHARS: usize = 500;
+/// Members of a page: default and maximum.
+pub const MEMBERS_PAGE_DEFAULT: usize = 100;
+pub const MEMBERS_PAGE_MAX: usize = 500;
+/// Uses of one invitation, at most.
+pub const INVITATION_USES: u32 = 1_000;

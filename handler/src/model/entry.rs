@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Role, Timestamp, UserId};
+use super::{MessageId, Role, SanctionKind, Timestamp, UserId};
 
 /// What an entry of a conversation's log says. Targets are named by their `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,31 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserId>,
     },
+    /// A member's role from here on.
+    RoleChanged {
+        user: UserId,
+        role: Role,
+        by: UserId,
+    },
+    /// A ban or a mute was laid on a user (`on`), or lifted.
+    Sanctioned {
+        user: UserId,
+        kind: SanctionKind,
+        on: bool,
+        by: UserId,
+        /// When it ends by itself; none while it is lifted by hand only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Pins a message (`on`) or unpins it; setting what is set changes nothing. Refused when the target is deleted or no
+    /// message, or when as many are pinned as may be.
+    Pinned {
+        target: u64,
+        by: UserId,
+        on: bool,
+    },
     /// The room's name or description as they are from here on.
     RoomChanged {
         name: String,
@@ -57,6 +82,9 @@ pub enum Change {
 pub struct NewMessage {
     pub id: MessageId,
     pub sender: UserId,
+    /// The display name the sender had when the message was appended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_name: Option<String>,
     pub content: String,
     /// The sender's own time, kept as given; never used for order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,4 +140,7 @@ pub struct Head {
     pub sent: u64,
     /// The room was deleted: nothing can be appended until the conversation is opened again.
     pub closed: bool,
+    /// `seq` of the pinned messages, in the order of pinning; at most [`super::bounds::PINS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<u64>,
 }

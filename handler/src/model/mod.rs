@@ -4,10 +4,14 @@
 pub mod bounds;
 pub mod entry;
 pub mod ids;
+pub mod people;
 pub mod room;
+pub mod sanction;
 pub mod timestamp;
 
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
+pub use people::{Invitation, Lease, Profile};
 pub use room::{Member, ReadMark, Role, Room};
+pub use sanction::{Sanction, SanctionKind};
 pub use timestamp::Timestamp;

@@ -16,6 +16,9 @@ pub struct Room {
     /// Users who may join although the room is private.
     #[serde(default)]
     pub allowed_users: Vec<UserId>,
+    /// Counts the changes of this row, from 0. A change names the revision it was made from, so none is lost.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl Room {

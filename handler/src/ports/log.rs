@@ -51,6 +51,13 @@ pub trait Log: Send + Sync {
         limit: usize,
     ) -> Result<Option<MessagePage>, StoreError>;
 
+    /// The messages with these `seq`, in their present state, ascending; what is no message, or below the floor, is left out.
+    async fn states(
+        &self,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Vec<MessageState>, StoreError>;
+
     /// Entries with `seq` > `after`, ascending, at most `limit`, with a head read not before them.
     /// `None` for a conversation that was never opened.
     async fn entries(
@@ -110,6 +117,10 @@ pub enum Refusal {
     NoSuchMessage,
     #[error("the message is deleted")]
     MessageDeleted,
+    #[error("as many messages are pinned as may be")]
+    TooManyPins,
+    #[error("the message has as many different reactions as may be")]
+    TooManyReactions,
 }
 
 #[derive(Debug, thiserror::Error)]

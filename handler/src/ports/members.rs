@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::model::{Member, ReadMark, RoomId, UserId};
+use crate::model::{Member, ReadMark, Role, RoomId, UserId};
 
 /// Who is in which room, and how far they have read. Reading works in both directions.
 ///
@@ -17,6 +17,9 @@ pub trait Members: Send + Sync {
 
     /// Removes the membership and answers the row that was there.
     async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError>;
+
+    /// Sets the role and answers the row as it is then. `None` when the user is no member.
+    async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError>;
 
     async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError>;
 

@@ -18,8 +18,12 @@ pub trait Rooms: Send + Sync {
     /// Rooms by ascending id, those with id > `after`, at most `limit`.
     async fn list(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<Room>, StoreError>;
 
-    /// Replaces the row of a room that exists; `NameTaken` as for `create`. `false` when there is no such room.
-    async fn update(&self, room: &Room) -> Result<bool, CreateRoomError>;
+    /// Rooms whose [`Room::name_key`] starts with `prefix` (a key itself), ascending by key, those with key > `after`, at
+    /// most `limit`.
+    async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError>;
+
+    /// Replaces the row if it stands at `room.revision` still, and stores it with the next revision, which it answers.
+    async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError>;
 
     /// Removes the row and frees the name. `false` when there is no such room.
     async fn delete(&self, id: &RoomId) -> Result<bool, StoreError>;
@@ -32,6 +36,19 @@ pub enum CreateRoomError {
     NameTaken,
     #[error("a room with this id exists")]
     IdTaken,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateRoomError {
+    #[error("there is no such room")]
+    NoSuchRoom,
+    #[error("the room was changed meanwhile")]
+    Changed,
+    #[error("a room of this name exists")]
+    NameTaken,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use crate::model::{ConversationId, Head, Marker};
+use crate::model::{ConversationId, Head, Marker, MessageState};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 #[async_trait]
@@ -47,6 +47,14 @@ impl<P: Log + ?Sized> Log for Faulty<P> {
         limit: usize,
     ) -> Result<Option<EntryPage>, StoreError> {
         self.call("log.entries", self.inner.entries(conversation, after, limit)).await
+    }
+
+    async fn states(
+        &self,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Vec<MessageState>, StoreError> {
+        self.call("log.states", self.inner.states(conversation, seqs)).await
     }
 
     async fn mark_sent(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {

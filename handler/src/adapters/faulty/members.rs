@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use crate::model::{Member, ReadMark, RoomId, UserId};
+use crate::model::{Member, ReadMark, Role, RoomId, UserId};
 use crate::ports::{Members, StoreError};
 
 #[async_trait]
@@ -17,6 +17,10 @@ impl<P: Members + ?Sized> Members for Faulty<P> {
 
     async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
         self.call("members.remove", self.inner.remove(room, user)).await
+    }
+
+    async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {
+        self.call("members.set_role", self.inner.set_role(room, user, role)).await
     }
 
     async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {

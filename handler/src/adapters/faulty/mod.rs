@@ -5,17 +5,21 @@
 mod dead_letters;
 mod faults;
 mod inbox;
+mod invitations;
+mod leases;
 mod log;
 mod members;
+mod profiles;
 mod queue;
 mod rooms;
+mod sanctions;
 mod transport;
 
 use std::sync::Arc;
 
 pub use faults::{Faults, Mode};
 
-use crate::ports::{CreateRoomError, LogError, QueueError, StoreError, TransportError};
+use crate::ports::{CreateRoomError, LogError, QueueError, StoreError, TransportError, UpdateRoomError};
 use faults::Fate;
 
 /// A port of any kind, with faults.
@@ -65,6 +69,12 @@ impl Injected for LogError {
 }
 
 impl Injected for CreateRoomError {
+    fn injected() -> Self {
+        Self::Store(Injected::injected())
+    }
+}
+
+impl Injected for UpdateRoomError {
     fn injected() -> Self {
         Self::Store(Injected::injected())
     }

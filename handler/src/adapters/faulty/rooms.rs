@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::Faulty;
 use crate::model::{Room, RoomId};
-use crate::ports::{CreateRoomError, Rooms, StoreError};
+use crate::ports::{CreateRoomError, Rooms, StoreError, UpdateRoomError};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
@@ -19,7 +19,11 @@ impl<P: Rooms + ?Sized> Rooms for Faulty<P> {
         self.call("rooms.list", self.inner.list(after, limit)).await
     }
 
-    async fn update(&self, room: &Room) -> Result<bool, CreateRoomError> {
+    async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        self.call("rooms.search", self.inner.search(prefix, after, limit)).await
+    }
+
+    async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
         self.call("rooms.update", self.inner.update(room)).await
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::log_rows::{
     self, Conversation, ENTRIES, HEADS, MARKERS, STATES, TABLES, marked_at, read_head, read_marker, seq_key,
     write_head,
 };
-use super::rows::{decode, make_tables};
+use super::rows::{decode, get, make_tables};
 use super::sent_marks::SentMarks;
 use super::sweep::{Sweep, has_ended};
 use crate::adapters::engine::Engine;
@@ -141,6 +142,21 @@ impl Log for FileLog {
             let entries =
                 rows.take(limit).map(|row| decode(row?.1.value())).collect::<Result<_, StoreError>>()?;
             Ok(Some(EntryPage { entries, head: sent.applied(&id, head) }))
+        };
+        self.engine.scan(read).await
+    }
+
+    async fn states(
+        &self,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Vec<MessageState>, StoreError> {
+        let (id, seqs) = (conversation.clone(), seqs.iter().copied().collect::<BTreeSet<u64>>());
+        let read = move |txn: &ReadTransaction| {
+            let Some(head) = read_head(&txn.open_table(HEADS)?, &id)? else { return Ok(Vec::new()) };
+            let table = txn.open_table(STATES)?;
+            let kept = seqs.iter().filter(|seq| **seq > head.floor);
+            kept.filter_map(|seq| get(&table, &seq_key(&id, *seq)).transpose()).collect()
         };
         self.engine.scan(read).await
     }

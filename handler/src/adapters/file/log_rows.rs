@@ -8,7 +8,7 @@ use crate::adapters::log_rules::{Plan, Rows, blank};
 use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
 use crate::ports::{Position, StoreError};
 
-/// Conversation -> its head: seq, count, floor, sent (8 bytes each), closed (1 byte).
+/// Conversation -> its head: seq, count, floor, sent (8 bytes each), the pins (8 bytes each), closed (1 byte).
 pub(super) const HEADS: Table = Table::new("log.v1.heads");
 /// Conversation, `seq` -> the entry.
 pub(super) const ENTRIES: Table = Table::new("log.v1.entries");
@@ -37,8 +37,14 @@ pub(super) fn read_head(
 ) -> Result<Option<Head>, StoreError> {
     let Some(value) = heads.get(Key::conversation(conversation).as_bytes())? else { return Ok(None) };
     let Some((closed, numbers)) = value.value().split_last() else { return Err(corrupt("an empty head")) };
+    let Some((numbers, pins)) = numbers.split_at_checked(4 * 8) else { return Err(corrupt("a short head")) };
     let [seq, count, floor, sent] = numbers_in(numbers)?;
-    Ok(Some(Head { seq, count, floor, sent, closed: *closed != 0 }))
+    let (pins, rest) = pins.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(corrupt("pins of odd length"));
+    }
+    let pins = pins.iter().map(|pin| u64::from_be_bytes(*pin)).collect();
+    Ok(Some(Head { seq, count, floor, sent, closed: *closed != 0, pins }))
 }
 
 pub(super) fn write_head(
@@ -47,6 +53,7 @@ pub(super) fn write_head(
     head: &Head,
 ) -> Result<(), StoreError> {
     let mut value = [head.seq, head.count, head.floor, head.sent].map(u64::to_be_bytes).concat();
+    value.extend(head.pins.iter().flat_map(|pin| pin.to_be_bytes()));
     value.push(u8::from(head.closed));
     heads.insert(Key::conversation(conversation).as_bytes(), value.as_slice())?;
     Ok(())

@@ -4,7 +4,7 @@ use redb::ReadableTable;
 use super::keys::Key;
 use super::rows::{Open, Table, behind, corrupt, decode, encode, get, make_tables, text_behind};
 use crate::adapters::engine::Engine;
-use crate::model::{Member, ReadMark, RoomId, UserId};
+use crate::model::{Member, ReadMark, Role, RoomId, UserId};
 use crate::ports::{Members, StoreError};
 
 /// Room, user -> the membership.
@@ -87,6 +87,11 @@ impl Members for FileMembers {
             Ok(Some(member))
         };
         self.engine.write(remove).await
+    }
+
+    async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {
+        let set = move |member: &mut Member| std::mem::replace(&mut member.role, role) != role;
+        self.change(member_key(room, user), set).await
     }
 
     async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {

@@ -1,3 +1,5 @@
+use std::ops::Bound;
+
 use async_trait::async_trait;
 use redb::ReadableTable;
 
@@ -5,7 +7,7 @@ use super::keys::Key;
 use super::rows::{Open, Table, behind, corrupt, decode, encode, get, make_tables};
 use crate::adapters::engine::Engine;
 use crate::model::{Room, RoomId};
-use crate::ports::{CreateRoomError, Rooms, StoreError};
+use crate::ports::{CreateRoomError, Rooms, StoreError, UpdateRoomError};
 
 /// Room -> its row.
 const ROOMS: Table = Table::new("rooms.v1.rooms");
@@ -60,17 +62,44 @@ impl Rooms for FileRooms {
         self.engine.scan(list).await
     }
 
-    async fn update(&self, room: &Room) -> Result<bool, CreateRoomError> {
-        let (room, row) = (room.clone(), encode(room)?);
+    async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        let search = move |txn: &redb::ReadTransaction| {
+            let (rooms, names) = (txn.open_table(ROOMS)?, txn.open_table(NAMES)?);
+            let start = match &after {
+                Some(after) if *after >= prefix => Bound::Excluded(after.as_bytes()),
+                _ => Bound::Included(prefix.as_bytes()),
+            };
+            let mut found = Vec::new();
+            for row in names.range::<&[u8]>((start, Bound::Unbounded))? {
+                let (name, id) = row?;
+                if found.len() >= limit || !name.value().starts_with(prefix.as_bytes()) {
+                    break;
+                }
+                let id = std::str::from_utf8(id.value()).map_err(corrupt)?;
+                let room = get(&rooms, &Key::room(&RoomId::new(id).map_err(corrupt)?))?;
+                found.push(room.ok_or_else(|| corrupt("a name without its room"))?);
+            }
+            Ok(found)
+        };
+        self.engine.scan(search).await
+    }
+
+    async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
+        let room = room.clone();
         let update = move |txn: &redb::WriteTransaction| {
             let (mut rooms, mut names) = (txn.open_table(ROOMS)?, txn.open_table(NAMES)?);
             let key = Key::room(&room.id);
-            let Some(there) = get::<Room>(&rooms, &key)? else { return Ok(Ok(false)) };
-            let Some(name) = free_name(&names, &room)? else { return Ok(Err(CreateRoomError::NameTaken)) };
+            let Some(there) = get::<Room>(&rooms, &key)? else { return Ok(Err(UpdateRoomError::NoSuchRoom)) };
+            if there.revision != room.revision {
+                return Ok(Err(UpdateRoomError::Changed));
+            }
+            let Some(name) = free_name(&names, &room)? else { return Ok(Err(UpdateRoomError::NameTaken)) };
+            let next = Room { revision: room.revision + 1, ..room.clone() };
             names.remove(Room::name_key(&there.name).as_bytes())?;
             names.insert(name.as_bytes(), room.id.as_str().as_bytes())?;
-            rooms.insert(key.as_bytes(), row.as_slice())?;
-            Ok(Ok(true))
+            rooms.insert(key.as_bytes(), encode(&next)?.as_slice())?;
+            Ok(Ok(next.revision))
         };
         self.engine.write(update).await?
     }

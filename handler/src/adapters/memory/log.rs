@@ -91,6 +91,17 @@ impl Log for MemoryLog {
         }))
     }
 
+    async fn states(
+        &self,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Vec<MessageState>, StoreError> {
+        let conversations = self.conversations.lock(conversation);
+        let Some(found) = conversations.get(conversation) else { return Ok(Vec::new()) };
+        let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
+        Ok(seqs.iter().filter_map(|seq| found.states.get(seq).cloned()).collect())
+    }
+
     async fn mark_sent(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {
         if let Some(found) = self.conversations.lock(conversation).get_mut(conversation) {
             found.head.sent = found.head.sent.max(seq.min(found.head.seq));

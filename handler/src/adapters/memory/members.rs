@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 
-use crate::model::{Member, ReadMark, RoomId, UserId};
+use crate::model::{Member, ReadMark, Role, RoomId, UserId};
 use crate::ports::{Members, StoreError};
 
 /// The memberships of this process.
@@ -52,6 +52,13 @@ impl Members for MemoryMembers {
 
     async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
         Ok(self.write().remove(room, user))
+    }
+
+    async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {
+        Ok(self.write().member_mut(room, user).map(|member| {
+            member.role = role;
+            member.clone()
+        }))
     }
 
     async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {

@@ -3,13 +3,21 @@
 
 mod dead_letters;
 mod inbox;
+mod invitations;
+mod leases;
 mod log;
 mod members;
+mod profiles;
 mod rooms;
+mod sanctions;
 mod shards;
 
 pub use dead_letters::MemoryDeadLetters;
 pub use inbox::MemoryInbox;
+pub use invitations::MemoryInvitations;
+pub use leases::MemoryLeases;
 pub use log::MemoryLog;
 pub use members::MemoryMembers;
+pub use profiles::MemoryProfiles;
 pub use rooms::MemoryRooms;
+pub use sanctions::MemorySanctions;

@@ -1,11 +1,11 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 
 use crate::model::{Room, RoomId};
-use crate::ports::{CreateRoomError, Rooms, StoreError};
+use crate::ports::{CreateRoomError, Rooms, StoreError, UpdateRoomError};
 
 /// The rooms of this process.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct MemoryRooms {
 struct Rows {
     by_id: BTreeMap<RoomId, Room>,
     /// By [`Room::name_key`].
-    by_name: HashMap<String, RoomId>,
+    by_name: BTreeMap<String, RoomId>,
 }
 
 impl MemoryRooms {
@@ -44,7 +44,7 @@ impl Rooms for MemoryRooms {
             Some(_) => return Err(CreateRoomError::IdTaken),
             None => {}
         }
-        let name = rows.free_name(room)?;
+        let name = rows.free_name(room).ok_or(CreateRoomError::NameTaken)?;
         rows.by_name.insert(name, room.id.clone());
         rows.by_id.insert(room.id.clone(), room.clone());
         Ok(())
@@ -60,15 +60,30 @@ impl Rooms for MemoryRooms {
         Ok(rows.by_id.range((start, Bound::Unbounded)).take(limit).map(|(_, room)| room.clone()).collect())
     }
 
-    async fn update(&self, room: &Room) -> Result<bool, CreateRoomError> {
+    async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError> {
+        let rows = self.read();
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let found = rows.by_name.range::<str, _>((start, Bound::Unbounded));
+        let found = found.take_while(|(name, _)| name.starts_with(prefix)).take(limit);
+        Ok(found.filter_map(|(_, id)| rows.by_id.get(id).cloned()).collect())
+    }
+
+    async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
         let mut rows = self.write();
-        let Some(there) = rows.by_id.get(&room.id) else { return Ok(false) };
+        let there = rows.by_id.get(&room.id).ok_or(UpdateRoomError::NoSuchRoom)?;
+        if there.revision != room.revision {
+            return Err(UpdateRoomError::Changed);
+        }
         let former_name = Room::name_key(&there.name);
-        let name = rows.free_name(room)?;
+        let name = rows.free_name(room).ok_or(UpdateRoomError::NameTaken)?;
+        let revision = room.revision + 1;
         rows.by_name.remove(&former_name);
         rows.by_name.insert(name, room.id.clone());
-        rows.by_id.insert(room.id.clone(), room.clone());
-        Ok(true)
+        rows.by_id.insert(room.id.clone(), Room { revision, ..room.clone() });
+        Ok(revision)
     }
 
     async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
@@ -81,12 +96,9 @@ impl Rooms for MemoryRooms {
 
 impl Rows {
     /// The room's name as a key, unless another room has it.
-    fn free_name(&self, room: &Room) -> Result<String, CreateRoomError> {
+    fn free_name(&self, room: &Room) -> Option<String> {
         let name = Room::name_key(&room.name);
-        match self.by_name.get(&name) {
-            Some(id) if *id != room.id => Err(CreateRoomError::NameTaken),
-            _ => Ok(name),
-        }
+        self.by_name.get(&name).is_none_or(|id| *id == room.id).then_some(name)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::adapters::faulty::Mode;
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::chat::{Chat, Ports};
 use crate::contract::data::conversation;
-use crate::model::{Change, ConversationId, Head, Marker};
+use crate::model::{Change, ConversationId, Head, Marker, MessageState};
 use crate::ports::*;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -120,6 +120,13 @@ impl Log for Explosive {
         n: usize,
     ) -> Result<Option<EntryPage>, StoreError> {
         self.0.entries(of, after, n).await
+    }
+    async fn states(
+        &self,
+        conversation: &ConversationId,
+        seqs: &[u64],
+    ) -> Result<Vec<MessageState>, StoreError> {
+        self.0.states(conversation, seqs).await
     }
     async fn mark_sent(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {
         self.0.mark_sent(conversation, seq).await

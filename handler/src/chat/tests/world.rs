@@ -10,7 +10,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::adapters::faulty::{Faults, Faulty};
-use crate::adapters::memory::{MemoryDeadLetters, MemoryInbox, MemoryLog, MemoryMembers, MemoryRooms};
+use crate::adapters::memory::{
+    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryProfiles, MemoryRooms, MemorySanctions,
+};
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission};
 use crate::contract::data::user;
 use crate::model::{ConversationId, MessageId, RoomId, Timestamp, UserId};
@@ -155,6 +158,10 @@ impl World {
             log: Arc::new(MemoryLog::new()),
             rooms: Arc::new(MemoryRooms::new()),
             members: Arc::new(MemoryMembers::new()),
+            sanctions: Arc::new(MemorySanctions::new()),
+            invitations: Arc::new(MemoryInvitations::new()),
+            profiles: Arc::new(MemoryProfiles::new()),
+            leases: Arc::new(MemoryLeases::new()),
             inbox: Arc::new(MemoryInbox::new()),
             letters: Arc::new(MemoryDeadLetters::new()),
             queue: Arc::clone(&outbox) as _,
@@ -167,6 +174,10 @@ impl World {
             log: Arc::new(Faulty::new(Arc::clone(&truth.log), store.clone())),
             rooms: Arc::new(Faulty::new(Arc::clone(&truth.rooms), store.clone())),
             members: Arc::new(Faulty::new(Arc::clone(&truth.members), store.clone())),
+            sanctions: Arc::new(Faulty::new(Arc::clone(&truth.sanctions), store.clone())),
+            invitations: Arc::new(Faulty::new(Arc::clone(&truth.invitations), store.clone())),
+            profiles: Arc::new(Faulty::new(Arc::clone(&truth.profiles), store.clone())),
+            leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), store.clone())),
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),

@@ -1,0 +1,30 @@
+use async_trait::async_trait;
+
+use super::Faulty;
+use crate::model::{Invitation, RoomId, Timestamp, UserId};
+use crate::ports::{Invitations, Redeemed, StoreError};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Invitations + ?Sized> Invitations for Faulty<P> {
+    async fn create(&self, invitation: &Invitation) -> Result<(), StoreError> {
+        self.call("invitations.create", self.inner.create(invitation)).await
+    }
+
+    async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError> {
+        self.call("invitations.redeem", self.inner.redeem(id, user, now)).await
+    }
+
+    async fn list(
+        &self,
+        room: &RoomId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        self.call("invitations.list", self.inner.list(room, after, limit)).await
+    }
+
+    async fn revoke(&self, room: &RoomId, id: &str) -> Result<bool, StoreError> {
+        self.call("invitations.revoke", self.inner.revoke(room, id)).await
+    }
+}

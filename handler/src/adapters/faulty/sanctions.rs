@@ -1,0 +1,44 @@
+use async_trait::async_trait;
+
+use super::Faulty;
+use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::ports::{Sanctions, StoreError};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
+    async fn put(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
+        self.call("sanctions.put", self.inner.put(room, sanction)).await
+    }
+
+    async fn of(&self, room: &RoomId, user: &UserId) -> Result<Vec<Sanction>, StoreError> {
+        self.call("sanctions.of", self.inner.of(room, user)).await
+    }
+
+    async fn list(
+        &self,
+        room: &RoomId,
+        kind: SanctionKind,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Sanction>, StoreError> {
+        self.call("sanctions.list", self.inner.list(room, kind, after, limit)).await
+    }
+
+    async fn remove(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        kind: SanctionKind,
+    ) -> Result<Option<Sanction>, StoreError> {
+        self.call("sanctions.remove", self.inner.remove(room, user, kind)).await
+    }
+
+    async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
+        self.call("sanctions.mark_applied", self.inner.mark_applied(room, sanction)).await
+    }
+
+    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        self.call("sanctions.unapplied", self.inner.unapplied(limit)).await
+    }
+}

@@ -1,0 +1,48 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::model::{Profile, Timestamp, UserId};
+use crate::ports::{Profiles, StoreError};
+
+type Rows = HashMap<UserId, Profile>;
+
+/// The profiles of this process.
+#[derive(Debug, Default)]
+pub struct MemoryProfiles {
+    rows: Mutex<Rows>,
+}
+
+impl MemoryProfiles {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Profiles for MemoryProfiles {
+    async fn get(&self, users: &[UserId]) -> Result<Vec<Profile>, StoreError> {
+        let rows = self.rows();
+        Ok(users.iter().filter_map(|user| rows.get(user).cloned()).collect())
+    }
+
+    async fn put(&self, profile: &Profile) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let last_seen = rows.get(&profile.user).and_then(|row| row.last_seen);
+        rows.insert(profile.user.clone(), Profile { last_seen, ..profile.clone() });
+        Ok(())
+    }
+
+    async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let row = rows.entry(user.clone()).or_insert_with(|| Profile::of(user.clone()));
+        row.last_seen = row.last_seen.max(Some(at));
+        Ok(())
+    }
+}

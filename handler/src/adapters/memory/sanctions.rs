@@ -1,0 +1,87 @@
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::ports::{Sanctions, StoreError};
+
+type Rows = BTreeMap<(RoomId, SanctionKind), BTreeMap<UserId, Sanction>>;
+
+/// The sanctions of this process.
+#[derive(Debug, Default)]
+pub struct MemorySanctions {
+    rows: Mutex<Rows>,
+}
+
+impl MemorySanctions {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Sanctions for MemorySanctions {
+    async fn put(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let of_kind = rows.entry((room.clone(), sanction.kind)).or_default();
+        of_kind.insert(sanction.user.clone(), sanction.clone());
+        Ok(())
+    }
+
+    async fn of(&self, room: &RoomId, user: &UserId) -> Result<Vec<Sanction>, StoreError> {
+        let rows = self.rows();
+        let kinds = [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal];
+        Ok(kinds.iter().filter_map(|kind| rows.get(&(room.clone(), *kind))?.get(user).cloned()).collect())
+    }
+
+    async fn list(
+        &self,
+        room: &RoomId,
+        kind: SanctionKind,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Sanction>, StoreError> {
+        let rows = self.rows();
+        let Some(of_kind) = rows.get(&(room.clone(), kind)) else { return Ok(Vec::new()) };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(of_kind.range((start, Bound::Unbounded)).take(limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn remove(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        kind: SanctionKind,
+    ) -> Result<Option<Sanction>, StoreError> {
+        let (mut rows, key) = (self.rows(), (room.clone(), kind));
+        let removed = rows.get_mut(&key).and_then(|of_kind| of_kind.remove(user));
+        if rows.get(&key).is_some_and(BTreeMap::is_empty) {
+            rows.remove(&key);
+        }
+        Ok(removed)
+    }
+
+    async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let row =
+            rows.get_mut(&(room.clone(), sanction.kind)).and_then(|of_kind| of_kind.get_mut(&sanction.user));
+        if let Some(row) = row.filter(|row| row.at == sanction.at) {
+            row.applied = true;
+        }
+        Ok(())
+    }
+
+    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let rows = self.rows();
+        let all = rows.iter().flat_map(|((room, _), of_kind)| of_kind.values().map(move |row| (room, row)));
+        let left = all.filter(|(_, row)| !row.applied).take(limit);
+        Ok(left.map(|(room, row)| (room.clone(), row.clone())).collect())
+    }
+}

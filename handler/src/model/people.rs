@@ -1,0 +1,52 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Role, RoomId, Timestamp, UserId};
+
+/// What a user says of themself, and when they were last there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub user: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// When the last of their connections closed, or was found dead. Only ever raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+}
+
+impl Profile {
+    /// Of a user who said nothing yet.
+    #[must_use]
+    pub const fn of(user: UserId) -> Self {
+        Self { user, display_name: None, avatar_url: None, last_seen: None }
+    }
+}
+
+/// A live connection of a user: who has one is online.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    pub user: UserId,
+    /// The transport's id for it.
+    pub connection: String,
+    pub since: Timestamp,
+    /// `false` from `connect` on, `true` from `connected` on.
+    pub confirmed: bool,
+}
+
+/// A link that lets whoever has its token join a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Hex SHA-256 of the token, which itself is stored nowhere.
+    pub id: String,
+    pub room: RoomId,
+    pub by: UserId,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// How many users it lets in.
+    pub max_uses: u32,
+    /// Whom it let in. A user who comes again costs no further use.
+    #[serde(default)]
+    pub used_by: Vec<UserId>,
+    pub role: Role,
+}

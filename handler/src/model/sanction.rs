@@ -1,0 +1,36 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Timestamp, UserId};
+
+/// What is laid on a user in one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SanctionKind {
+    /// No member, and cannot become one; receives and reads nothing.
+    Ban,
+    /// Reads, and sends nothing.
+    Mute,
+    /// Is being taken out, and may come back. The row is a note of work under way and goes when it is done.
+    Removal,
+}
+
+/// One user's sanction of one kind in one room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sanction {
+    pub user: UserId,
+    pub kind: SanctionKind,
+    pub by: UserId,
+    pub at: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    pub reason: Option<String>,
+    /// Entry and live connections show it. `false`: a crash may have left it half done, and the timer finishes it.
+    pub applied: bool,
+}
+
+impl Sanction {
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}

@@ -1,0 +1,20 @@
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::model::{Profile, Timestamp, UserId};
+
+/// What users say of themselves.
+///
+/// # Contract
+/// An `Ok` is durable and visible to every later call. Each call is atomic and may be repeated.
+#[async_trait]
+pub trait Profiles: Send + Sync {
+    /// The profiles of those who have one, in the order asked; others are left out.
+    async fn get(&self, users: &[UserId]) -> Result<Vec<Profile>, StoreError>;
+
+    /// Stores name and picture; `last_seen` stays what it was.
+    async fn put(&self, profile: &Profile) -> Result<(), StoreError>;
+
+    /// Raises `last_seen`; never lowers it. Makes the row where there is none.
+    async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
+}
