@@ -3,7 +3,7 @@
 
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
-use super::{Caller, Chat, Refused, RoomView, groups};
+use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
 use crate::ports::{NewEntry, Position};
 
@@ -13,7 +13,7 @@ impl Chat {
     pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         self.make_member(&room, &caller.user, Role::Member).await?;
-        self.ports.transport.admit(&caller.user, &groups::room(&room.id)).await?;
+        self.admit_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
@@ -23,7 +23,7 @@ impl Chat {
         if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
             self.end_membership(&room.id, &member).await?;
         }
-        self.ports.transport.expel(&caller.user, &groups::room(&room.id)).await?;
+        self.expel_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 

@@ -7,6 +7,7 @@ mod access;
 mod appender;
 mod backoff;
 mod command;
+mod connections;
 pub mod counters;
 mod deliver;
 mod error;
@@ -23,6 +24,7 @@ mod message;
 mod parking;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod repair;
 mod rooms;
 mod view;
 
@@ -32,6 +34,7 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
 pub use error::{Kind, Refused};
@@ -40,12 +43,13 @@ pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
 use known::Known;
-pub use live::{Welcome, error_frame};
+pub use live::error_frame;
 pub use message::{Poison, QueuedMessage, Submission, Target};
+pub use repair::REPAIR_EVERY;
 pub use rooms::{NewRoom, RoomPage};
 pub use view::{MessageView, RoomView};
 
-use crate::model::UserId;
+use crate::model::{Lease, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -119,6 +123,8 @@ pub struct Chat {
     known: Arc<Known>,
     appenders: Appenders,
     counters: Arc<Counters>,
+    /// The last lease the repair looked at, where it did not come to the end.
+    repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
 }
 
 impl Chat {
@@ -127,7 +133,7 @@ impl Chat {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, appenders, counters }
+        Self { ports, options, known, appenders, counters, repaired_up_to: tokio::sync::Mutex::default() }
     }
 
     #[must_use]
