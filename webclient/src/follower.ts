@@ -4,7 +4,7 @@ import { conversationOf, isEntry, seqOf, type Entry, type Gap, type HistoryMessa
 
 /** How old a hole gets before it is fetched: a frame that was overtaken mostly arrives. */
 export const HOLE_MS = 1_000;
-/** How often everything is asked for, whatever the connection says; a fifth more or less, by chance. */
+/** How often everything is asked for, whatever the connection says; up to a quarter longer, by chance, or as the server says. */
 export const SYNC_EVERY_MS = 60_000;
 /** The first and the longest wait after a fetch that failed. */
 export const RETRY_MS = { first: 500, longest: 60_000 } as const;
@@ -13,9 +13,10 @@ export const CURSORS = 100;
 
 /** `POST api/sync`: everything after each cursor. */
 export interface SyncRequest {
+  /** Of rooms, by their ids. */
   readonly cursors: Readonly<Record<string, number>>;
-  /** Who the other one is, for each direct conversation. */
-  readonly with?: Readonly<Record<string, string>>;
+  /** Of direct conversations, by the other one: their ids do not tell who is in them. */
+  readonly with?: Readonly<Record<string, number>>;
   readonly limit?: number;
 }
 
@@ -23,7 +24,7 @@ export interface SyncAnswer {
   readonly conversations: Readonly<Record<string, ConversationAnswer>>;
   /** Something was left for another call. */
   readonly more: boolean;
-  /** Over how long clients that come back together should spread their calls. */
+  /** What to add to the minute until the next call, so that clients do not come all at once. */
   readonly jitter_ms: number;
 }
 
@@ -33,6 +34,8 @@ export interface ConversationAnswer {
   readonly head?: { readonly seq: number; readonly number: number };
   /** The cursor that goes on, where the page is not the last. */
   readonly next?: number;
+  /** The cursor is beyond the head: it is not of this log. */
+  readonly ahead?: boolean;
   readonly error?: { readonly code: string; readonly message?: string };
 }
 
@@ -60,6 +63,8 @@ export type FollowerEvent =
   | { readonly kind: "frame"; readonly frame: object }
   /** The conversation cannot be read any more, and is followed no longer. */
   | { readonly kind: "lost"; readonly conversation: string; readonly code: string }
+  /** The server's log is another one than what was followed: forget its state, read history. Following begins now. */
+  | { readonly kind: "reset"; readonly conversation: string }
   /** Everything the server had at the last call is applied. */
   | { readonly kind: "current"; readonly conversation: string };
 
@@ -80,6 +85,9 @@ export interface FollowOptions {
   readonly with?: string;
 }
 
+/** The cursor of somebody who wants the head alone: beyond every log. */
+const NOWHERE = Number.MAX_SAFE_INTEGER;
+
 const systemClock: Clock = {
   now: () => performance.now(),
   after: (ms, task) => {
@@ -89,7 +97,7 @@ const systemClock: Clock = {
 };
 
 interface Followed {
-  readonly log: ConversationLog;
+  log: ConversationLog;
   readonly with: string | undefined;
   /** When it was last asked for, so that a hole that stays is not asked for at once again. */
   asked: number;
@@ -108,9 +116,9 @@ export class Follower {
   #running = false;
   #stopped = false;
   #failures = 0;
-  #jitterMs = 0;
+  #jitterMs: number | undefined;
   /** Timers, each with what takes it back. */
-  #cancel: { hole?: () => void; every?: () => void; retry?: () => void; spread?: () => void } = {};
+  #cancel: { hole?: () => void; every?: () => void; retry?: () => void } = {};
   readonly #stops: (() => void)[] = [];
 
   constructor(options: FollowerOptions) {
@@ -162,9 +170,7 @@ export class Follower {
 
   /** A new connection is open; what was said while there was none is fetched. */
   connected(): void {
-    if (this.#stopped) return;
-    this.#cancel.spread?.();
-    this.#cancel.spread = this.#clock.after(this.#random() * this.#jitterMs, () => this.sync());
+    this.sync();
   }
 
   /** The user looks at it again: timers of a page in the background may have slept. */
@@ -205,8 +211,8 @@ export class Follower {
   }
 
   #again(): void {
-    const wait = SYNC_EVERY_MS * (0.8 + 0.4 * this.#random());
-    this.#cancel.every = this.#clock.after(wait, () => {
+    const jitter = this.#jitterMs ?? (SYNC_EVERY_MS / 4) * this.#random();
+    this.#cancel.every = this.#clock.after(SYNC_EVERY_MS + jitter, () => {
       this.#again();
       this.sync();
     });
@@ -254,7 +260,7 @@ export class Follower {
     const asked = new Map<string, { followed: Followed; after: number }>();
     for (const conversation of this.#due) {
       const followed = this.#followed.get(conversation);
-      if (followed) asked.set(conversation, { followed, after: followed.log.mark ?? 0 });
+      if (followed) asked.set(conversation, { followed, after: followed.log.mark ?? NOWHERE });
       // Due again if anything happens from here on.
       this.#due.delete(conversation);
       if (asked.size === CURSORS) break;
@@ -269,53 +275,57 @@ export class Follower {
     }
     if (this.#stopped) return;
     this.#jitterMs = answer.jitter_ms;
-    let moved = false;
+    let isProgress = false;
     for (const [conversation, { followed, after }] of asked) {
-      if (this.#followed.get(conversation) !== followed) continue;
       // An id may be any word, `__proto__` too.
       const part = Object.hasOwn(answer.conversations, conversation) ? answer.conversations[conversation] : undefined;
-      if (part) moved = true;
-      if (this.#take(conversation, followed, after, part, answer.more)) this.#due.add(conversation);
+      if (this.#followed.get(conversation) !== followed) isProgress = true;
+      else if (!part || isTemporary(part)) this.#due.add(conversation);
+      else {
+        this.#take(conversation, followed, after, part);
+        if (part.next !== undefined) this.#due.add(conversation);
+        isProgress ||= part.next === undefined || (followed.log.mark ?? 0) > after;
+      }
     }
-    if (!moved) throw new Error("the answer has none of the conversations that were asked for");
+    if (!isProgress) throw new Error("the server has nothing to say at the moment");
   }
 
   #request(asked: ReadonlyMap<string, { followed: Followed; after: number }>): SyncRequest {
-    const entries = [...asked];
-    const direct = entries.flatMap(([id, { followed }]) => (followed.with === undefined ? [] : [[id, followed.with]]));
+    const cursors: [string, number][] = [];
+    const others: [string, number][] = [];
+    for (const [id, { followed, after }] of asked) {
+      if (followed.with === undefined) cursors.push([id, after]);
+      else others.push([followed.with, after]);
+    }
     return {
-      cursors: Object.fromEntries(entries.map(([id, { after }]) => [id, after])),
-      ...(direct.length > 0 && { with: Object.fromEntries(direct) as Record<string, string> }),
+      cursors: Object.fromEntries(cursors),
+      ...(others.length > 0 && { with: Object.fromEntries(others) }),
       ...(this.#options.limit !== undefined && { limit: this.#options.limit }),
     };
   }
 
-  /** Works in what was answered for one conversation. True: there is more of it. */
-  #take(
-    conversation: string,
-    followed: Followed,
-    after: number,
-    part: ConversationAnswer | undefined,
-    more: boolean,
-  ): boolean {
-    if (!part) return more;
+  /** Works in what was answered for one conversation. */
+  #take(conversation: string, followed: Followed, after: number, part: ConversationAnswer): void {
     if (part.error) {
       this.unfollow(conversation);
       this.#emit({ kind: "lost", conversation, code: part.error.code });
-      return false;
+      return;
     }
     const now = this.#clock.now();
-    const { log } = followed;
+    const head = part.head?.seq ?? 0;
     followed.asked = now;
+    if (part.ahead && followed.log.mark === after) {
+      followed.log = new ConversationLog();
+      this.#emit({ kind: "reset", conversation });
+    }
+    const { log } = followed;
     if (log.mark === undefined) {
-      this.#tell(conversation, log.place(part.head?.seq ?? 0));
+      this.#tell(conversation, log.place(head));
     } else {
       this.#tell(conversation, log.addPage(after, { entries: part.entries ?? [], gap: part.gap }, now));
-      if (part.next !== undefined && (log.mark ?? 0) > after) return true;
-      if (part.head) log.hear(part.head.seq, now);
+      if (part.next === undefined) log.hear(head, now);
     }
-    if (log.mark !== undefined && log.mark >= (part.head?.seq ?? 0)) this.#emit({ kind: "current", conversation });
-    return false;
+    if (log.mark !== undefined && log.mark >= head) this.#emit({ kind: "current", conversation });
   }
 
   #tell(conversation: string, events: readonly LogEvent[]): void {
@@ -344,4 +354,9 @@ export class Follower {
 function dueAt({ log, asked }: Followed): number {
   const since = log.holeSince;
   return since === undefined || log.mark === undefined ? Infinity : Math.max(since, asked) + HOLE_MS;
+}
+
+/** Whether the same question may be answered later. */
+function isTemporary({ error }: ConversationAnswer): boolean {
+  return error !== undefined && error.code.endsWith("unavailable");
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { isMessageChange } from "../src/state.js";
 import { ConversationLog, type HistoryRead, type LogEvent } from "../src/log.js";
 import type { Entry, HistoryMessage } from "../src/wire.js";
 import { Chance } from "./chance.js";
@@ -20,9 +21,10 @@ interface Reading {
 }
 
 /** One client and one conversation, where everything that is under way may happen next. */
-function play(chance: Chance, withRetention: boolean): { server: ServerLog; events: LogEvent[] } {
+function play(chance: Chance, { retention = false, before = 0 }): { server: ServerLog; events: LogEvent[] } {
   const server = new ServerLog("tea");
-  const log = new ConversationLog(0);
+  while (server.head < before) server.append(chance);
+  const log = new ConversationLog(before);
   const events: LogEvent[] = [];
   let frames: Entry[] = [];
   let fetches: Fetch[] = [];
@@ -72,12 +74,41 @@ function play(chance: Chance, withRetention: boolean): { server: ServerLog; even
     else if (dice < 80) fetch();
     else if (dice < 95) history();
     else if (dice < 98) frames = []; // a new connection: what was under way is lost
-    else if (withRetention) server.floor = Math.max(server.floor, chance.below(server.head + 1));
+    else if (retention) server.floor = Math.max(server.floor, chance.below(server.head + 1));
   }
   while (readings.length > 0) history();
   while ((log.mark ?? 0) < server.head) events.push(...log.addPage(log.mark ?? 0, server.page(log.mark ?? 0, 5), now));
   assert.equal(log.holeSince, undefined);
   return { server, events };
+}
+
+/**
+ * A listener that trusts the log: it takes every state it is given, and every entry that is not covered by one. No message
+ * ever goes back to what it was.
+ */
+function contentsOf(events: readonly LogEvent[]): Map<number, string> {
+  const contents = new Map<number, string>();
+  const versions = new Map<number, number>();
+  for (const event of events) {
+    if (event.kind === "message") {
+      const { seq, as_of, content } = event.message;
+      assert.ok(as_of >= (versions.get(seq) ?? 0), `message ${seq} goes back`);
+      versions.set(seq, as_of);
+      contents.set(seq, content);
+    }
+    if (event.kind !== "entry") continue;
+    const { entry, covered } = event;
+    const message = isMessageChange(entry) ? entry.target : entry.type === "message" ? entry.seq : undefined;
+    if (message === undefined) continue;
+    assert.equal(covered, entry.seq <= (versions.get(message) ?? 0), `entry ${entry.seq}`);
+    if (covered) continue;
+    if (entry.type === "message") contents.set(message, entry.content);
+    else if (!contents.has(message)) continue;
+    versions.set(message, entry.seq);
+    if (entry.type === "edit") contents.set(message, entry.content);
+    if (entry.type === "delete") contents.set(message, "");
+  }
+  return contents;
 }
 
 /** As one sees it who was never there before. */
@@ -87,7 +118,7 @@ function fresh(server: ServerLog): LogEvent[] {
 
 test("every entry once and in order, and the state of a fresh replay, whatever the connection does", () => {
   for (let seed = 1; seed <= RUNS; seed++) {
-    const { server, events } = play(new Chance(seed), false);
+    const { server, events } = play(new Chance(seed), {});
     try {
       assertOnceInOrder(events, server);
       assert.ok(!events.some((event) => event.kind === "gap"));
@@ -106,7 +137,7 @@ test("every entry once and in order, and the state of a fresh replay, whatever t
 test("what retention took is declared, once and exactly, and nothing else is", () => {
   let gaps = 0;
   for (let seed = 1; seed <= RUNS; seed++) {
-    const { server, events } = play(new Chance(seed), true);
+    const { server, events } = play(new Chance(seed), { retention: true });
     try {
       assertOnceInOrder(events, server);
       gaps += events.filter((event) => event.kind === "gap").length;
@@ -116,6 +147,23 @@ test("what retention took is declared, once and exactly, and nothing else is", (
     }
   }
   assert.ok(gaps > 0, "the game had gaps");
+});
+
+test("who begins in the middle has of every message it was told of what history says of it", () => {
+  for (let seed = 1; seed <= RUNS; seed++) {
+    const before = 40;
+    const { server, events } = play(new Chance(seed), { before });
+    try {
+      assertOnceInOrder(events, server, before + 1);
+      const now = new Map(server.history(Infinity).map((message) => [message.seq, message]));
+      for (const [seq, content] of contentsOf(events)) assert.equal(content, now.get(seq)?.content, `message ${seq}`);
+      for (const [seq, { as_of, content }] of stateOf(events).messages) {
+        assert.deepEqual({ as_of, content }, { as_of: now.get(seq)?.as_of ?? seq, content: now.get(seq)?.content });
+      }
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
 });
 
 /** All orders of two sequences. */

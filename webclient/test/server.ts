@@ -100,11 +100,11 @@ export class ServerLog {
 
   page(after: number, limit: number): { entries: Entry[]; gap?: Gap; next?: number } {
     const entries = this.entries.slice(Math.max(after, this.floor)).slice(0, limit);
-    const last = entries.at(-1)?.seq ?? 0;
+    const reached = entries.at(-1)?.seq ?? Math.max(after, this.floor);
     return {
       entries,
       ...(after < this.floor && { gap: { from: after + 1, to: this.floor } }),
-      ...(entries.length > 0 && last < this.head && { next: last }),
+      ...(reached < this.head && { next: reached }),
     };
   }
 
@@ -146,21 +146,16 @@ export class Server {
   sync(request: SyncRequest): SyncAnswer {
     this.calls.push(request);
     let left = Math.min(this.budget, request.limit ?? this.budget);
-    let more = false;
-    const conversations: Record<string, ConversationAnswer> = {};
-    for (const [id, after] of Object.entries(request.cursors)) {
+    const direct = Object.entries(request.with ?? {}).map(([user, after]) => [`d_${user}`, after] as const);
+    const conversations: [string, ConversationAnswer][] = [...Object.entries(request.cursors), ...direct].map(([id, after]) => {
       const log = this.logs.get(id);
-      if (!log) {
-        conversations[id] = { error: { code: "room_not_found" } };
-      } else if (left === 0) {
-        more = true;
-      } else {
-        const page = log.page(after, left);
-        left -= page.entries.length;
-        more ||= page.next !== undefined;
-        conversations[id] = { ...page, head: { seq: log.head, number: log.entries.at(-1)?.number ?? 0 } };
-      }
-    }
-    return { conversations, more, jitter_ms: this.jitterMs };
+      if (!log) return [id, { entries: [], error: { code: "room_not_found", message: "There is no such room." } }];
+      const page = log.page(after, left);
+      left -= page.entries.length;
+      const head = { seq: log.head, number: log.entries.at(-1)?.number ?? 0 };
+      return [id, { ...page, head, ...(after > log.head && { ahead: true }) }];
+    });
+    const more = conversations.some(([, { next }]) => next !== undefined);
+    return { conversations: Object.fromEntries(conversations), more, jitter_ms: this.jitterMs };
   }
 }
