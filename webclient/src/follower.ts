@@ -65,8 +65,8 @@ export type FollowerEvent =
   | { readonly kind: "lost"; readonly conversation: string; readonly code: string }
   /** The server's log is another one than what was followed: forget its state, read history. Following begins now. */
   | { readonly kind: "reset"; readonly conversation: string }
-  /** Everything the server had at the last call is applied. */
-  | { readonly kind: "current"; readonly conversation: string };
+  /** Everything the server had at the last call is applied; so many messages its log counts. */
+  | { readonly kind: "current"; readonly conversation: string; readonly number: number };
 
 export interface FollowerOptions {
   readonly api: Api;
@@ -325,7 +325,9 @@ export class Follower {
       this.#tell(conversation, log.addPage(after, { entries: part.entries ?? [], gap: part.gap }, now));
       if (part.next === undefined) log.hear(head, now);
     }
-    if (log.mark !== undefined && log.mark >= head) this.#emit({ kind: "current", conversation });
+    if (log.mark !== undefined && log.mark >= head) {
+      this.#emit({ kind: "current", conversation, number: part.head?.number ?? 0 });
+    }
   }
 
   #tell(conversation: string, events: readonly LogEvent[]): void {

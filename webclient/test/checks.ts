@@ -22,7 +22,7 @@ export function assertOnceInOrder(events: readonly LogEvent[], log: ServerLog, f
 }
 
 /** What a screen shows, with the names behind reactions left out: history has the counts alone. */
-export function shown(state: ConversationState, floor: number): unknown {
+export function shown(state: ConversationState, { floor, head }: Pick<ServerLog, "floor" | "head">): unknown {
   const messages = [...state.messages.values()]
     .filter((message) => message.seq > floor)
     .sort((a, b) => a.seq - b.seq)
@@ -32,7 +32,9 @@ export function shown(state: ConversationState, floor: number): unknown {
         [...reactions].map(([emoji, { count }]) => [emoji, count] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
       ),
     }));
-  return { messages, pins: state.pins.filter((seq) => seq > floor), count: state.count };
+  // Who has no entry cannot know how many there were.
+  const count = floor < head ? state.count : undefined;
+  return { messages, pins: state.pins.filter((seq) => seq > floor), count };
 }
 
 /** Who is there and what the room is called; a gap may hide it. */

@@ -123,13 +123,13 @@ test("every entry once and in order, and the state of a fresh replay, whatever t
       assertOnceInOrder(events, server);
       assert.ok(!events.some((event) => event.kind === "gap"));
       const [mine, theirs] = [stateOf(events), stateOf(fresh(server))];
-      assert.deepEqual(shown(mine, 0), shown(theirs, 0));
+      assert.deepEqual(shown(mine, server), shown(theirs, server));
       assert.deepEqual(shownRoom(mine), shownRoom(theirs));
       const log = new ConversationLog(0);
       const told = stateOf(log.endHistory(log.beginHistory(), server.history(Infinity)));
-      assert.deepEqual((shown(mine, 0) as { messages: unknown }).messages, (shown(told, 0) as { messages: unknown }).messages);
+      assert.deepEqual((shown(mine, server) as { messages: unknown }).messages, (shown(told, server) as { messages: unknown }).messages);
     } catch (error) {
-      throw new Error(`seed ${seed}`, { cause: error });
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
     }
   }
 });
@@ -141,9 +141,9 @@ test("what retention took is declared, once and exactly, and nothing else is", (
     try {
       assertOnceInOrder(events, server);
       gaps += events.filter((event) => event.kind === "gap").length;
-      assert.deepEqual(shown(stateOf(events), server.floor), shown(stateOf(fresh(server)), server.floor));
+      assert.deepEqual(shown(stateOf(events), server), shown(stateOf(fresh(server)), server));
     } catch (error) {
-      throw new Error(`seed ${seed}`, { cause: error });
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
     }
   }
   assert.ok(gaps > 0, "the game had gaps");
@@ -161,7 +161,7 @@ test("who begins in the middle has of every message it was told of what history 
         assert.deepEqual({ as_of, content }, { as_of: now.get(seq)?.as_of ?? seq, content: now.get(seq)?.content });
       }
     } catch (error) {
-      throw new Error(`seed ${seed}`, { cause: error });
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
     }
   }
 });
