@@ -19,7 +19,11 @@ pub(super) enum Step {
     /// Begun at once; the process dies so many polls later.
     AndDie(Vec<Command>, usize),
     /// Chance makes so many of a hundred calls of the stores fail, before and after their effect.
-    Faults { seed: u64, before: u8, after: u8 },
+    Faults {
+        seed: u64,
+        before: u8,
+        after: u8,
+    },
     Restart,
 }
 
