@@ -78,7 +78,7 @@ impl<S: Store> Run<S> {
     pub(super) fn take(&mut self, step: Step) {
         match step {
             Step::Together(commands) => self.together(&commands),
-            Step::AndDie(commands, polls) => self.and_die(commands, polls),
+            Step::AndDie(commands, polls) => self.and_die(&commands, polls),
             Step::Faults { seed, before, after } => {
                 self.faults = Mode::Random { seed, percent_before: before, percent_after: after };
                 self.world().store.set(self.faults);
@@ -128,8 +128,8 @@ impl<S: Store> Run<S> {
         }
     }
 
-    fn and_die(&mut self, commands: Vec<Command>, polls: usize) {
-        for command in &commands {
+    fn and_die(&mut self, commands: &[Command], polls: usize) {
+        for command in commands {
             self.note(command, true);
         }
         self.runtime().block_on(async {
