@@ -1,6 +1,6 @@
 // Drives the logs of many conversations: live frames in, fetches out, by the rules of docs/PROTOCOL.md "What a client does".
 import { ConversationLog, type LogEvent } from "./log.js";
-import { conversationOf, isEntry, seqOf, type Entry, type Gap, type HistoryMessage } from "./wire.js";
+import { conversationOf, isEntry, seqOf, tellsOfEntry, type Entry, type Gap, type HistoryMessage } from "./wire.js";
 
 /** How old a hole gets before it is fetched: a frame that was overtaken mostly arrives. */
 export const HOLE_MS = 1_000;
@@ -161,7 +161,7 @@ export class Follower {
       this.#tell(conversation, followed.log.add(data, this.#clock.now()));
     } else {
       // The connection that sent gets the place of its entry, and no copy of it.
-      const seq = (data as { type?: unknown }).type === "sent" ? seqOf(data) : undefined;
+      const seq = tellsOfEntry(data) ? seqOf(data) : undefined;
       if (followed && seq !== undefined) followed.log.hear(seq, this.#clock.now());
       this.#emit({ kind: "frame", frame: data });
     }

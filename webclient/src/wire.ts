@@ -109,3 +109,10 @@ export function seqOf(frame: object): number | undefined {
 export function isEntry(frame: object): frame is Entry {
   return KINDS.has((frame as { type?: unknown }).type) && seqOf(frame) !== undefined;
 }
+
+const ANSWERS: ReadonlySet<unknown> = new Set(["sent", "edited", "deleted", "reacted", "pins_changed"]);
+
+/** Whether a frame answers a request by the `seq` of the entry that it made. */
+export function tellsOfEntry(frame: object): boolean {
+  return ANSWERS.has((frame as { type?: unknown }).type);
+}
