@@ -7,6 +7,7 @@ mod poison;
 mod promises;
 mod rooms;
 mod sending;
+mod sync;
 mod waiting;
 mod worker;
 mod world;
