@@ -5,6 +5,7 @@ mod inbox;
 mod live;
 mod poison;
 mod promises;
+mod replay;
 mod rooms;
 mod sending;
 mod sync;
