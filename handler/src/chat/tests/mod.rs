@@ -8,6 +8,7 @@ mod promises;
 mod replay;
 mod rooms;
 mod sending;
+mod sync;
 mod waiting;
 mod worker;
 mod world;
