@@ -26,6 +26,7 @@ mod parking;
 mod policy;
 mod repair;
 mod rooms;
+mod sync;
 mod view;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use live::error_frame;
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use repair::REPAIR_EVERY;
 pub use rooms::{NewRoom, RoomPage};
+pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
 use crate::model::{Lease, UserId};
