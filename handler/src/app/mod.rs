@@ -24,12 +24,14 @@ use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportCon
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
 use crate::ports::{Clock, Ids, StoreError};
+use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
 
 /// What runs beside the routes and has to be stopped.
 pub struct Running {
     hub: Hub,
     worker: Option<Worker>,
+    repairs: Repairs,
     stores: Stores,
     queues: Queues,
 }
@@ -73,13 +75,14 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let chat =
-        Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    let options = ChatOptions { anonymous: config.auth == AuthConfig::Anonymous };
+    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
     let worker = queues.deliveries.clone().map(start);
+    let repairs = Repairs::start(Arc::clone(&chat));
     let live = hub.clone();
     let services = Services {
         chat,
@@ -91,7 +94,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { hub, worker, stores, queues }))
+    Ok((services, Running { hub, worker, repairs, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -121,6 +124,7 @@ impl Running {
         if requests.is_err() {
             tracing::warn!("requests under way were not finished in time");
         }
+        self.repairs.stop().await;
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {

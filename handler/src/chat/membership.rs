@@ -24,13 +24,14 @@ impl Chat {
     pub async fn leave_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
-            self.end_membership(&room.id, &member).await?;
+            self.end_membership(&room.id, &member, None).await?;
         }
         self.expel_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
+        self.check_not_banned(&room.id, user).await?;
         let member = match self.ports.members.get(&room.id, user).await? {
             Some(member) if !self.has_left(&room.id, &member).await? => member,
             stale => {
@@ -49,6 +50,14 @@ impl Chat {
                 self.ports.members.add(&room.id, &member).await?
             }
         };
+        // A ban laid on meanwhile may not have found the row: one of the two sees the other.
+        if let Err(refused) = self.check_not_banned(&room.id, user).await {
+            if !refused.is_unavailable() && member.joined_seq.is_none() {
+                self.ports.members.remove(&room.id, user).await?;
+                self.known.forget_member(&room.id, user);
+            }
+            return Err(refused);
+        }
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
         }
@@ -77,16 +86,21 @@ impl Chat {
     }
 
     /// The entry first: a crash behind it leaves the row, by which a repeat finds the same entry and goes on.
-    async fn end_membership(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
+    pub(super) async fn end_membership(
+        &self,
+        room: &RoomId,
+        member: &Member,
+        by: Option<&UserId>,
+    ) -> Result<(), Refused> {
         let joined_seq = match member.joined_seq {
             Some(seq) => seq,
             None => self.tell_joined(room, member).await?,
         };
-        self.tell_left(room, &member.user, joined_seq, None).await?;
+        self.tell_left(room, &member.user, joined_seq, by).await?;
         let removed = self.ports.members.remove(room, &member.user).await?;
         if let Some(newer) = removed.and_then(|row| row.joined_seq).filter(|seq| *seq != joined_seq) {
             // The user came back meanwhile, and lost that row too.
-            self.tell_left(room, &member.user, newer, None).await?;
+            self.tell_left(room, &member.user, newer, by).await?;
         }
         self.known.forget_member(room, &member.user);
         Ok(())

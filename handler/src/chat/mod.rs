@@ -6,6 +6,7 @@
 mod access;
 mod appender;
 mod backoff;
+mod bans;
 mod command;
 mod connections;
 pub mod counters;
@@ -35,6 +36,7 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
@@ -125,6 +127,8 @@ pub struct Chat {
     known: Arc<Known>,
     appenders: Appenders,
     counters: Arc<Counters>,
+    /// Whom nobody in a room may sanction.
+    admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
 }
@@ -133,9 +137,24 @@ impl Chat {
     #[must_use]
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
-        let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let known = Arc::new(Known::new(&ports));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, appenders, counters, repaired_up_to: tokio::sync::Mutex::default() }
+        Self {
+            ports,
+            options,
+            known,
+            appenders,
+            counters,
+            admins: Vec::new(),
+            repaired_up_to: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Names the deployment's admins.
+    #[must_use]
+    pub fn with_admins(mut self, admins: &[UserId]) -> Self {
+        self.admins = admins.to_vec();
+        self
     }
 
     #[must_use]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Chat, Refused, groups};
-use crate::model::{Lease, Timestamp};
+use crate::model::{Lease, SanctionKind, Timestamp};
 
 /// How often it runs.
 pub const REPAIR_EVERY: Duration = Duration::from_secs(20);
@@ -15,11 +15,28 @@ const UNCONFIRMED: Duration = Duration::from_secs(30);
 /// Connections listed at once, leases read at once, and leases looked at in one run. The next run goes on behind them.
 const PAGE: usize = 500;
 const LEASES: usize = 20_000;
+/// Sanctions finished in one run.
+const SANCTIONS: usize = 100;
 
 impl Chat {
     /// Removes the leases of connections that are no more. Bounded work; repeatable.
     pub async fn repair(&self) -> Result<(), Refused> {
-        self.repair_leases().await
+        let sanctions = self.finish_sanctions().await;
+        self.repair_leases().await?;
+        sanctions
+    }
+
+    /// What a crash left half done. One that cannot be finished does not keep the others waiting.
+    async fn finish_sanctions(&self) -> Result<(), Refused> {
+        let mut outcome = Ok(());
+        for (room, row) in self.ports.sanctions.unapplied(SANCTIONS).await? {
+            let finished = match row.kind {
+                SanctionKind::Ban | SanctionKind::Mute => self.apply(&room, &row).await,
+                SanctionKind::Removal => Ok(()),
+            };
+            outcome = outcome.and(finished);
+        }
+        outcome
     }
 
     async fn repair_leases(&self) -> Result<(), Refused> {

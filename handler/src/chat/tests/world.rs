@@ -61,6 +61,23 @@ pub(super) struct Wire {
     connections: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
+impl Wire {
+    /// A client is in, with the groups that `connect` answered.
+    pub(super) fn opens(&self, connection: &str, groups: &[String]) {
+        let groups = groups.iter().cloned().collect();
+        self.connections.lock().unwrap().insert(connection.to_owned(), groups);
+    }
+
+    /// A client is gone, and nobody is told.
+    pub(super) fn vanishes(&self, connection: &str) {
+        self.connections.lock().unwrap().remove(connection);
+    }
+
+    pub(super) fn is_in(&self, connection: &str, group: &str) -> bool {
+        self.connections.lock().unwrap().get(connection).is_some_and(|groups| groups.contains(group))
+    }
+}
+
 #[async_trait]
 impl Transport for Wire {
     async fn publish(&self, group: &str, json: Bytes, excluded: &[String]) -> Result<(), TransportError> {
