@@ -36,9 +36,11 @@ pub(super) enum Field {
     Before,
     Limit,
     Cursors,
+    Seq,
+    On,
 }
 
-const FIELDS: usize = Field::Cursors as usize + 1;
+const FIELDS: usize = Field::On as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -60,6 +62,8 @@ impl Field {
             b"before" => Self::Before,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"seq" => Self::Seq,
+            b"on" => Self::On,
             _ => return None,
         })
     }
@@ -90,6 +94,8 @@ impl Field {
             (_, Self::Before) => "before",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::Seq) => "seq",
+            (_, Self::On) => "on",
         }
     }
 }
@@ -101,6 +107,7 @@ enum Scalar {
     Absent,
     Text(String),
     Number(u64),
+    Flag(bool),
     Texts(Vec<String>),
     /// An object whose values are whole numbers, in its order.
     Numbers(Vec<(String, u64)>),
@@ -149,6 +156,14 @@ impl Fields {
             Scalar::Absent => Ok(None),
             Scalar::Number(number) => Ok(Some(number)),
             _ => Err(self.wrong_type(field, "a whole number from 0")),
+        }
+    }
+
+    pub(super) fn flag(&mut self, field: Field) -> Result<Option<bool>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Flag(flag) => Ok(Some(flag)),
+            _ => Err(self.wrong_type(field, "true or false")),
         }
     }
 
@@ -280,8 +295,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Other)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Other)
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Flag(flag))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Scalar, E> {

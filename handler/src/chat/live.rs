@@ -186,6 +186,12 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
+            "read" => self.read_live(caller, fields).await,
+            "typing" => self.typing_live(caller, fields).await,
+            "my_rooms" => {
+                let (after, limit) = (fields.text(Field::After)?, limit_of(fields)?);
+                self.my_rooms_live(caller, after, limit).await
+            }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
         }
@@ -243,19 +249,22 @@ impl Chat {
             return Err(failure.into());
         }
         match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => Ok(*position),
+            Some(Verdict::Stored { position, .. }) => {
+                self.raise_own_mark(&message.conversation, sender, *position).await;
+                Ok(*position)
+            }
             Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
             _ => Err(Refused::room_not_found()),
         }
     }
 }
 
-fn missing(fields: &Fields, field: Field) -> Refused {
+pub(super) fn missing(fields: &Fields, field: Field) -> Refused {
     let name = fields.name(field);
     Refused::invalid("missing_field", name, format!("{name} is missing."))
 }
 
-fn room_of(fields: &mut Fields) -> Result<String, Refused> {
+pub(super) fn room_of(fields: &mut Fields) -> Result<String, Refused> {
     let room = fields.text(Field::Room)?.ok_or_else(|| missing(fields, Field::Room))?;
     room_id(&room).map(String::from)
 }

@@ -18,11 +18,14 @@ mod inbox;
 mod ingest;
 mod known;
 mod live;
+mod marks;
 mod membership;
 mod message;
+mod my_rooms;
 mod parking;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod pulse;
 mod rooms;
 mod sync;
 mod view;
@@ -42,7 +45,10 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 use known::Known;
 pub use live::{Welcome, error_frame};
+pub use marks::{DirectRead, ReadUpTo};
 pub use message::{Poison, QueuedMessage, Submission, Target};
+pub use my_rooms::{MyRoom, MyRooms};
+use pulse::Pulse;
 pub use rooms::{NewRoom, RoomPage};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
@@ -120,6 +126,7 @@ pub struct Chat {
     options: ChatOptions,
     known: Arc<Known>,
     appenders: Appenders,
+    pulse: Arc<Pulse>,
     counters: Arc<Counters>,
 }
 
@@ -129,7 +136,8 @@ impl Chat {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, appenders, counters }
+        let pulse = Arc::new(Pulse::new(ports.clone()));
+        Self { ports, options, known, appenders, pulse, counters }
     }
 
     #[must_use]

@@ -3,8 +3,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page,
-    publish, readyz, rooms, send_message, sync,
+    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, my_rooms, negotiate,
+    openapi, page, publish, read, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -65,6 +65,9 @@ fn routes() -> Routes {
         .get("/messages", messages::direct)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
+        .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)
+        .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
+        .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)

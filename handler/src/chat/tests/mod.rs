@@ -3,6 +3,7 @@
 mod delivery;
 mod inbox;
 mod live;
+mod marks;
 mod poison;
 mod promises;
 mod replay;
