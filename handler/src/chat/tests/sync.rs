@@ -149,8 +149,8 @@ async fn subscribing_first_and_fetching_then_leaves_no_window() {
         world.chat.join_room(&caller("bob"), "general").await.unwrap();
         let subscribed_at = world.heard("room_general").len();
         append(1).await;
-        let fetching = ask(&world, "bob", &json!({"cursors": {"general": 0}}));
-        let (fetched, ()) = tokio::join!(fetching, append(2));
+        let cursors = json!({"cursors": {"general": 0}});
+        let (fetched, ()) = tokio::join!(ask(&world, "bob", &cursors), append(2));
         append(3).await;
         let live = world.heard("room_general").split_off(subscribed_at);
         let fetched = fetched.unwrap();
