@@ -49,6 +49,18 @@ pub(crate) fn plan(head: Option<Head>, rows: &impl Rows, entries: Vec<NewEntry>)
     Ok(planner.plan)
 }
 
+/// Retention up to `seq`, clamped to the head: the floor, and the pins of messages that are above it still. `false` when
+/// the floor stands as high already.
+pub(crate) fn raise_floor(head: &mut Head, seq: u64) -> bool {
+    let floor = seq.min(head.seq);
+    if floor <= head.floor {
+        return false;
+    }
+    head.floor = floor;
+    head.pins.retain(|pin| *pin > floor);
+    true
+}
+
 /// Takes the content out of an entry; place, sender and id stay.
 pub(crate) fn blank(change: &mut Change) {
     match change {
