@@ -291,8 +291,8 @@ pub async fn everything_is_there_again<R: Rooms>(make: impl AsyncFn() -> R) {
 
     let rooms = make().await;
     let changed = Room { revision: 1, ..changed };
-    assert_eq!(rooms.list(None, 9).await.unwrap(), [changed.clone()]);
-    assert_eq!(rooms.search("tea", None, 9).await.unwrap(), [changed.clone()]);
+    assert_eq!(rooms.list(None, 9).await.unwrap(), vec![changed.clone()]);
+    assert_eq!(rooms.search("tea", None, 9).await.unwrap(), vec![changed.clone()]);
     assert!(matches!(rooms.update(&tea).await, Err(UpdateRoomError::Changed)));
     assert_eq!(rooms.update(&Room { name: "Tea".into(), ..changed }).await.unwrap(), 2);
     assert!(matches!(rooms.create(&room("other", "TEA")).await, Err(CreateRoomError::NameTaken)));

@@ -56,8 +56,8 @@ pub async fn a_sanction_replaces_the_one_of_its_kind<S: Sanctions>(make: impl As
     for row in [&first, &second, &second] {
         sanctions.put(&tea(), row).await.unwrap();
     }
-    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [second.clone()]);
-    assert_eq!(sanctions.list(&tea(), Ban, None, 9).await.unwrap(), [second.clone()]);
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![second.clone()]);
+    assert_eq!(sanctions.list(&tea(), Ban, None, 9).await.unwrap(), vec![second.clone()]);
     assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), second)]);
 }
 
@@ -90,7 +90,7 @@ pub async fn removal_answers_the_row_once<S: Sanctions>(make: impl AsyncFn() -> 
     assert_eq!(sanctions.remove(&room_id("te"), &user("ann"), Ban).await.unwrap(), None);
     assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), Some(ban));
     assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), None);
-    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [mute.clone()]);
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![mute.clone()]);
     assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
     assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), mute)]);
 }
