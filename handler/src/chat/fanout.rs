@@ -194,7 +194,7 @@ impl Fanout {
                 Place::Direct { conversation: &self.conversation, to }
             }
         };
-        view::frame(place, entry)
+        view::encode(&view::Frame(place, entry))
     }
 
     async fn learn_room_name(&mut self) -> Result<(), Failure> {

@@ -35,9 +35,10 @@ pub(super) enum Field {
     After,
     Before,
     Limit,
+    Cursors,
 }
 
-const FIELDS: usize = Field::Limit as usize + 1;
+const FIELDS: usize = Field::Cursors as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -58,6 +59,7 @@ impl Field {
             b"after" => Self::After,
             b"before" => Self::Before,
             b"limit" => Self::Limit,
+            b"cursors" => Self::Cursors,
             _ => return None,
         })
     }
@@ -87,6 +89,7 @@ impl Field {
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
             (_, Self::Limit) => "limit",
+            (_, Self::Cursors) => "cursors",
         }
     }
 }
@@ -99,6 +102,8 @@ enum Scalar {
     Text(String),
     Number(u64),
     Texts(Vec<String>),
+    /// An object whose values are whole numbers, in its order.
+    Numbers(Vec<(String, u64)>),
     /// Something no field takes.
     Other,
 }
@@ -152,6 +157,15 @@ impl Fields {
             Scalar::Absent => Ok(None),
             Scalar::Texts(texts) => Ok(Some(texts)),
             _ => Err(self.wrong_type(field, "an array of strings")),
+        }
+    }
+
+    /// An object from names to numbers, in the order written.
+    pub(super) fn numbers(&mut self, field: Field) -> Result<Option<Vec<(String, u64)>>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Numbers(numbers) => Ok(Some(numbers)),
+            _ => Err(self.wrong_type(field, "an object of whole numbers from 0")),
         }
     }
 
@@ -275,8 +289,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        let mut numbers = Vec::new();
+        let mut only_numbers = true;
+        while let Some((name, item)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
+            match serde_json::from_str(item.get()) {
+                Ok(number) if only_numbers => numbers.push((name, number)),
+                _ => only_numbers = false,
+            }
+        }
+        Ok(if only_numbers { Scalar::Numbers(numbers) } else { Scalar::Other })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {

@@ -38,14 +38,15 @@ pub struct History {
     pub next: Option<u64>,
 }
 
+/// Where a conversation takes place, as one who is in it sees it.
 #[derive(Clone, Debug)]
-enum Scene {
+pub(super) enum Scene {
     Room(Arc<Room>),
     Pair(ConversationId, UserId, UserId),
 }
 
 impl Scene {
-    fn place<'a>(&'a self, sender: &UserId) -> Place<'a> {
+    pub(super) fn place<'a>(&'a self, sender: &UserId) -> Place<'a> {
         match self {
             Self::Room(room) => Place::Room { id: &room.id, name: &room.name },
             Self::Pair(conversation, one, other) => {

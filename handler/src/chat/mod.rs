@@ -24,6 +24,7 @@ mod parking;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod rooms;
+mod sync;
 mod view;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ use known::Known;
 pub use live::{Welcome, error_frame};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use rooms::{NewRoom, RoomPage};
+pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;

@@ -19,6 +19,7 @@ pub mod log;
 pub mod members;
 pub mod profiles;
 pub mod queue;
+pub mod replay;
 pub mod rooms;
 pub mod sanctions;
 

@@ -4,7 +4,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page,
-    publish, readyz, rooms, send_message,
+    publish, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -65,6 +65,7 @@ fn routes() -> Routes {
         .get("/messages", messages::direct)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
+        .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
