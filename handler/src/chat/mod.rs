@@ -9,6 +9,7 @@ mod backoff;
 mod command;
 pub mod counters;
 mod deliver;
+mod edits;
 mod error;
 mod fanout;
 mod fields;
@@ -24,6 +25,7 @@ mod parking;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod rooms;
+mod scene;
 mod view;
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ use known::Known;
 pub use live::{Welcome, error_frame};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use rooms::{NewRoom, RoomPage};
+pub use scene::{Changed, PresentMessage, Venue};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;

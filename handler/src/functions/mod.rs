@@ -12,6 +12,7 @@ mod http_json;
 mod hub_routes;
 mod inbox;
 mod letters;
+mod message;
 mod messages;
 mod metrics;
 mod negotiate;

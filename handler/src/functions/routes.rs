@@ -3,7 +3,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page,
+    Front, event_handler, health, hub_routes, inbox, letters, message, messages, metrics, negotiate, openapi, page,
     publish, readyz, rooms, send_message,
 };
 use crate::error::{ApiError, Kind};
@@ -62,7 +62,13 @@ fn routes() -> Routes {
         .post("/rooms/{id}/join", rooms::join)
         .post("/rooms/{id}/leave", rooms::leave)
         .get("/rooms/{id}/messages", messages::of_room)
+        .get("/rooms/{id}/messages/{seq}", message::get)
+        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}/messages/{seq}", message::edit)
+        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}/messages/{seq}", message::delete)
         .get("/messages", messages::direct)
+        .get("/messages/{seq}", message::get)
+        .add("PATCH", MethodFilter::PATCH, "/messages/{seq}", message::edit)
+        .add("DELETE", MethodFilter::DELETE, "/messages/{seq}", message::delete)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
         .get("/admin/letters", letters::handle)
