@@ -70,8 +70,7 @@ impl Chat {
         } else {
             let conversation = message.scene.conversation();
             // A message is deleted once: nothing else has to tell the occasions apart.
-            let marker =
-                Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
+            let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
             let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
             self.change_message(caller, message.scene, seq, marker, change).await?
         };

@@ -137,10 +137,9 @@ impl From<Refusal> for Refused {
             Refusal::TooManyPins => {
                 Self::conflict("too_many_pins", "As many messages are pinned as may be. Unpin another first.")
             }
-            Refusal::TooManyReactions => Self::conflict(
-                "too_many_reactions",
-                "The message has as many different reactions as may be.",
-            ),
+            Refusal::TooManyReactions => {
+                Self::conflict("too_many_reactions", "The message has as many different reactions as may be.")
+            }
         }
     }
 }

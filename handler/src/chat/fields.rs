@@ -34,6 +34,11 @@ pub(super) enum Field {
     With,
     After,
     Before,
+    Seq,
+    Emoji,
+    Reason,
+    DisplayName,
+    AvatarUrl,
     Limit,
 }
 
@@ -57,6 +62,11 @@ impl Field {
             b"with" => Self::With,
             b"after" => Self::After,
             b"before" => Self::Before,
+            b"seq" => Self::Seq,
+            b"emoji" => Self::Emoji,
+            b"reason" => Self::Reason,
+            b"displayname" => Self::DisplayName,
+            b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             _ => return None,
         })
@@ -86,6 +96,11 @@ impl Field {
             (_, Self::With) => "with",
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
+            (_, Self::Seq) => "seq",
+            (_, Self::Emoji) => "emoji",
+            (_, Self::Reason) => "reason",
+            (_, Self::DisplayName) => "display_name",
+            (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
         }
     }

@@ -184,7 +184,10 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
-            _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
+            _ => {
+                let answer = self.act_on_messages(caller, action, fields).await?;
+                answer.ok_or_else(|| Refused::invalid("unknown_action", "action", "There is no such action."))
+            }
         }
     }
 
@@ -232,7 +235,8 @@ impl Chat {
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
         };
-        let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
         // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
@@ -241,23 +245,23 @@ impl Chat {
         }
         match appended.verdicts.first() {
             Some(Verdict::Stored { position, .. }) => Ok(*position),
-            Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
+            Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),
         }
     }
 }
 
-fn missing(fields: &Fields, field: Field) -> Refused {
+pub(super) fn missing(fields: &Fields, field: Field) -> Refused {
     let name = fields.name(field);
     Refused::invalid("missing_field", name, format!("{name} is missing."))
 }
 
-fn room_of(fields: &mut Fields) -> Result<String, Refused> {
+pub(super) fn room_of(fields: &mut Fields) -> Result<String, Refused> {
     let room = fields.text(Field::Room)?.ok_or_else(|| missing(fields, Field::Room))?;
     room_id(&room).map(String::from)
 }
 
-fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
+pub(super) fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 

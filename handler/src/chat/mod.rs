@@ -19,11 +19,17 @@ mod inbox;
 mod ingest;
 mod known;
 mod live;
+mod live_messages;
 mod membership;
 mod message;
+mod names;
 mod parking;
+mod pins;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod profile;
+mod reactions;
+mod readers;
 mod rooms;
 mod scene;
 mod view;
@@ -44,6 +50,11 @@ pub use ingest::Accepted;
 use known::Known;
 pub use live::{Welcome, error_frame};
 pub use message::{Poison, QueuedMessage, Submission, Target};
+use names::Names;
+pub use pins::{Pins, PinsChanged};
+pub use profile::ProfileView;
+pub use reactions::{ReactedPage, ReactionsView};
+pub use readers::{Reader, ReaderPage};
 pub use rooms::{NewRoom, RoomPage};
 pub use scene::{Changed, PresentMessage, Venue};
 pub use view::{MessageView, RoomView};
@@ -120,6 +131,7 @@ pub struct Chat {
     ports: Ports,
     options: ChatOptions,
     known: Arc<Known>,
+    names: Names,
     appenders: Appenders,
     counters: Arc<Counters>,
 }
@@ -129,8 +141,9 @@ impl Chat {
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, appenders, counters }
+        Self { ports, options, known, names, appenders, counters }
     }
 
     #[must_use]
