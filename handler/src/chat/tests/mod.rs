@@ -3,6 +3,7 @@
 mod delivery;
 mod inbox;
 mod live;
+mod messages;
 mod poison;
 mod promises;
 mod rooms;
