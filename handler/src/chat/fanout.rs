@@ -192,7 +192,7 @@ impl Fanout {
                 Place::Direct { conversation: &self.conversation, to: if is_others { one } else { other } }
             }
         };
-        view::frame(place, entry)
+        view::encode(&view::Frame(place, entry))
     }
 
     async fn learn_room_name(&mut self) -> Result<(), Failure> {

@@ -40,9 +40,10 @@ pub(super) enum Field {
     DisplayName,
     AvatarUrl,
     Limit,
+    Cursors,
 }
 
-const FIELDS: usize = Field::Limit as usize + 1;
+const FIELDS: usize = Field::Cursors as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -68,6 +69,7 @@ impl Field {
             b"displayname" => Self::DisplayName,
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
+            b"cursors" => Self::Cursors,
             _ => return None,
         })
     }
@@ -102,6 +104,7 @@ impl Field {
             (_, Self::DisplayName) => "display_name",
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
+            (_, Self::Cursors) => "cursors",
         }
     }
 }
@@ -114,6 +117,8 @@ enum Scalar {
     Text(String),
     Number(u64),
     Texts(Vec<String>),
+    /// An object whose values are whole numbers, in its order.
+    Numbers(Vec<(String, u64)>),
     /// Something no field takes.
     Other,
 }
@@ -167,6 +172,15 @@ impl Fields {
             Scalar::Absent => Ok(None),
             Scalar::Texts(texts) => Ok(Some(texts)),
             _ => Err(self.wrong_type(field, "an array of strings")),
+        }
+    }
+
+    /// An object from names to numbers, in the order written.
+    pub(super) fn numbers(&mut self, field: Field) -> Result<Option<Vec<(String, u64)>>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Numbers(numbers) => Ok(Some(numbers)),
+            _ => Err(self.wrong_type(field, "an object of whole numbers from 0")),
         }
     }
 
@@ -290,8 +304,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        let mut numbers = Vec::new();
+        let mut only_numbers = true;
+        while let Some((name, item)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
+            match serde_json::from_str(item.get()) {
+                Ok(number) if only_numbers => numbers.push((name, number)),
+                _ => only_numbers = false,
+            }
+        }
+        Ok(if only_numbers { Scalar::Numbers(numbers) } else { Scalar::Other })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {

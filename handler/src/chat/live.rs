@@ -8,7 +8,9 @@ use super::command::{Audience, Command, Failure, Verdict};
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
-use super::{Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, view};
+use super::{
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, view,
+};
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::{NewEntry, Position};
 
@@ -184,6 +186,7 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
+            "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => {
                 let answer = self.act_on_messages(caller, action, fields).await?;
                 answer.ok_or_else(|| Refused::invalid("unknown_action", "action", "There is no such action."))

@@ -32,6 +32,7 @@ mod reactions;
 mod readers;
 mod rooms;
 mod scene;
+mod sync;
 mod view;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
 pub use rooms::{NewRoom, RoomPage};
 pub use scene::{Changed, PresentMessage, Venue};
+pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;

@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod log;
 pub mod members;
 pub mod queue;
+pub mod replay;
 pub mod rooms;
 
 #[doc(hidden)]

@@ -28,6 +28,7 @@ mod rooms;
 mod routes;
 mod send_message;
 mod statistics;
+mod sync;
 #[cfg(feature = "testing")]
 mod test_controls;
 mod trigger;

@@ -4,7 +4,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, negotiate,
-    openapi, page, pins, publish, reactions, readyz, rooms, send_message,
+    openapi, page, pins, publish, reactions, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -95,6 +95,7 @@ fn routes() -> Routes {
         .put("/me", me::put)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
+        .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
