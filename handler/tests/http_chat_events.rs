@@ -63,7 +63,7 @@ impl Stage {
     }
 
     async fn asks(&mut self, who: &str, frame: &str) {
-        let frame = frame.replace("ROOM", &self.room);
+        let frame = frame.replace("\"ROOM\"", &format!("\"{}\"", self.room));
         self.sockets.get_mut(who).unwrap().send(Message::text(frame)).await.unwrap();
     }
 

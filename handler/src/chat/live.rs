@@ -193,7 +193,10 @@ impl Chat {
                 self.my_rooms_live(caller, after, limit).await
             }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
-            _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
+            _ => {
+                let answer = self.act_on_messages(caller, action, fields).await?;
+                answer.ok_or_else(|| Refused::invalid("unknown_action", "action", "There is no such action."))
+            }
         }
     }
 
@@ -241,7 +244,8 @@ impl Chat {
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
         };
-        let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
         // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
@@ -253,7 +257,7 @@ impl Chat {
                 self.raise_own_mark(&message.conversation, sender, *position).await;
                 Ok(*position)
             }
-            Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
+            Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),
         }
     }
@@ -269,7 +273,7 @@ pub(super) fn room_of(fields: &mut Fields) -> Result<String, Refused> {
     room_id(&room).map(String::from)
 }
 
-fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
+pub(super) fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 

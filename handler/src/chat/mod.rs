@@ -9,6 +9,7 @@ mod backoff;
 mod command;
 pub mod counters;
 mod deliver;
+mod edits;
 mod error;
 mod fanout;
 mod fields;
@@ -18,15 +19,22 @@ mod inbox;
 mod ingest;
 mod known;
 mod live;
+mod live_messages;
 mod marks;
 mod membership;
 mod message;
 mod my_rooms;
+mod names;
 mod parking;
+mod pins;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod profile;
 mod pulse;
+mod reactions;
+mod readers;
 mod rooms;
+mod scene;
 mod sync;
 mod view;
 
@@ -48,8 +56,14 @@ pub use live::{Welcome, error_frame};
 pub use marks::{DirectRead, ReadUpTo};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
+use names::Names;
+pub use pins::{Pins, PinsChanged};
+pub use profile::ProfileView;
 use pulse::Pulse;
+pub use reactions::{ReactedPage, ReactionsView};
+pub use readers::{Reader, ReaderPage};
 pub use rooms::{NewRoom, RoomPage};
+pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
@@ -125,6 +139,7 @@ pub struct Chat {
     ports: Ports,
     options: ChatOptions,
     known: Arc<Known>,
+    names: Names,
     appenders: Appenders,
     pulse: Arc<Pulse>,
     counters: Arc<Counters>,
@@ -135,9 +150,10 @@ impl Chat {
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
-        Self { ports, options, known, appenders, pulse, counters }
+        Self { ports, options, known, names, appenders, pulse, counters }
     }
 
     #[must_use]

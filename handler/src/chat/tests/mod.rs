@@ -4,6 +4,7 @@ mod delivery;
 mod inbox;
 mod live;
 mod marks;
+mod messages;
 mod poison;
 mod promises;
 mod replay;
