@@ -34,6 +34,19 @@ pub(super) enum Field {
     With,
     After,
     Before,
+    User,
+    Role,
+    Reason,
+    Token,
+    Invitation,
+    Name,
+    Description,
+    IsPrivate,
+    AllowedUsers,
+    ExpiresIn,
+    MaxUses,
+    Prefix,
+    Online,
     Limit,
 }
 
@@ -57,6 +70,19 @@ impl Field {
             b"with" => Self::With,
             b"after" => Self::After,
             b"before" => Self::Before,
+            b"user" => Self::User,
+            b"role" => Self::Role,
+            b"reason" => Self::Reason,
+            b"token" => Self::Token,
+            b"invitation" => Self::Invitation,
+            b"name" => Self::Name,
+            b"description" => Self::Description,
+            b"isprivate" => Self::IsPrivate,
+            b"allowedusers" => Self::AllowedUsers,
+            b"expiresin" => Self::ExpiresIn,
+            b"maxuses" => Self::MaxUses,
+            b"prefix" => Self::Prefix,
+            b"online" => Self::Online,
             b"limit" => Self::Limit,
             _ => return None,
         })
@@ -86,6 +112,19 @@ impl Field {
             (_, Self::With) => "with",
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
+            (_, Self::User) => "user",
+            (_, Self::Role) => "role",
+            (_, Self::Reason) => "reason",
+            (_, Self::Token) => "token",
+            (_, Self::Invitation) => "invitation",
+            (_, Self::Name) => "name",
+            (_, Self::Description) => "description",
+            (_, Self::IsPrivate) => "is_private",
+            (_, Self::AllowedUsers) => "allowed_users",
+            (_, Self::ExpiresIn) => "expires_in",
+            (_, Self::MaxUses) => "max_uses",
+            (_, Self::Prefix) => "prefix",
+            (_, Self::Online) => "online",
             (_, Self::Limit) => "limit",
         }
     }
@@ -98,6 +137,7 @@ enum Scalar {
     Absent,
     Text(String),
     Number(u64),
+    Flag(bool),
     Texts(Vec<String>),
     /// Something no field takes.
     Other,
@@ -145,6 +185,23 @@ impl Fields {
             Scalar::Number(number) => Ok(Some(number)),
             _ => Err(self.wrong_type(field, "a whole number from 0")),
         }
+    }
+
+    pub(super) fn flag(&mut self, field: Field) -> Result<Option<bool>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Flag(flag) => Ok(Some(flag)),
+            _ => Err(self.wrong_type(field, "true or false")),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&mut self, field: Field) -> Result<String, Refused> {
+        let text = self.text(field)?;
+        text.ok_or_else(|| {
+            let name = self.name(field);
+            Refused::invalid("missing_field", name, format!("{name} is missing."))
+        })
     }
 
     pub(super) fn texts(&mut self, field: Field) -> Result<Option<Vec<String>>, Refused> {
@@ -266,8 +323,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Other)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Other)
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Flag(flag))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Scalar, E> {

@@ -8,7 +8,9 @@ use super::command::{Audience, Command, Failure, Verdict};
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
-use super::{Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, view};
+use super::{
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, live_rooms, view,
+};
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::{NewEntry, Position};
 
@@ -184,6 +186,7 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
+            action if live_rooms::ACTIONS.contains(&action) => self.act_on_rooms(caller, action, fields).await,
             _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
         }
     }
@@ -252,12 +255,12 @@ fn missing(fields: &Fields, field: Field) -> Refused {
     Refused::invalid("missing_field", name, format!("{name} is missing."))
 }
 
-fn room_of(fields: &mut Fields) -> Result<String, Refused> {
+pub(super) fn room_of(fields: &mut Fields) -> Result<String, Refused> {
     let room = fields.text(Field::Room)?.ok_or_else(|| missing(fields, Field::Room))?;
     room_id(&room).map(String::from)
 }
 
-fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
+pub(super) fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 

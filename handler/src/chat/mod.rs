@@ -6,23 +6,31 @@
 mod access;
 mod appender;
 mod backoff;
+mod bans;
 mod command;
 pub mod counters;
 mod deliver;
 mod error;
 mod fanout;
 mod fields;
+mod fleeting;
 pub mod groups;
 mod history;
 mod inbox;
 mod ingest;
+mod invitations;
 mod known;
 mod live;
+mod live_rooms;
+mod members;
 mod membership;
 mod message;
 mod parking;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod removal;
+mod room_edit;
+mod room_notices;
 mod rooms;
 mod view;
 
@@ -42,7 +50,11 @@ pub use ingest::Accepted;
 use known::Known;
 pub use live::{Welcome, error_frame};
 pub use message::{Poison, QueuedMessage, Submission, Target};
-pub use rooms::{NewRoom, RoomPage};
+pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
+pub use members::{MemberPage, MemberQuery, MemberView};
+pub use room_edit::RoomEdit;
+use room_notices::RoomNotices;
+pub use rooms::{FoundRooms, NewRoom, RoomPage};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;
@@ -73,6 +85,8 @@ pub struct Ports {
 pub struct ChatOptions {
     /// Callers are who they say they are. Public rooms then take messages from, and are read by, those who never joined.
     pub anonymous: bool,
+    /// Joining a room that is not there makes it, and it goes with the last who leaves.
+    pub create_on_join: bool,
 }
 
 /// Who is calling, as the way in has established it.
@@ -119,6 +133,7 @@ pub struct Chat {
     known: Arc<Known>,
     appenders: Appenders,
     counters: Arc<Counters>,
+    notices: RoomNotices,
 }
 
 impl Chat {
@@ -127,7 +142,8 @@ impl Chat {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, appenders, counters }
+        let notices = RoomNotices::new(ports.clone());
+        Self { ports, options, known, appenders, counters, notices }
     }
 
     #[must_use]
