@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use crate::adapters::engine::Engine;
-use crate::adapters::file::{FileDeadLetters, FileInbox, FileLog, FileMembers, FileRooms};
+use crate::adapters::file::{
+    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
+};
 use crate::adapters::memory::{
     MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms,
     MemorySanctions,
@@ -42,9 +44,9 @@ impl Stores {
                     log: Arc::new(FileLog::open(&engine).await?),
                     rooms: Arc::new(FileRooms::open(&engine).await?),
                     members: Arc::new(FileMembers::open(&engine).await?),
-                    sanctions: Arc::new(MemorySanctions::new()),
-                    invitations: Arc::new(MemoryInvitations::new()),
-                    profiles: Arc::new(MemoryProfiles::new()),
+                    sanctions: Arc::new(FileSanctions::open(&engine).await?),
+                    invitations: Arc::new(FileInvitations::open(&engine).await?),
+                    profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     engine: Some(engine),

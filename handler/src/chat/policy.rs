@@ -83,3 +83,36 @@ impl Chat {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_standing_and_action() {
+        use Action::*;
+        use Standing::*;
+        let all = [
+            SeeMembers,
+            Pin,
+            AddMember,
+            Invite,
+            RemoveMember,
+            Sanction,
+            DeleteOthersMessage,
+            ChangeRoom,
+            ChangeRole,
+        ];
+        let permitted = |standing: Standing| -> Vec<Action> {
+            all.into_iter().filter(|action| standing.may(*action)).collect()
+        };
+        assert_eq!(permitted(Outsider), []);
+        assert_eq!(permitted(Member), [SeeMembers]);
+        assert_eq!(
+            permitted(Moderator),
+            [SeeMembers, Pin, AddMember, Invite, RemoveMember, Sanction, DeleteOthersMessage]
+        );
+        assert_eq!(permitted(Owner), all);
+        assert_eq!(permitted(Admin), all);
+    }
+}

@@ -3,20 +3,26 @@
 
 mod dead_letters;
 mod inbox;
+mod invitations;
 mod keys;
 mod log;
 mod log_rows;
 mod members;
+mod profiles;
 mod rooms;
 mod rows;
+mod sanctions;
 mod sent_marks;
 mod sweep;
 
 pub use dead_letters::FileDeadLetters;
 pub use inbox::FileInbox;
+pub use invitations::FileInvitations;
 pub use log::FileLog;
 pub use members::FileMembers;
+pub use profiles::FileProfiles;
 pub use rooms::FileRooms;
+pub use sanctions::FileSanctions;
 
 #[cfg(test)]
 mod tests;
