@@ -77,8 +77,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
-    let chat =
-        Arc::new(Chat::new(ports.clone(), options));
+    let chat = Arc::new(Chat::new(ports.clone(), options));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));

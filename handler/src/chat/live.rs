@@ -186,7 +186,9 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
-            action if live_rooms::ACTIONS.contains(&action) => self.act_on_rooms(caller, action, fields).await,
+            action if live_rooms::ACTIONS.contains(&action) => {
+                self.act_on_rooms(caller, action, fields).await
+            }
             _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
         }
     }

@@ -184,7 +184,7 @@ pub(super) fn user_in(field: &'static str, text: &str) -> Result<UserId, Refused
 }
 
 /// `owner`, `moderator` or `member`.
-pub(super) fn role_named(text: &str) -> Result<Role, Refused> {
+pub fn role_named(text: &str) -> Result<Role, Refused> {
     match text {
         "member" => Ok(Role::Member),
         "moderator" => Ok(Role::Moderator),

@@ -96,7 +96,11 @@ impl Chat {
 pub(super) fn check_reason(reason: Option<String>) -> Result<Option<String>, Refused> {
     let max = bounds::REASON_CHARS;
     if reason.as_ref().is_some_and(|text| text.chars().count() > max) {
-        return Err(Refused::invalid("too_long", "reason", format!("reason must be at most {max} characters.")));
+        return Err(Refused::invalid(
+            "too_long",
+            "reason",
+            format!("reason must be at most {max} characters."),
+        ));
     }
     Ok(reason.filter(|text| !text.trim().is_empty()))
 }

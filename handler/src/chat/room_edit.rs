@@ -44,7 +44,12 @@ impl RoomEdit {
 
 impl Chat {
     /// Changes a room: its owners and admins. Setting what is set changes nothing.
-    pub async fn change_room(&self, caller: &Caller, room: &str, edit: &RoomEdit) -> Result<RoomView, Refused> {
+    pub async fn change_room(
+        &self,
+        caller: &Caller,
+        room: &str,
+        edit: &RoomEdit,
+    ) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
         let room = self.update_room(caller, &id, Action::ChangeRoom, |room| edit.apply(room)).await?;
         self.view_room(&room).await

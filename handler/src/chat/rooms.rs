@@ -233,7 +233,8 @@ impl Chat {
                 if rows.is_empty() {
                     break;
                 }
-                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, &row.user, kind))).await?;
+                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, &row.user, kind)))
+                    .await?;
             }
         }
         loop {
@@ -352,8 +353,5 @@ fn refused(error: CreateRoomError) -> Refused {
 }
 
 pub(super) fn name_taken() -> Refused {
-    Refused {
-        field: Some("name"),
-        ..Refused::conflict("room_name_taken", "A room of this name exists.")
-    }
+    Refused { field: Some("name"), ..Refused::conflict("room_name_taken", "A room of this name exists.") }
 }

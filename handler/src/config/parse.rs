@@ -7,8 +7,8 @@ use webpubsub::names::HubName;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
-    Vars, WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
+    TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;

@@ -1,4 +1,6 @@
-use super::{AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
+use super::{
+    AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
+};
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
