@@ -3,8 +3,10 @@
 mod delivery;
 mod inbox;
 mod live;
+mod members;
 mod poison;
 mod promises;
+mod room_edit;
 mod rooms;
 mod sending;
 mod waiting;
