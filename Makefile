@@ -34,7 +34,7 @@ host: build ## The same binary as the Functions host runs it, on http://127.0.0.
 	$(CARGO) build --release --locked -p funchost
 	exec $(TARGET)/release/funchost --app . --port 7071 $(ARGS)
 
-test: test-rust test-js ## All tests: Rust, then the official JavaScript SDKs against bin/handler
+test: test-rust test-js ## All tests: Rust, the client module, then the official JavaScript SDKs against bin/handler
 
 test-rust:
 	@scripts/need rust
@@ -42,6 +42,8 @@ test-rust:
 
 test-js: build
 	@scripts/need node
+	scripts/npm webclient
+	(cd webclient && npm test)
 	scripts/npm tests/js
 	cd tests/js && npm test
 
@@ -71,4 +73,4 @@ fuzz: ## One minute of every fuzz target (needs the nightly toolchain and cargo-
 
 clean: ## Remove builds, not data
 	$(CARGO) clean
-	rm -rf bin tests/js/node_modules bench/peers/node_modules
+	rm -rf bin webclient/dist webclient/node_modules tests/js/node_modules bench/peers/node_modules

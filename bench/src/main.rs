@@ -7,6 +7,7 @@ mod ingest;
 mod load;
 mod peers;
 mod report;
+mod rooms;
 mod spawn;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +57,12 @@ enum Command {
     Idle,
     /// From spawn to the first 200.
     Spawn,
+    /// How long a client that missed 10,000 changes takes to be current again.
+    Resume,
+    /// A room of 10,000 with 200,000 messages beside a room of 10.
+    Rooms,
+    /// The member list of 10,000, with who is online, page by page.
+    Members,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -86,6 +93,15 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Idle) {
         report.add(idle::measure(&cli.options).await?);
+    }
+    if wanted(Command::Resume) {
+        report.add(rooms::resume::measure(&cli.options).await?);
+    }
+    if wanted(Command::Rooms) {
+        report.add(rooms::size::measure(&cli.options).await?);
+    }
+    if wanted(Command::Members) {
+        report.add(rooms::members::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

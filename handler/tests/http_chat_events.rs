@@ -66,6 +66,7 @@ impl Stage {
     }
 
     async fn asks(&mut self, who: &str, frame: &str) {
+        let frame = frame.replace("\"ROOM\"", &format!("\"{}\"", self.room));
         self.sockets.get_mut(who).unwrap().send(Message::text(frame)).await.unwrap();
     }
 
@@ -140,10 +141,7 @@ async fn the_section_of_chat_events_is_what_happens() {
         }
         for line in lines.lines() {
             match *words {
-                ["json", who, "asks"] => {
-                    let line = line.replace("ROOM\"", &format!("{}\"", stage.room));
-                    stage.asks(who, &line).await;
-                }
+                ["json", who, "asks"] => stage.asks(who, line).await,
                 ["json", who, "hears", ..] => {
                     stage.hears(who, line).await;
                     heard += 1;

@@ -211,6 +211,7 @@ impl Chat {
             });
             appending.push(item);
         }
+        self.names.sign(&mut commands).await;
         let Some(first) = appending.first().map(|item| &item.message) else { return Ok(()) };
         let audience = Audience::of(&first.target, &first.message.sender);
         let appended = self.appenders.append(&audience, &first.conversation, commands).await?;

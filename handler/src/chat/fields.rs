@@ -47,10 +47,15 @@ pub(super) enum Field {
     MaxUses,
     Prefix,
     Online,
+    Seq,
+    Emoji,
+    DisplayName,
+    AvatarUrl,
     Limit,
+    Cursors,
 }
 
-const FIELDS: usize = Field::Limit as usize + 1;
+const FIELDS: usize = Field::Cursors as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -83,7 +88,12 @@ impl Field {
             b"maxuses" => Self::MaxUses,
             b"prefix" => Self::Prefix,
             b"online" => Self::Online,
+            b"seq" => Self::Seq,
+            b"emoji" => Self::Emoji,
+            b"displayname" => Self::DisplayName,
+            b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
+            b"cursors" => Self::Cursors,
             _ => return None,
         })
     }
@@ -125,7 +135,12 @@ impl Field {
             (_, Self::MaxUses) => "max_uses",
             (_, Self::Prefix) => "prefix",
             (_, Self::Online) => "online",
+            (_, Self::Seq) => "seq",
+            (_, Self::Emoji) => "emoji",
+            (_, Self::DisplayName) => "display_name",
+            (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
+            (_, Self::Cursors) => "cursors",
         }
     }
 }
@@ -139,6 +154,8 @@ enum Scalar {
     Number(u64),
     Flag(bool),
     Texts(Vec<String>),
+    /// An object whose values are whole numbers, in its order.
+    Numbers(Vec<(String, u64)>),
     /// Something no field takes.
     Other,
 }
@@ -212,6 +229,15 @@ impl Fields {
         }
     }
 
+    /// An object from names to numbers, in the order written.
+    pub(super) fn numbers(&mut self, field: Field) -> Result<Option<Vec<(String, u64)>>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Numbers(numbers) => Ok(Some(numbers)),
+            _ => Err(self.wrong_type(field, "an object of whole numbers from 0")),
+        }
+    }
+
     fn wrong_type(&self, field: Field, wanted: &str) -> Refused {
         let name = self.name(field);
         Refused::invalid("wrong_type", name, format!("{name} must be {wanted}."))
@@ -234,7 +260,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields { values: Default::default(), naming: Naming::default() };
+        let mut fields =
+            Fields { values: std::array::from_fn(|_| Scalar::Absent), naming: Naming::default() };
         let mut named = false;
         while let Some(Name { field, snake }) = map.next_key()? {
             let Some(field) = field else {
@@ -332,8 +359,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        let mut numbers = Vec::new();
+        let mut only_numbers = true;
+        while let Some((name, item)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
+            match serde_json::from_str(item.get()) {
+                Ok(number) if only_numbers => numbers.push((name, number)),
+                _ => only_numbers = false,
+            }
+        }
+        Ok(if only_numbers { Scalar::Numbers(numbers) } else { Scalar::Other })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {

@@ -9,7 +9,8 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{
-    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, groups, live_rooms, view,
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, live_rooms,
+    view,
 };
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::{NewEntry, Position};
@@ -189,7 +190,11 @@ impl Chat {
             action if live_rooms::ACTIONS.contains(&action) => {
                 self.act_on_rooms(caller, action, fields).await
             }
-            _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
+            "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
+            _ => {
+                let answer = self.act_on_messages(caller, action, fields).await?;
+                answer.ok_or_else(|| Refused::invalid("unknown_action", "action", "There is no such action."))
+            }
         }
     }
 
@@ -237,7 +242,8 @@ impl Chat {
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
         };
-        let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
         // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
@@ -246,13 +252,13 @@ impl Chat {
         }
         match appended.verdicts.first() {
             Some(Verdict::Stored { position, .. }) => Ok(*position),
-            Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
+            Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),
         }
     }
 }
 
-fn missing(fields: &Fields, field: Field) -> Refused {
+pub(super) fn missing(fields: &Fields, field: Field) -> Refused {
     let name = fields.name(field);
     Refused::invalid("missing_field", name, format!("{name} is missing."))
 }

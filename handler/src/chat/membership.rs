@@ -6,7 +6,10 @@ use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_INGEST;
 use super::{Caller, Chat, Refused, RoomView, groups};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
-use crate::ports::{NewEntry, Position};
+use crate::ports::{NewEntry, Position, StoreError};
+
+/// The command's name in the marker of a membership's end.
+const LEFT: &str = "left";
 
 impl Chat {
     /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes
@@ -41,8 +44,11 @@ impl Chat {
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
         let member = match self.ports.members.get(&room.id, user).await? {
-            Some(member) => member,
-            None => {
+            Some(member) if !self.has_left(&room.id, &member).await? => member,
+            stale => {
+                if stale.is_some() {
+                    self.ports.members.remove(&room.id, user).await?;
+                }
                 let head = self.ports.log.head(&room.id.conversation()).await?.unwrap_or_default();
                 let member = Member {
                     user: user.clone(),
@@ -69,6 +75,10 @@ impl Chat {
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {
             Some(Position { seq, .. }) => {
                 self.ports.members.confirm(room, &member.user, seq).await?;
+                if self.ports.members.get(room, &member.user).await?.is_none() {
+                    // Whoever ended an earlier membership took this row with it.
+                    self.tell_left(room, &member.user, seq, None).await?;
+                }
                 Ok(seq)
             }
             None => {
@@ -90,9 +100,12 @@ impl Chat {
             Some(seq) => seq,
             None => self.tell_joined(room, member).await?,
         };
-        let change = Change::Left { user: member.user.clone(), by: by.cloned() };
-        self.append_change(room, &member.user, "left", &joined_seq.to_string(), change).await?;
-        self.ports.members.remove(room, &member.user).await?;
+        self.tell_left(room, &member.user, joined_seq, by).await?;
+        let removed = self.ports.members.remove(room, &member.user).await?;
+        if let Some(newer) = removed.and_then(|row| row.joined_seq).filter(|seq| *seq != joined_seq) {
+            // The user came back meanwhile, and lost that row too.
+            self.tell_left(room, &member.user, newer, by).await?;
+        }
         self.known.forget_member(room, &member.user);
         if let Some(room) = self.known.room(room, AT_INGEST).await? {
             self.touch_list(&room);
@@ -105,6 +118,25 @@ impl Chat {
         if !room.is_private {
             self.notices.touch(&room.id);
         }
+    }
+
+    async fn tell_left(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        joined_seq: u64,
+        by: Option<&UserId>,
+    ) -> Result<(), Refused> {
+        let change = Change::Left { user: user.clone(), by: by.cloned() };
+        self.append_change(room, user, LEFT, &joined_seq.to_string(), change).await.map(drop)
+    }
+
+    /// Whether the end of this membership is told already: a crash came before its row went.
+    async fn has_left(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
+        let Some(joined_seq) = member.joined_seq else { return Ok(false) };
+        let conversation = room.conversation();
+        let marker = Marker::of_command(&conversation, &member.user, LEFT, &joined_seq.to_string());
+        Ok(self.ports.log.find(&conversation, &marker).await?.is_some())
     }
 
     /// Appends what a command changes in a room. `None` where the room takes no entries any more. That the transport did

@@ -10,6 +10,7 @@ mod bans;
 mod command;
 pub mod counters;
 mod deliver;
+mod edits;
 mod error;
 mod fanout;
 mod fields;
@@ -21,17 +22,25 @@ mod ingest;
 mod invitations;
 mod known;
 mod live;
+mod live_messages;
 mod live_rooms;
 mod members;
 mod membership;
 mod message;
+mod names;
 mod parking;
+mod pins;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod profile;
+mod reactions;
+mod readers;
 mod removal;
 mod room_edit;
 mod room_notices;
 mod rooms;
+mod scene;
+mod sync;
 mod view;
 
 #[cfg(test)]
@@ -52,9 +61,16 @@ use known::Known;
 pub use live::{Welcome, error_frame};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
+use names::Names;
+pub use pins::{Pins, PinsChanged};
+pub use profile::ProfileView;
+pub use reactions::{ReactedPage, ReactionsView};
+pub use readers::{Reader, ReaderPage};
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use rooms::{FoundRooms, NewRoom, RoomPage};
+pub use scene::{Changed, PresentMessage, Venue};
+pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
 use crate::model::UserId;
@@ -131,6 +147,7 @@ pub struct Chat {
     ports: Ports,
     options: ChatOptions,
     known: Arc<Known>,
+    names: Names,
     appenders: Appenders,
     counters: Arc<Counters>,
     notices: RoomNotices,
@@ -141,9 +158,10 @@ impl Chat {
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let notices = RoomNotices::new(ports.clone());
-        Self { ports, options, known, appenders, counters, notices }
+        Self { ports, options, known, names, appenders, counters, notices }
     }
 
     #[must_use]

@@ -126,14 +126,12 @@ fn write_state<M: SerializeMap>(map: &mut M, state: &MessageState) -> Result<(),
 
 /// The live frame of any entry. A message's is its [`MessageView`]; the others say `"type"`, `"seq"`, `"number"`, the
 /// place, what changed, and `"timestamp"`.
-pub(super) fn frame(place: Place<'_>, entry: &Entry) -> Bytes {
-    struct Frame<'a>(Place<'a>, &'a Entry);
-    impl Serialize for Frame<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            write_change(self.0, self.1, serializer)
-        }
+pub(super) struct Frame<'a>(pub(super) Place<'a>, pub(super) &'a Entry);
+
+impl Serialize for Frame<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_change(self.0, self.1, serializer)
     }
-    encode(&Frame(place, entry))
 }
 
 fn write_change<S: Serializer>(place: Place<'_>, entry: &Entry, serializer: S) -> Result<S::Ok, S::Error> {

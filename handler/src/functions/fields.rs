@@ -65,6 +65,11 @@ impl Fields {
         }
     }
 
+    /// A body that may be left out.
+    pub(crate) fn optional(bytes: &[u8]) -> Result<Self, ApiError> {
+        if bytes.is_empty() { Ok(Self::default()) } else { Self::parse(bytes) }
+    }
+
     /// A text under the first of the names that is there; the first name is the documented one.
     pub(crate) fn text(&self, names: &[&'static str]) -> Result<Option<&str>, ApiError> {
         match self.value(names) {

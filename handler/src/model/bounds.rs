@@ -38,3 +38,10 @@ pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 pub const MEMBERS_PAGE_MAX: usize = 500;
 /// Uses of one invitation, at most.
 pub const INVITATION_USES: u32 = 1_000;
+/// Sync: conversations asked of at once, at most.
+pub const SYNC_CURSORS: usize = 500;
+/// Sync: entries of an answer, over all conversations, when the caller names no limit, and at most.
+pub const SYNC_ENTRIES_DEFAULT: usize = 500;
+pub const SYNC_ENTRIES_MAX: usize = 2_000;
+/// Sync: entries of an answer, in bytes of JSON. One entry always goes.
+pub const SYNC_BYTES: usize = 768 * 1024;

@@ -77,6 +77,26 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Who did it.
+    #[must_use]
+    pub fn author(&self) -> &UserId {
+        match self {
+            Self::Message(message) => &message.sender,
+            Self::Edit { by, .. }
+            | Self::Delete { by, .. }
+            | Self::Reaction { by, .. }
+            | Self::RoleChanged { by, .. }
+            | Self::Sanctioned { by, .. }
+            | Self::Pinned { by, .. }
+            | Self::RoomChanged { by, .. }
+            | Self::RoomDeleted { by }
+            | Self::Left { by: Some(by), .. } => by,
+            Self::Joined { user, .. } | Self::Left { user, by: None } => user,
+        }
+    }
+}
+
 /// A message as its sender wrote it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewMessage {
@@ -140,7 +160,8 @@ pub struct Head {
     pub sent: u64,
     /// The room was deleted: nothing can be appended until the conversation is opened again.
     pub closed: bool,
-    /// `seq` of the pinned messages, in the order of pinning; at most [`super::bounds::PINS`].
+    /// `seq` of the pinned messages, in the order of pinning; at most [`super::bounds::PINS`], none deleted, all above
+    /// the floor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<u64>,
 }

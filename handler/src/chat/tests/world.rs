@@ -264,6 +264,12 @@ impl World {
         found.map(|(.., excluded)| excluded.clone()).unwrap()
     }
 
+    /// Whom the last frame to the group left out.
+    pub(super) fn excluded_from_last(&self, group: &str) -> Vec<String> {
+        let published = self.wire.published.lock().unwrap();
+        published.iter().rfind(|(to, ..)| to == group).map(|(.., excluded)| excluded.clone()).unwrap()
+    }
+
     pub(super) fn sent_to(&self, connection: &str) -> Vec<Value> {
         let sent = self.wire.sent.lock().unwrap();
         sent.iter().filter(|(to, _)| to == connection).map(|(_, json)| json.clone()).collect()

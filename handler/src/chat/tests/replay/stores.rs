@@ -1,0 +1,79 @@
+//! Where the logs are kept. Another adapter joins by another `Store`.
+
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::adapters::engine::Engine;
+use crate::adapters::file::{FileLog, FileMembers, FileRooms};
+use crate::adapters::memory::{MemoryLog, MemoryMembers, MemoryRooms, MemorySanctions};
+use crate::ports::{Log, Members, Rooms, Sanctions};
+
+/// The stores a room's picture is in.
+#[derive(Clone)]
+pub(super) struct Stores {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) rooms: Arc<dyn Rooms>,
+    pub(super) members: Arc<dyn Members>,
+    pub(super) sanctions: Arc<dyn Sanctions>,
+}
+
+pub(super) trait Store {
+    /// The runtime a process on this store lives in.
+    fn runtime(&self) -> Runtime;
+
+    /// The stores with what they held when their process died; all their handles are gone by then.
+    fn open(&self) -> impl Future<Output = Stores>;
+}
+
+/// Outlives the process, as a server of its own would.
+pub(super) struct Memory(Stores);
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(Stores {
+            log: Arc::new(MemoryLog::new()),
+            rooms: Arc::new(MemoryRooms::new()),
+            members: Arc::new(MemoryMembers::new()),
+            sanctions: Arc::new(MemorySanctions::new()),
+        })
+    }
+}
+
+impl Store for Memory {
+    fn runtime(&self) -> Runtime {
+        Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    }
+
+    async fn open(&self) -> Stores {
+        self.0.clone()
+    }
+}
+
+pub(super) struct File {
+    dir: tempfile::TempDir,
+    sanctions: Arc<MemorySanctions>,
+}
+
+impl File {
+    pub(super) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), sanctions: Arc::new(MemorySanctions::new()) }
+    }
+}
+
+impl Store for File {
+    /// Its thread does not know a paused clock.
+    fn runtime(&self) -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    async fn open(&self) -> Stores {
+        let engine = Engine::open(self.dir.path().join("chat.redb")).await.unwrap();
+        Stores {
+            log: Arc::new(FileLog::open(&engine).await.unwrap()),
+            rooms: Arc::new(FileRooms::open(&engine).await.unwrap()),
+            members: Arc::new(FileMembers::open(&engine).await.unwrap()),
+            sanctions: Arc::clone(&self.sanctions) as _,
+        }
+    }
+}
