@@ -9,7 +9,8 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{
-    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, view,
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, live_rooms,
+    view,
 };
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::{NewEntry, Position};
@@ -185,6 +186,9 @@ impl Chat {
                 let ids = fields.texts(Field::Ids)?.ok_or_else(|| missing(fields, Field::Ids))?;
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
+            }
+            action if live_rooms::ACTIONS.contains(&action) => {
+                self.act_on_rooms(caller, action, fields).await
             }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => {

@@ -6,6 +6,7 @@
 mod access;
 mod appender;
 mod backoff;
+mod bans;
 mod command;
 pub mod counters;
 mod deliver;
@@ -13,13 +14,17 @@ mod edits;
 mod error;
 mod fanout;
 mod fields;
+mod fleeting;
 pub mod groups;
 mod history;
 mod inbox;
 mod ingest;
+mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_rooms;
+mod members;
 mod membership;
 mod message;
 mod names;
@@ -30,6 +35,9 @@ mod policy;
 mod profile;
 mod reactions;
 mod readers;
+mod removal;
+mod room_edit;
+mod room_notices;
 mod rooms;
 mod scene;
 mod sync;
@@ -48,15 +56,19 @@ pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
+pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use live::{Welcome, error_frame};
+pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 use names::Names;
 pub use pins::{Pins, PinsChanged};
 pub use profile::ProfileView;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
-pub use rooms::{NewRoom, RoomPage};
+pub use room_edit::RoomEdit;
+use room_notices::RoomNotices;
+pub use rooms::{FoundRooms, NewRoom, RoomPage};
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
@@ -89,6 +101,8 @@ pub struct Ports {
 pub struct ChatOptions {
     /// Callers are who they say they are. Public rooms then take messages from, and are read by, those who never joined.
     pub anonymous: bool,
+    /// Joining a room that is not there makes it, and it goes with the last who leaves.
+    pub create_on_join: bool,
 }
 
 /// Who is calling, as the way in has established it.
@@ -136,6 +150,7 @@ pub struct Chat {
     names: Names,
     appenders: Appenders,
     counters: Arc<Counters>,
+    notices: RoomNotices,
 }
 
 impl Chat {
@@ -145,7 +160,8 @@ impl Chat {
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
-        Self { ports, options, known, names, appenders, counters }
+        let notices = RoomNotices::new(ports.clone());
+        Self { ports, options, known, names, appenders, counters, notices }
     }
 
     #[must_use]

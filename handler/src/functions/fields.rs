@@ -91,6 +91,11 @@ impl Fields {
         }
     }
 
+    pub(crate) fn number(&self, names: &[&'static str]) -> Result<Option<u64>, ApiError> {
+        let Some((name, value)) = self.value(names) else { return Ok(None) };
+        value.as_u64().map(Some).ok_or_else(|| wrong_type(name, "a whole number from 0"))
+    }
+
     pub(crate) fn texts(&self, names: &[&'static str]) -> Result<Option<Vec<&str>>, ApiError> {
         let Some((name, value)) = self.value(names) else { return Ok(None) };
         let texts = value.as_array().and_then(|items| items.iter().map(Value::as_str).collect());

@@ -3,10 +3,12 @@
 mod delivery;
 mod inbox;
 mod live;
+mod members;
 mod messages;
 mod poison;
 mod promises;
 mod replay;
+mod room_edit;
 mod rooms;
 mod sending;
 mod sync;
