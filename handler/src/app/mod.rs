@@ -20,7 +20,7 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
 use crate::ports::{Clock, Ids, StoreError};
@@ -74,8 +74,11 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let chat =
-        Arc::new(Chat::new(ports.clone(), ChatOptions { anonymous: config.auth == AuthConfig::Anonymous }));
+    let options = ChatOptions {
+        anonymous: config.auth == AuthConfig::Anonymous,
+        create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+    };
+    let chat = Arc::new(Chat::new(ports.clone(), options));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));

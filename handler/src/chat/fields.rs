@@ -34,9 +34,21 @@ pub(super) enum Field {
     With,
     After,
     Before,
+    User,
+    Role,
+    Reason,
+    Token,
+    Invitation,
+    Name,
+    Description,
+    IsPrivate,
+    AllowedUsers,
+    ExpiresIn,
+    MaxUses,
+    Prefix,
+    Online,
     Seq,
     Emoji,
-    Reason,
     DisplayName,
     AvatarUrl,
     Limit,
@@ -64,9 +76,21 @@ impl Field {
             b"with" => Self::With,
             b"after" => Self::After,
             b"before" => Self::Before,
+            b"user" => Self::User,
+            b"role" => Self::Role,
+            b"reason" => Self::Reason,
+            b"token" => Self::Token,
+            b"invitation" => Self::Invitation,
+            b"name" => Self::Name,
+            b"description" => Self::Description,
+            b"isprivate" => Self::IsPrivate,
+            b"allowedusers" => Self::AllowedUsers,
+            b"expiresin" => Self::ExpiresIn,
+            b"maxuses" => Self::MaxUses,
+            b"prefix" => Self::Prefix,
+            b"online" => Self::Online,
             b"seq" => Self::Seq,
             b"emoji" => Self::Emoji,
-            b"reason" => Self::Reason,
             b"displayname" => Self::DisplayName,
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
@@ -100,9 +124,21 @@ impl Field {
             (_, Self::With) => "with",
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
+            (_, Self::User) => "user",
+            (_, Self::Role) => "role",
+            (_, Self::Reason) => "reason",
+            (_, Self::Token) => "token",
+            (_, Self::Invitation) => "invitation",
+            (_, Self::Name) => "name",
+            (_, Self::Description) => "description",
+            (_, Self::IsPrivate) => "is_private",
+            (_, Self::AllowedUsers) => "allowed_users",
+            (_, Self::ExpiresIn) => "expires_in",
+            (_, Self::MaxUses) => "max_uses",
+            (_, Self::Prefix) => "prefix",
+            (_, Self::Online) => "online",
             (_, Self::Seq) => "seq",
             (_, Self::Emoji) => "emoji",
-            (_, Self::Reason) => "reason",
             (_, Self::DisplayName) => "display_name",
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
@@ -179,6 +215,15 @@ impl Fields {
         }
     }
 
+    /// A text that must be there.
+    pub(super) fn required(&mut self, field: Field) -> Result<String, Refused> {
+        let text = self.text(field)?;
+        text.ok_or_else(|| {
+            let name = self.name(field);
+            Refused::invalid("missing_field", name, format!("{name} is missing."))
+        })
+    }
+
     pub(super) fn texts(&mut self, field: Field) -> Result<Option<Vec<String>>, Refused> {
         match self.take(field) {
             Scalar::Absent => Ok(None),
@@ -218,7 +263,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields { values: Default::default(), naming: Naming::default() };
+        let mut fields =
+            Fields { values: std::array::from_fn(|_| Scalar::Absent), naming: Naming::default() };
         let mut named = false;
         while let Some(Name { field, snake }) = map.next_key()? {
             let Some(field) = field else {

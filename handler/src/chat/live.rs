@@ -9,7 +9,8 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{
-    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, view,
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, live_rooms,
+    view,
 };
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::{NewEntry, Position};
@@ -191,6 +192,9 @@ impl Chat {
             "my_rooms" => {
                 let (after, limit) = (fields.text(Field::After)?, limit_of(fields)?);
                 self.my_rooms_live(caller, after, limit).await
+            }
+            action if live_rooms::ACTIONS.contains(&action) => {
+                self.act_on_rooms(caller, action, fields).await
             }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => {

@@ -3,6 +3,7 @@
 
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
+use super::known::AT_INGEST;
 use super::{Caller, Chat, Refused, RoomView, groups};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
 use crate::ports::{NewEntry, Position, StoreError};
@@ -12,10 +13,20 @@ const LEFT: &str = "left";
 
 impl Chat {
     /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes
-    /// those it allows.
+    /// those it allows. Where the deployment wants that, a room that is not there is made.
     pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
-        let room = self.visible(caller, &room_id(room)?).await?;
-        self.make_member(&room, &caller.user, Role::Member).await?;
+        let id = room_id(room)?;
+        if self.options.create_on_join {
+            return self.join_or_create(caller, &id).await;
+        }
+        self.join_existing(caller, &id).await
+    }
+
+    pub(super) async fn join_existing(&self, caller: &Caller, id: &RoomId) -> Result<RoomView, Refused> {
+        let room = self.visible(caller, id).await?;
+        self.check_not_banned(id, &caller.user).await?;
+        let role = if room.created_by == caller.user { Role::Owner } else { Role::Member };
+        self.make_member(&room, &caller.user, role).await?;
         self.ports.transport.admit(&caller.user, &groups::room(&room.id)).await?;
         self.view_room(&room).await
     }
@@ -24,9 +35,10 @@ impl Chat {
     pub async fn leave_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
-            self.end_membership(&room.id, &member).await?;
+            self.end_membership(&room.id, &member, None).await?;
         }
         self.ports.transport.expel(&caller.user, &groups::room(&room.id)).await?;
+        self.vanish_if_empty(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
@@ -51,6 +63,7 @@ impl Chat {
         };
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
+            self.touch_list(room);
         }
         Ok(())
     }
@@ -77,19 +90,34 @@ impl Chat {
     }
 
     /// The entry first: a crash behind it leaves the row, by which a repeat finds the same entry and goes on.
-    async fn end_membership(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
+    pub(super) async fn end_membership(
+        &self,
+        room: &RoomId,
+        member: &Member,
+        by: Option<&UserId>,
+    ) -> Result<(), Refused> {
         let joined_seq = match member.joined_seq {
             Some(seq) => seq,
             None => self.tell_joined(room, member).await?,
         };
-        self.tell_left(room, &member.user, joined_seq, None).await?;
+        self.tell_left(room, &member.user, joined_seq, by).await?;
         let removed = self.ports.members.remove(room, &member.user).await?;
         if let Some(newer) = removed.and_then(|row| row.joined_seq).filter(|seq| *seq != joined_seq) {
             // The user came back meanwhile, and lost that row too.
-            self.tell_left(room, &member.user, newer, None).await?;
+            self.tell_left(room, &member.user, newer, by).await?;
         }
         self.known.forget_member(room, &member.user);
+        if let Some(room) = self.known.room(room, AT_INGEST).await? {
+            self.touch_list(&room);
+        }
         Ok(())
+    }
+
+    /// What everybody may see of the list changed, if the room is public.
+    pub(super) fn touch_list(&self, room: &Room) {
+        if !room.is_private {
+            self.notices.touch(&room.id);
+        }
     }
 
     async fn tell_left(

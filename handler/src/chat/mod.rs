@@ -6,6 +6,7 @@
 mod access;
 mod appender;
 mod backoff;
+mod bans;
 mod command;
 pub mod counters;
 mod deliver;
@@ -13,14 +14,18 @@ mod edits;
 mod error;
 mod fanout;
 mod fields;
+mod fleeting;
 pub mod groups;
 mod history;
 mod inbox;
 mod ingest;
+mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_rooms;
 mod marks;
+mod members;
 mod membership;
 mod message;
 mod my_rooms;
@@ -33,6 +38,9 @@ mod profile;
 mod pulse;
 mod reactions;
 mod readers;
+mod removal;
+mod room_edit;
+mod room_notices;
 mod rooms;
 mod scene;
 mod sync;
@@ -51,9 +59,11 @@ pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
+pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use live::{Welcome, error_frame};
 pub use marks::{DirectRead, ReadUpTo};
+pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
@@ -62,7 +72,9 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
-pub use rooms::{NewRoom, RoomPage};
+pub use room_edit::RoomEdit;
+use room_notices::RoomNotices;
+pub use rooms::{FoundRooms, NewRoom, RoomPage};
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
@@ -95,6 +107,8 @@ pub struct Ports {
 pub struct ChatOptions {
     /// Callers are who they say they are. Public rooms then take messages from, and are read by, those who never joined.
     pub anonymous: bool,
+    /// Joining a room that is not there makes it, and it goes with the last who leaves.
+    pub create_on_join: bool,
 }
 
 /// Who is calling, as the way in has established it.
@@ -143,6 +157,7 @@ pub struct Chat {
     appenders: Appenders,
     pulse: Arc<Pulse>,
     counters: Arc<Counters>,
+    notices: RoomNotices,
 }
 
 impl Chat {
@@ -153,7 +168,8 @@ impl Chat {
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
-        Self { ports, options, known, names, appenders, pulse, counters }
+        let notices = RoomNotices::new(ports.clone());
+        Self { ports, options, known, names, appenders, pulse, counters, notices }
     }
 
     #[must_use]

@@ -142,6 +142,7 @@ pub fn room(id: &str, name: &str) -> Room {
         is_private: false,
         allowed_users: Vec::new(),
         revision: 0,
+        fleeting: false,
     }
 }
 

@@ -75,7 +75,8 @@ impl Call {
 
     /// The query that asks for the page behind `cursor`, to be appended to a path.
     pub(crate) fn query_after(&self, cursor: &str) -> String {
-        let kept = ["limit", "user_id"].into_iter().filter_map(|name| Some((name, self.query(name)?)));
+        let kept =
+            ["prefix", "limit", "user_id"].into_iter().filter_map(|name| Some((name, self.query(name)?)));
         let all = kept.chain([("after", cursor)]);
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs: Vec<_> =

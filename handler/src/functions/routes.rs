@@ -71,6 +71,21 @@ fn routes() -> Routes {
         .post("/rooms", rooms::create)
         .get("/rooms/{id}", rooms::get)
         .delete("/rooms/{id}", rooms::delete)
+        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}", rooms::update::patch)
+        .add("PUT", MethodFilter::PUT, "/rooms/{id}", rooms::update::put)
+        .get("/rooms/{id}/members", rooms::members::list)
+        .post("/rooms/{id}/members", rooms::members::add)
+        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}/members", rooms::members::change)
+        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}/members", rooms::members::remove)
+        .get("/rooms/{id}/invitations", rooms::invitations::list)
+        .post("/rooms/{id}/invitations", rooms::invitations::create)
+        .add(
+            "DELETE",
+            MethodFilter::DELETE,
+            "/rooms/{id}/invitations/{invitation}",
+            rooms::invitations::revoke,
+        )
+        .post("/invitations/accept", rooms::invitations::accept)
         .post("/rooms/{id}/join", rooms::join)
         .post("/rooms/{id}/leave", rooms::leave)
         .get("/rooms/{id}/messages", messages::of_room)

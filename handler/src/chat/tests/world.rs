@@ -143,12 +143,17 @@ pub(super) struct World {
 impl World {
     /// Anonymous, with the room `general`.
     pub(super) async fn open() -> Self {
-        Self::with(ChatOptions { anonymous: true }).await
+        Self::with(ChatOptions { anonymous: true, ..ChatOptions::default() }).await
     }
 
     /// Only members send and read.
     pub(super) async fn members_only() -> Self {
-        Self::with(ChatOptions { anonymous: false }).await
+        Self::with(ChatOptions::default()).await
+    }
+
+    /// Joining makes rooms.
+    pub(super) async fn with_rooms_on_join() -> Self {
+        Self::with(ChatOptions { anonymous: true, create_on_join: true }).await
     }
 
     async fn with(options: ChatOptions) -> Self {
