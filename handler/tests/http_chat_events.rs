@@ -15,6 +15,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// What names a notice of the list of rooms.
+const ROOMS_UPDATED: &str = r#""type":"rooms_updated""#;
+
 struct Stage {
     product: Product,
     sockets: BTreeMap<String, Socket>,
@@ -63,11 +66,18 @@ impl Stage {
     }
 
     async fn asks(&mut self, who: &str, frame: &str) {
+        let frame = frame.replace("\"ROOM\"", &format!("\"{}\"", self.room));
         self.sockets.get_mut(who).unwrap().send(Message::text(frame)).await.unwrap();
     }
 
     async fn hears(&mut self, who: &str, printed: &str) {
-        let heard = self.next(who).await;
+        let heard = loop {
+            let heard = self.next(who).await;
+            // The list of rooms is told of when it suits; only where a notice is printed it is waited for.
+            if heard.contains(ROOMS_UPDATED) == printed.contains(ROOMS_UPDATED) {
+                break heard;
+            }
+        };
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert!(same(&value(&heard), &value(printed)), "{who} hears\n{heard}\nnot\n{printed}");
         assert_eq!(names(&heard), names(printed), "the fields stand in the printed order");

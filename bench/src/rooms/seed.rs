@@ -9,9 +9,10 @@ use handler::adapters::file::{FileLog, FileMembers, FileRooms};
 use handler::model::{
     Change, Marker, Member, MessageId, NewMessage, ReadMark, Role, Room, RoomId, Timestamp, UserId,
 };
-use handler::ports::{Log, Members, NewEntry, Rooms};
+use handler::ports::{Log, Members, NewEntry, Outcome, Rooms};
+use serde_json::json;
 
-use crate::Outcome;
+use crate::Outcome as Done;
 
 /// Entries of one append, and members stored at once.
 const BATCH: usize = 2_000;
@@ -24,7 +25,7 @@ pub(super) struct Seed {
 }
 
 impl Seed {
-    pub(super) async fn open(data: &Path) -> Outcome<Self> {
+    pub(super) async fn open(data: &Path) -> Done<Self> {
         let engine = Engine::open(data.join("chat.redb")).await?;
         Ok(Self {
             rooms: FileRooms::open(&engine).await?,
@@ -35,20 +36,14 @@ impl Seed {
     }
 
     /// A public room with so many members, `user-00000` and on; each one's `joined` entry is in the log.
-    pub(super) async fn room(&self, id: &str, members: usize) -> Outcome {
-        let room = Room {
-            id: RoomId::new(id)?,
-            name: id.to_owned(),
-            description: String::new(),
-            created_by: user(0)?,
-            created_at: at(0),
-            is_private: false,
-            allowed_users: Vec::new(),
-            revision: 0,
-        };
+    pub(super) async fn room(&self, id: &str, members: usize) -> Done {
+        // From its row, whose newer fields have defaults.
+        let row =
+            json!({"id": id, "name": id, "description": "", "created_by": name(0), "created_at": at(0)});
+        let room: Room = serde_json::from_value(row)?;
         self.rooms.create(&room).await?;
         self.log.open(&room.id.conversation()).await?;
-        let rows: Vec<Member> = (0..members).map(member).collect::<Outcome<_>>()?;
+        let rows: Vec<Member> = (0..members).map(member).collect::<Done<_>>()?;
         for some in rows.chunks(BATCH) {
             let joins = some.iter().map(|row| Change::Joined { user: row.user.clone(), role: row.role });
             self.append(&room.id, joins.collect()).await?;
@@ -58,17 +53,17 @@ impl Seed {
     }
 
     /// Messages of 100 bytes by the room's members in turn.
-    pub(super) async fn messages(&self, room: &str, members: usize, count: usize) -> Outcome {
+    pub(super) async fn messages(&self, room: &str, members: usize, count: usize) -> Done {
         let room = RoomId::new(room)?;
         for first in (0..count).step_by(BATCH) {
             let batch = first..count.min(first + BATCH);
-            self.append(&room, batch.map(|n| message(n, members)).collect::<Outcome<_>>()?).await?;
+            self.append(&room, batch.map(|n| message(n, members)).collect::<Done<_>>()?).await?;
         }
         Ok(())
     }
 
     /// Changes of every kind a client may have missed: of ten, seven messages, one edit, one reaction, one deletion.
-    pub(super) async fn changes(&self, room: &str, members: usize, count: usize) -> Outcome {
+    pub(super) async fn changes(&self, room: &str, members: usize, count: usize) -> Done {
         let room = RoomId::new(room)?;
         let first = self.log.head(&room.conversation()).await?.unwrap_or_default().seq + 1;
         let mut changes = Vec::with_capacity(count);
@@ -78,7 +73,7 @@ impl Seed {
                 7 => Change::Edit { target: tenth + 1, content: "said otherwise".to_owned(), by },
                 8 => Change::Reaction { target: tenth + 2, emoji: "👍".to_owned(), by, on: true },
                 9 => Change::Delete { target: tenth + 3, by, reason: None },
-                _ => message(n, members)?,
+                _ => message(first as usize + n, members)?,
             });
         }
         for some in changes.chunks(BATCH) {
@@ -87,7 +82,7 @@ impl Seed {
         Ok(())
     }
 
-    async fn append(&self, room: &RoomId, changes: Vec<Change>) -> Outcome {
+    async fn append(&self, room: &RoomId, changes: Vec<Change>) -> Done {
         let conversation = room.conversation();
         let entries = changes.into_iter().map(|change| {
             let marker = match &change {
@@ -96,7 +91,10 @@ impl Seed {
             };
             NewEntry { marker, at: at(1), change }
         });
-        self.log.append(&conversation, entries.collect()).await?;
+        let outcomes = self.log.append(&conversation, entries.collect()).await?;
+        if let Some(other) = outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Appended { .. })) {
+            return Err(format!("the store is not filled as meant: {other:?}").into());
+        }
         self.log.mark_sent(&conversation, u64::MAX).await?;
         Ok(())
     }
@@ -111,7 +109,7 @@ pub(super) fn name(n: usize) -> String {
     format!("user-{n:05}")
 }
 
-fn user(n: usize) -> Outcome<UserId> {
+fn user(n: usize) -> Done<UserId> {
     Ok(UserId::new(&name(n))?)
 }
 
@@ -119,14 +117,14 @@ fn at(minutes: u64) -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000 + minutes * 60_000)
 }
 
-fn member(n: usize) -> Outcome<Member> {
+fn member(n: usize) -> Done<Member> {
     let role = if n == 0 { Role::Owner } else { Role::Member };
     // The first entries of the log are the joins, in this order.
     let joined_seq = Some(n as u64 + 1);
     Ok(Member { user: user(n)?, role, joined_at: at(0), joined_seq, read: ReadMark::default() })
 }
 
-fn message(n: usize, members: usize) -> Outcome<Change> {
+fn message(n: usize, members: usize) -> Done<Change> {
     Ok(Change::Message(NewMessage {
         id: MessageId::new(&format!("seed-{n}"))?,
         sender: user(n % members)?,

@@ -12,9 +12,9 @@ use super::faulty::{Faults, Faulty, Mode};
 use super::file::FileLog;
 use super::memory::MemoryLog;
 use crate::contract::data::{
-    at, conversation, delete, edit, joined, marked, message, new, react, room_deleted,
+    at, conversation, delete, edit, joined, marked, message, new, pin, react, room_deleted, user,
 };
-use crate::model::{Change, ConversationId, Entry, Head, MessageState};
+use crate::model::{Change, ConversationId, Entry, Head, MessageState, Role, SanctionKind, bounds};
 use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Refusal};
 
 #[derive(Clone, Debug)]
@@ -41,9 +41,32 @@ fn changes() -> impl Strategy<Value = Change> {
         3 => (target(), "[a-z]{1,5}").prop_map(|(target, content)| edit(target, &content)),
         2 => target().prop_map(delete),
         3 => (target(), "[xy]", "[ab]", any::<bool>()).prop_map(|(n, emoji, by, on)| react(n, &emoji, &by, on)),
-        1 => Just(joined("bob")),
+        3 => (target(), any::<bool>()).prop_map(|(target, on)| pin(target, on)),
+        1 => about_people(),
         1 => Just(room_deleted()),
     ]
+}
+
+/// Changes that shape no message.
+fn about_people() -> impl Strategy<Value = Change> {
+    let (bob, ann) = (user("bob"), user("ann"));
+    let left = Change::Left { user: bob.clone(), by: Some(ann.clone()) };
+    let role = Change::RoleChanged { user: bob.clone(), role: Role::Moderator, by: ann.clone() };
+    let named = Change::RoomChanged { name: "Tea".into(), description: String::new(), by: ann.clone() };
+    let sanctioned = any::<bool>().prop_map(move |on| {
+        let (user, by, until) = (bob.clone(), ann.clone(), on.then(|| at(9)));
+        Change::Sanctioned { user, kind: SanctionKind::Mute, on, by, until, reason: None }
+    });
+    prop_oneof![Just(joined("bob")), Just(left), Just(role), Just(named), sanctioned]
+}
+
+/// Fills a conversation to the bounds of pins and reactions, and leaves messages among the first that are not pinned.
+fn crowd(n: u64) -> Step {
+    let last = bounds::PINS as u64 + 2;
+    let messages = (1..=last).map(|_| message("m", "x"));
+    let pins = (1..=last).rev().map(|seq| pin(seq, true));
+    let reactions = (0..bounds::EMOJI_PER_MESSAGE + 2).map(|emoji| react(n, &emoji.to_string(), "a", true));
+    Step::Append(messages.chain(pins).chain(reactions).map(|change| (None, change)).collect(), None)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -57,7 +80,30 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..12_u64).prop_map(Step::Trim),
         1 => Just(Step::Restart),
     ];
-    vec(step, 1..25)
+    let start = prop_oneof![12 => Just(None), 1 => (1..14_u64).prop_map(|n| Some(crowd(n)))];
+    (start, vec(step, 1..25)).prop_map(|(start, steps)| start.into_iter().chain(steps).collect())
+}
+
+/// The message a change is about.
+fn target_of(change: &Change) -> Option<u64> {
+    match change {
+        Change::Edit { target, .. }
+        | Change::Delete { target, .. }
+        | Change::Reaction { target, .. }
+        | Change::Pinned { target, .. } => Some(*target),
+        _ => None,
+    }
+}
+
+/// What a client makes of its list of pins.
+fn apply_to_pins(pins: &mut Vec<u64>, entry: &Entry) {
+    match &entry.change {
+        Change::Pinned { target, on: true, .. } if !pins.contains(target) => pins.push(*target),
+        Change::Pinned { target, on: false, .. } | Change::Delete { target, .. } => {
+            pins.retain(|pin| pin != target);
+        }
+        _ => {}
+    }
 }
 
 /// What a client does with an entry.
@@ -78,12 +124,12 @@ fn apply(states: &mut BTreeMap<u64, MessageState>, entry: &Entry) {
             states.insert(seq, state);
             return;
         }
-        Change::Edit { target, .. } | Change::Delete { target, .. } | Change::Reaction { target, .. } => {
-            target
-        }
-        _ => return,
+        change => match target_of(change) {
+            Some(target) => target,
+            None => return,
+        },
     };
-    let Some(state) = states.get_mut(target).filter(|state| state.as_of < entry.seq) else { return };
+    let Some(state) = states.get_mut(&target).filter(|state| state.as_of < entry.seq) else { return };
     state.as_of = entry.seq;
     match &entry.change {
         Change::Edit { content, .. } => {
@@ -138,26 +184,49 @@ impl Model {
         if self.head.closed {
             return Err("closed");
         }
-        if let Change::Edit { target, .. } | Change::Delete { target, .. } | Change::Reaction { target, .. } =
-            change
-        {
-            match self.states(self.head.seq).get(target) {
-                None => return Ok(Outcome::Refused(Refusal::NoSuchMessage)),
-                Some(state) if state.deleted_at.is_some() && !matches!(change, Change::Delete { .. }) => {
-                    return Ok(Outcome::Refused(Refusal::MessageDeleted));
-                }
-                Some(_) => {}
-            }
+        if let Some(refusal) = target_of(change).and_then(|target| self.refusal(target, change)) {
+            return Ok(Outcome::Refused(refusal));
         }
         self.head.seq += 1;
         self.head.count += u64::from(matches!(change, Change::Message(_)));
         self.head.closed = matches!(change, Change::RoomDeleted { .. });
         let (seq, number) = (self.head.seq, self.head.count);
         self.history.push(Entry { seq, number, at: at(0), change: change.clone() });
+        self.head.pins = self.pins(seq);
         if let Some(marker) = marker {
             self.markers.insert(marker, (seq, number));
         }
         Ok(Outcome::Appended { seq, number, at: at(0) })
+    }
+
+    fn refusal(&self, target: u64, change: &Change) -> Option<Refusal> {
+        let states = self.states(self.head.seq);
+        let Some(state) = states.get(&target) else { return Some(Refusal::NoSuchMessage) };
+        if state.deleted_at.is_some() && !matches!(change, Change::Delete { .. }) {
+            return Some(Refusal::MessageDeleted);
+        }
+        match change {
+            Change::Pinned { on: true, .. } => {
+                let is_full = self.head.pins.len() == bounds::PINS && !self.head.pins.contains(&target);
+                is_full.then_some(Refusal::TooManyPins)
+            }
+            Change::Reaction { emoji, on: true, .. } => {
+                let is_full = state.reactions.len() == bounds::EMOJI_PER_MESSAGE;
+                (is_full && !state.reactions.contains_key(emoji)).then_some(Refusal::TooManyReactions)
+            }
+            _ => None,
+        }
+    }
+
+    /// The pins of messages above the floor as a client saw them when `seq` was the last entry.
+    fn pins(&self, seq: u64) -> Vec<u64> {
+        let mut pins = Vec::new();
+        self.history
+            .iter()
+            .take_while(|entry| entry.seq <= seq)
+            .for_each(|entry| apply_to_pins(&mut pins, entry));
+        pins.retain(|pin| *pin > self.head.floor);
+        pins
     }
 
     /// The messages above the floor as a client saw them when `seq` was the last entry.
@@ -231,6 +300,7 @@ impl Subject {
             Step::Trim(seq) => {
                 self.log.trim(&self.tea, seq).await.unwrap();
                 self.model.head.floor = self.model.head.floor.max(seq.min(self.model.head.seq));
+                self.model.head.pins = self.model.pins(self.model.head.seq);
             }
             Step::Restart => self.restart().await,
         }
@@ -289,11 +359,21 @@ impl Subject {
         let expected: Vec<MessageState> = now.values().cloned().collect();
         assert_eq!(self.messages(Page::Newest, usize::MAX).await, expected);
 
-        for cursor in head.floor..=head.seq {
+        let all: Vec<u64> = (0..=head.seq + 1).collect();
+        assert_eq!(self.log.states(&self.tea, &all).await.unwrap(), expected);
+
+        // All of a short log, some of a long one.
+        let stride = 1 + usize::try_from(head.seq - head.floor).unwrap() / 64;
+        for cursor in (head.floor..=head.seq).step_by(stride) {
             let behind = self.log.entries(&self.tea, cursor, usize::MAX).await.unwrap().unwrap().entries;
             let mut caught_up = self.model.states(cursor);
             behind.iter().for_each(|entry| apply(&mut caught_up, entry));
             assert_eq!(caught_up, now, "a client that was at {cursor}");
+            let mut pins = self.model.pins(cursor);
+            behind.iter().for_each(|entry| apply_to_pins(&mut pins, entry));
+            // An entry above the floor may pin a message below it.
+            pins.retain(|pin| *pin > head.floor);
+            assert_eq!(pins, head.pins, "the pins of a client that was at {cursor}");
             let mut fresh = now.clone();
             behind
                 .iter()

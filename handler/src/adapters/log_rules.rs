@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, bounds};
+use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, UserId, bounds};
 use crate::ports::{LogError, NewEntry, Outcome, Position, Refusal, StoreError};
 
 /// The rows of one conversation as they stand before the append.
@@ -47,6 +47,18 @@ pub(crate) fn plan(head: Option<Head>, rows: &impl Rows, entries: Vec<NewEntry>)
         planner.plan.outcomes.push(outcome);
     }
     Ok(planner.plan)
+}
+
+/// Retention up to `seq`, clamped to the head: the floor, and the pins of messages that are above it still. `false` when
+/// the floor stands as high already.
+pub(crate) fn raise_floor(head: &mut Head, seq: u64) -> bool {
+    let floor = seq.min(head.seq);
+    if floor <= head.floor {
+        return false;
+    }
+    head.floor = floor;
+    head.pins.retain(|pin| *pin > floor);
+    true
 }
 
 /// Takes the content out of an entry; place, sender and id stay.
@@ -136,45 +148,26 @@ impl<R: Rows> Planner<'_, R> {
         if state.deleted_at.is_some() && !matches!(entry.change, Change::Delete { .. }) {
             return Ok(Some(Refusal::MessageDeleted));
         }
-        match &entry.change {
-            Change::Pinned { on, .. } => {
-                let pins = &mut self.plan.head.pins;
-                if !*on {
-                    pins.retain(|pin| *pin != target);
-                } else if !pins.contains(&target) {
-                    if pins.len() >= bounds::PINS {
-                        return Ok(Some(Refusal::TooManyPins));
-                    }
-                    pins.push(target);
-                }
-            }
+        let refusal = match &entry.change {
+            Change::Pinned { on, .. } => pin(&mut self.plan.head.pins, target, *on),
+            Change::Reaction { emoji, by, on, .. } => react(&mut state, emoji, by, *on),
             Change::Edit { content, .. } => {
                 state.message.content.clone_from(content);
                 state.edited_at = Some(entry.at);
                 self.plan.edits.insert((target, entry.seq));
+                None
             }
             Change::Delete { .. } if state.deleted_at.is_none() => {
                 blank_message(&mut state.message);
                 state.deleted_at = Some(entry.at);
                 self.plan.head.pins.retain(|pin| *pin != target);
                 self.blank_entries_of(target)?;
+                None
             }
-            Change::Reaction { emoji, by, on: true, .. } => {
-                if state.reactions.len() >= bounds::EMOJI_PER_MESSAGE && !state.reactions.contains_key(emoji)
-                {
-                    return Ok(Some(Refusal::TooManyReactions));
-                }
-                state.reactions.entry(emoji.clone()).or_default().insert(by.clone());
-            }
-            Change::Reaction { emoji, by, on: false, .. } => {
-                if let Some(users) = state.reactions.get_mut(emoji) {
-                    users.remove(by);
-                    if users.is_empty() {
-                        state.reactions.remove(emoji);
-                    }
-                }
-            }
-            _ => {}
+            _ => None,
+        };
+        if refusal.is_some() {
+            return Ok(refusal);
         }
         state.as_of = entry.seq;
         self.plan.states.insert(target, state);
@@ -204,6 +197,34 @@ impl<R: Rows> Planner<'_, R> {
         }
         Ok(())
     }
+}
+
+/// A refusal leaves the pins as they were.
+fn pin(pins: &mut Vec<u64>, target: u64, on: bool) -> Option<Refusal> {
+    match (on, pins.contains(&target)) {
+        (true, true) => {}
+        (true, false) if pins.len() >= bounds::PINS => return Some(Refusal::TooManyPins),
+        (true, false) => pins.push(target),
+        (false, _) => pins.retain(|pin| *pin != target),
+    }
+    None
+}
+
+/// Sets or takes away a reaction; no emoji stays without users.
+fn react(state: &mut MessageState, emoji: &str, by: &UserId, on: bool) -> Option<Refusal> {
+    let reactions = &mut state.reactions;
+    if on {
+        if reactions.len() >= bounds::EMOJI_PER_MESSAGE && !reactions.contains_key(emoji) {
+            return Some(Refusal::TooManyReactions);
+        }
+        reactions.entry(emoji.to_owned()).or_default().insert(by.clone());
+    } else if let Some(users) = reactions.get_mut(emoji) {
+        users.remove(by);
+        if users.is_empty() {
+            reactions.remove(emoji);
+        }
+    }
+    None
 }
 
 fn new_state(entry: &Entry, message: &NewMessage) -> MessageState {

@@ -20,7 +20,7 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{AuthConfig, Config, QueueConfig, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
 use crate::ports::{Clock, Ids, StoreError};
@@ -29,6 +29,7 @@ use crate::worker::{Worker, WorkerOptions};
 
 /// What runs beside the routes and has to be stopped.
 pub struct Running {
+    chat: Arc<Chat>,
     hub: Hub,
     worker: Option<Worker>,
     repairs: Repairs,
@@ -75,7 +76,10 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
-    let options = ChatOptions { anonymous: config.auth == AuthConfig::Anonymous };
+    let options = ChatOptions {
+        anonymous: config.auth == AuthConfig::Anonymous,
+        create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+    };
     let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
@@ -85,7 +89,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let repairs = Repairs::start(Arc::clone(&chat));
     let live = hub.clone();
     let services = Services {
-        chat,
+        chat: Arc::clone(&chat),
         ports,
         events,
         hub: hub.router(),
@@ -94,7 +98,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { hub, worker, repairs, stores, queues }))
+    Ok((services, Running { chat, hub, worker, repairs, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -133,6 +137,7 @@ impl Running {
             );
         }
         let files = async {
+            self.chat.flush().await;
             self.queues.close().await;
             self.stores.close().await;
         };

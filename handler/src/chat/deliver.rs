@@ -211,14 +211,17 @@ impl Chat {
             });
             appending.push(item);
         }
+        self.names.sign(&mut commands).await;
         let Some(first) = appending.first().map(|item| &item.message) else { return Ok(()) };
         let audience = Audience::of(&first.target, &first.message.sender);
         let appended = self.appenders.append(&audience, &first.conversation, commands).await?;
         appended.reached?;
         for (item, verdict) in appending.into_iter().zip(appended.verdicts) {
             match verdict {
-                Verdict::Stored { position: Position { seq, number, .. }, duplicate } => {
+                Verdict::Stored { position: position @ Position { seq, number, .. }, duplicate } => {
                     self.take_back_refusal(item).await?;
+                    let message = &item.message;
+                    self.raise_own_mark(&message.conversation, &message.message.sender, position).await;
                     self.counters.delivered.add(1);
                     item.fate = Fate::Delivered { seq, number, duplicate };
                 }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::InvalidId;
-use crate::ports::{LogError, QueueError, StoreError, TransportError};
+use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError};
 
 /// Why a use case did not do what was asked. `code` is stable and for programs, `message` a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +85,18 @@ impl Refused {
         Self::not_found("room_not_found", "There is no such room.")
     }
 
+    pub fn message_not_found() -> Self {
+        Self::not_found("message_not_found", "There is no such message.")
+    }
+
+    pub fn message_deleted() -> Self {
+        Self::conflict("message_deleted", "The message is deleted.")
+    }
+
+    pub fn not_the_author() -> Self {
+        Self::forbidden("not_the_author", "Only who wrote the message may do this.")
+    }
+
     /// Whether waiting and asking again may help.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
@@ -112,6 +124,22 @@ impl From<LogError> for Refused {
         match error {
             LogError::Store(error) => error.into(),
             _ => Self::room_not_found(),
+        }
+    }
+}
+
+/// The log's own word on a change of a message.
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchMessage => Self::message_not_found(),
+            Refusal::MessageDeleted => Self::message_deleted(),
+            Refusal::TooManyPins => {
+                Self::conflict("too_many_pins", "As many messages are pinned as may be. Unpin another first.")
+            }
+            Refusal::TooManyReactions => {
+                Self::conflict("too_many_reactions", "The message has as many different reactions as may be.")
+            }
         }
     }
 }

@@ -187,11 +187,9 @@ impl Fanout {
         let place = match &self.audience {
             Audience::Room(room) => Place::Room { id: room, name: &self.room_name },
             Audience::Pair(one, other) => {
-                let to = match &entry.change {
-                    Change::Message(message) if message.sender == *other => one,
-                    _ => other,
-                };
-                Place::Direct { conversation: &self.conversation, to }
+                // To whoever did not do it.
+                let is_others = author(&entry.change) == Some(other);
+                Place::Direct { conversation: &self.conversation, to: if is_others { one } else { other } }
             }
         };
         view::encode(&view::Frame(place, entry))
@@ -214,5 +212,17 @@ impl Fanout {
             self.filed = self.filed.max(self.sent);
         }
         Ok(())
+    }
+}
+
+/// Who said or did what stands in the entry, as far as it can stand in a conversation of two.
+fn author(change: &Change) -> Option<&UserId> {
+    match change {
+        Change::Message(message) => Some(&message.sender),
+        Change::Edit { by, .. }
+        | Change::Delete { by, .. }
+        | Change::Reaction { by, .. }
+        | Change::Pinned { by, .. } => Some(by),
+        _ => None,
     }
 }

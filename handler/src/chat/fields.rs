@@ -34,11 +34,29 @@ pub(super) enum Field {
     With,
     After,
     Before,
+    User,
+    Role,
+    Reason,
+    Token,
+    Invitation,
+    Name,
+    Description,
+    IsPrivate,
+    AllowedUsers,
+    ExpiresIn,
+    MaxUses,
+    Prefix,
+    Online,
+    Seq,
+    Emoji,
+    DisplayName,
+    AvatarUrl,
     Limit,
     Cursors,
+    On,
 }
 
-const FIELDS: usize = Field::Cursors as usize + 1;
+const FIELDS: usize = Field::On as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -58,8 +76,26 @@ impl Field {
             b"with" => Self::With,
             b"after" => Self::After,
             b"before" => Self::Before,
+            b"user" => Self::User,
+            b"role" => Self::Role,
+            b"reason" => Self::Reason,
+            b"token" => Self::Token,
+            b"invitation" => Self::Invitation,
+            b"name" => Self::Name,
+            b"description" => Self::Description,
+            b"isprivate" => Self::IsPrivate,
+            b"allowedusers" => Self::AllowedUsers,
+            b"expiresin" => Self::ExpiresIn,
+            b"maxuses" => Self::MaxUses,
+            b"prefix" => Self::Prefix,
+            b"online" => Self::Online,
+            b"seq" => Self::Seq,
+            b"emoji" => Self::Emoji,
+            b"displayname" => Self::DisplayName,
+            b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"on" => Self::On,
             _ => return None,
         })
     }
@@ -88,8 +124,26 @@ impl Field {
             (_, Self::With) => "with",
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
+            (_, Self::User) => "user",
+            (_, Self::Role) => "role",
+            (_, Self::Reason) => "reason",
+            (_, Self::Token) => "token",
+            (_, Self::Invitation) => "invitation",
+            (_, Self::Name) => "name",
+            (_, Self::Description) => "description",
+            (_, Self::IsPrivate) => "is_private",
+            (_, Self::AllowedUsers) => "allowed_users",
+            (_, Self::ExpiresIn) => "expires_in",
+            (_, Self::MaxUses) => "max_uses",
+            (_, Self::Prefix) => "prefix",
+            (_, Self::Online) => "online",
+            (_, Self::Seq) => "seq",
+            (_, Self::Emoji) => "emoji",
+            (_, Self::DisplayName) => "display_name",
+            (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::On) => "on",
         }
     }
 }
@@ -101,6 +155,7 @@ enum Scalar {
     Absent,
     Text(String),
     Number(u64),
+    Flag(bool),
     Texts(Vec<String>),
     /// An object whose values are whole numbers, in its order.
     Numbers(Vec<(String, u64)>),
@@ -152,6 +207,23 @@ impl Fields {
         }
     }
 
+    pub(super) fn flag(&mut self, field: Field) -> Result<Option<bool>, Refused> {
+        match self.take(field) {
+            Scalar::Absent => Ok(None),
+            Scalar::Flag(flag) => Ok(Some(flag)),
+            _ => Err(self.wrong_type(field, "true or false")),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&mut self, field: Field) -> Result<String, Refused> {
+        let text = self.text(field)?;
+        text.ok_or_else(|| {
+            let name = self.name(field);
+            Refused::invalid("missing_field", name, format!("{name} is missing."))
+        })
+    }
+
     pub(super) fn texts(&mut self, field: Field) -> Result<Option<Vec<String>>, Refused> {
         match self.take(field) {
             Scalar::Absent => Ok(None),
@@ -191,7 +263,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields { values: Default::default(), naming: Naming::default() };
+        let mut fields =
+            Fields { values: std::array::from_fn(|_| Scalar::Absent), naming: Naming::default() };
         let mut named = false;
         while let Some(Name { field, snake }) = map.next_key()? {
             let Some(field) = field else {
@@ -280,8 +353,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Other)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Other)
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Flag(flag))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Scalar, E> {

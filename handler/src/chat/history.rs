@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::access::room_id;
-use super::view::Place;
+use super::scene::{Scene, pair};
 use super::{Caller, Chat, MessageView, Refused};
-use crate::model::{ConversationId, MessageState, Room, UserId, bounds};
+use crate::model::{MessageState, bounds};
 use crate::ports::{MessagePage, Page};
 
 /// Which page of a history: cursors are exclusive `seq`, at most one of them; none = the newest page.
@@ -36,24 +34,6 @@ pub struct History {
     /// The cursor that goes on in the same direction: `after` for a page that was asked by `after`, else `before`. None at
     /// the end.
     pub next: Option<u64>,
-}
-
-/// Where a conversation takes place, as one who is in it sees it.
-#[derive(Clone, Debug)]
-pub(super) enum Scene {
-    Room(Arc<Room>),
-    Pair(ConversationId, UserId, UserId),
-}
-
-impl Scene {
-    pub(super) fn place<'a>(&'a self, sender: &UserId) -> Place<'a> {
-        match self {
-            Self::Room(room) => Place::Room { id: &room.id, name: &room.name },
-            Self::Pair(conversation, one, other) => {
-                Place::Direct { conversation, to: if sender == one { other } else { one } }
-            }
-        }
-    }
 }
 
 impl History {
@@ -158,9 +138,8 @@ impl Chat {
         page: PageRequest,
     ) -> Result<History, Refused> {
         let (page, limit) = page.judge()?;
-        let with = UserId::new(with).map_err(|error| Refused::bad_id("with", &error))?;
-        let conversation = ConversationId::direct(&caller.user, &with);
-        let found = self.ports.log.messages(&conversation, page, limit + 1).await?;
-        Ok(History::new(Scene::Pair(conversation, caller.user.clone(), with), page, limit, found))
+        let scene = pair(caller, with)?;
+        let found = self.ports.log.messages(&scene.conversation(), page, limit + 1).await?;
+        Ok(History::new(scene, page, limit, found))
     }
 }

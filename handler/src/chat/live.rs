@@ -8,7 +8,9 @@ use super::command::{Audience, Command, Failure, Verdict};
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
-use super::{Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, view};
+use super::{
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, live_rooms, view,
+};
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp};
 use crate::ports::{NewEntry, Position};
 
@@ -134,8 +136,20 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
+            "read" => self.read_live(caller, fields).await,
+            "typing" => self.typing_live(caller, fields).await,
+            "my_rooms" => {
+                let (after, limit) = (fields.text(Field::After)?, limit_of(fields)?);
+                self.my_rooms_live(caller, after, limit).await
+            }
+            action if live_rooms::ACTIONS.contains(&action) => {
+                self.act_on_rooms(caller, action, fields).await
+            }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
-            _ => Err(Refused::invalid("unknown_action", "action", "There is no such action.")),
+            _ => {
+                let answer = self.act_on_messages(caller, action, fields).await?;
+                answer.ok_or_else(|| Refused::invalid("unknown_action", "action", "There is no such action."))
+            }
         }
     }
 
@@ -183,7 +197,8 @@ impl Chat {
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
         };
-        let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
         // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
@@ -191,24 +206,27 @@ impl Chat {
             return Err(failure.into());
         }
         match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => Ok(*position),
-            Some(Verdict::Refused(refusal)) => Err(Refused::conflict("refused", refusal.to_string())),
+            Some(Verdict::Stored { position, .. }) => {
+                self.raise_own_mark(&message.conversation, sender, *position).await;
+                Ok(*position)
+            }
+            Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),
         }
     }
 }
 
-fn missing(fields: &Fields, field: Field) -> Refused {
+pub(super) fn missing(fields: &Fields, field: Field) -> Refused {
     let name = fields.name(field);
     Refused::invalid("missing_field", name, format!("{name} is missing."))
 }
 
-fn room_of(fields: &mut Fields) -> Result<String, Refused> {
+pub(super) fn room_of(fields: &mut Fields) -> Result<String, Refused> {
     let room = fields.text(Field::Room)?.ok_or_else(|| missing(fields, Field::Room))?;
     room_id(&room).map(String::from)
 }
 
-fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
+pub(super) fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 

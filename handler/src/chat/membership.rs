@@ -3,6 +3,7 @@
 
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
+use super::known::AT_INGEST;
 use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
 use crate::ports::{NewEntry, Position, StoreError};
@@ -12,10 +13,19 @@ const LEFT: &str = "left";
 
 impl Chat {
     /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes
-    /// those it allows.
+    /// those it allows. Where the deployment wants that, a room that is not there is made.
     pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
-        let room = self.visible(caller, &room_id(room)?).await?;
-        self.make_member(&room, &caller.user, Role::Member).await?;
+        let id = room_id(room)?;
+        if self.options.create_on_join {
+            return self.join_or_create(caller, &id).await;
+        }
+        self.join_existing(caller, &id).await
+    }
+
+    pub(super) async fn join_existing(&self, caller: &Caller, id: &RoomId) -> Result<RoomView, Refused> {
+        let room = self.visible(caller, id).await?;
+        let role = if room.created_by == caller.user { Role::Owner } else { Role::Member };
+        self.make_member(&room, &caller.user, role).await?;
         self.admit_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
@@ -27,6 +37,7 @@ impl Chat {
             self.end_membership(&room.id, &member, None).await?;
         }
         self.expel_live(&room.id, &caller.user).await?;
+        self.vanish_if_empty(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
@@ -60,6 +71,7 @@ impl Chat {
         }
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
+            self.touch_list(room);
         }
         Ok(())
     }
@@ -103,7 +115,17 @@ impl Chat {
             self.tell_left(room, &member.user, newer, by).await?;
         }
         self.known.forget_member(room, &member.user);
+        if let Some(room) = self.known.room(room, AT_INGEST).await? {
+            self.touch_list(&room);
+        }
         Ok(())
+    }
+
+    /// What everybody may see of the list changed, if the room is public.
+    pub(super) fn touch_list(&self, room: &Room) {
+        if !room.is_private {
+            self.notices.touch(&room.id);
+        }
     }
 
     async fn tell_left(

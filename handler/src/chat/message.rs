@@ -281,37 +281,48 @@ impl Submission {
             None if self.attachment_url.is_some() => String::new(),
             None => return Err(self.missing(Field::Content)),
         };
-        if content.trim().is_empty() && self.attachment_url.is_none() {
-            return Err(Refused::invalid("empty_content", name, format!("{name} must not be empty.")));
+        if self.attachment_url.is_none() {
+            not_empty(name, &content)?;
         }
-        let max = bounds::CONTENT_UTF16_UNITS;
-        // Bytes of UTF-8 are never fewer than UTF-16 units: most messages need no count.
-        if content.len() > max && content.encode_utf16().count() > max {
-            let sentence = format!("{name} must be at most {max} UTF-16 units.");
-            return Err(Refused::too_large("content_too_long", name, sentence));
-        }
+        check_length(name, &content)?;
         Ok(content)
     }
 
     fn check_attachment(&self) -> Result<(), Refused> {
-        let Some(url) = &self.attachment_url else { return Ok(()) };
-        let name = self.name(Field::AttachmentUrl);
-        let max = bounds::ATTACHMENT_URL_BYTES;
-        if url.len() > max {
-            return Err(Refused::invalid("too_long", name, format!("{name} must be at most {max} bytes.")));
-        }
-        let has_scheme = ["https://", "http://"]
-            .iter()
-            .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-        if !has_scheme || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(Refused::invalid(
-                "invalid_url",
-                name,
-                format!("{name} must be an http or https URL."),
-            ));
-        }
-        Ok(())
+        self.attachment_url.as_deref().map_or(Ok(()), |url| check_url(self.name(Field::AttachmentUrl), url))
     }
+}
+
+pub(super) fn not_empty(name: &'static str, content: &str) -> Result<(), Refused> {
+    if content.trim().is_empty() {
+        return Err(Refused::invalid("empty_content", name, format!("{name} must not be empty.")));
+    }
+    Ok(())
+}
+
+pub(super) fn check_length(name: &'static str, content: &str) -> Result<(), Refused> {
+    let max = bounds::CONTENT_UTF16_UNITS;
+    // Bytes of UTF-8 are never fewer than UTF-16 units: most messages need no count.
+    if content.len() > max && content.encode_utf16().count() > max {
+        let sentence = format!("{name} must be at most {max} UTF-16 units.");
+        return Err(Refused::too_large("content_too_long", name, sentence));
+    }
+    Ok(())
+}
+
+/// A link that clients may follow: http or https, and no longer than an attachment's.
+pub(super) fn check_url(name: &'static str, url: &str) -> Result<(), Refused> {
+    let max = bounds::ATTACHMENT_URL_BYTES;
+    if url.len() > max {
+        return Err(Refused::invalid("too_long", name, format!("{name} must be at most {max} bytes.")));
+    }
+    let has_scheme = ["https://", "http://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    if !has_scheme || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Refused::invalid("invalid_url", name, format!("{name} must be an http or https URL.")));
+    }
+    Ok(())
 }
 
 fn read_time(name: &'static str, text: &str) -> Result<Timestamp, Refused> {

@@ -11,22 +11,40 @@ mod command;
 mod connections;
 pub mod counters;
 mod deliver;
+mod edits;
 mod error;
 mod fanout;
 mod fields;
+mod fleeting;
 pub mod groups;
 mod history;
 mod inbox;
 mod ingest;
+mod invitations;
 mod known;
 mod live;
+mod live_messages;
+mod live_rooms;
+mod marks;
+mod members;
 mod membership;
 mod message;
+mod my_rooms;
+mod names;
 mod parking;
+mod pins;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod profile;
+mod pulse;
+mod reactions;
+mod readers;
+mod removal;
 mod repair;
+mod room_edit;
+mod room_notices;
 mod rooms;
+mod scene;
 mod sync;
 mod view;
 
@@ -45,11 +63,24 @@ pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
 pub use ingest::Accepted;
+pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use live::error_frame;
+pub use marks::{DirectRead, ReadUpTo};
+pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
+pub use my_rooms::{MyRoom, MyRooms};
+use names::Names;
+pub use pins::{Pins, PinsChanged};
+pub use profile::ProfileView;
+use pulse::Pulse;
+pub use reactions::{ReactedPage, ReactionsView};
+pub use readers::{Reader, ReaderPage};
 pub use repair::REPAIR_EVERY;
-pub use rooms::{NewRoom, RoomPage};
+pub use room_edit::RoomEdit;
+use room_notices::RoomNotices;
+pub use rooms::{FoundRooms, NewRoom, RoomPage};
+pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
@@ -81,6 +112,8 @@ pub struct Ports {
 pub struct ChatOptions {
     /// Callers are who they say they are. Public rooms then take messages from, and are read by, those who never joined.
     pub anonymous: bool,
+    /// Joining a room that is not there makes it, and it goes with the last who leaves.
+    pub create_on_join: bool,
 }
 
 /// Who is calling, as the way in has established it.
@@ -125,8 +158,11 @@ pub struct Chat {
     ports: Ports,
     options: ChatOptions,
     known: Arc<Known>,
+    names: Names,
     appenders: Appenders,
+    pulse: Arc<Pulse>,
     counters: Arc<Counters>,
+    notices: RoomNotices,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
@@ -138,13 +174,19 @@ impl Chat {
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
         let known = Arc::new(Known::new(&ports));
+        let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
+        let pulse = Arc::new(Pulse::new(ports.clone()));
+        let notices = RoomNotices::new(ports.clone());
         Self {
             ports,
             options,
             known,
+            names,
             appenders,
+            pulse,
             counters,
+            notices,
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
         }

@@ -32,7 +32,7 @@ impl Chat {
         for (room, row) in self.ports.sanctions.unapplied(SANCTIONS).await? {
             let finished = match row.kind {
                 SanctionKind::Ban | SanctionKind::Mute => self.apply(&room, &row).await,
-                SanctionKind::Removal => Ok(()),
+                SanctionKind::Removal => self.finish_removal(&room, &row).await,
             };
             outcome = outcome.and(finished);
         }

@@ -7,7 +7,7 @@ use super::access::room_id;
 use super::history::page_length;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
-use crate::model::{Change, Marker, Member, Role, Room, RoomId, UserId, bounds};
+use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
 use crate::ports::CreateRoomError;
 
 /// The command's name in its marker.
@@ -18,7 +18,7 @@ const SYSTEM: &str = "system";
 const PAGE: usize = 100;
 /// Rooms looked at for one page, where most are hidden from the caller.
 const SCAN: usize = 1_000;
-/// Users a private room names at its creation, at most.
+/// Users a private room names, at most.
 const ALLOWED_USERS: usize = 1_000;
 /// Members taken out at once when a room is deleted.
 const EXPELLED_AT_ONCE: usize = 32;
@@ -39,6 +39,14 @@ pub struct RoomPage {
     pub next: Option<RoomId>,
 }
 
+/// Rooms by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundRooms {
+    pub rooms: Vec<RoomView>,
+    /// Given back as `after` for the rooms behind these.
+    pub next: Option<String>,
+}
+
 impl Chat {
     /// Makes sure of the room `general`. Repeatable; asked once at the start.
     pub async fn ensure_general(&self) -> Result<(), Refused> {
@@ -53,6 +61,7 @@ impl Chat {
                 is_private: false,
                 allowed_users: Vec::new(),
                 revision: 0,
+                fleeting: false,
             };
             match self.ports.rooms.create(&room).await {
                 // Another process was first.
@@ -142,6 +151,34 @@ impl Chat {
         Ok(RoomPage { rooms, next: last.filter(|_| more) })
     }
 
+    /// Rooms whose name begins so, ignoring case and surrounding space, by name; of those the caller may see. Pages are
+    /// as those of [`Self::list_rooms`], their cursor is a name.
+    pub async fn search_rooms(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        after: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<FoundRooms, Refused> {
+        let limit = page_length(limit, PAGE, PAGE)?;
+        let prefix = Room::name_key(prefix);
+        let (mut seen, mut scanned, mut last, mut more) = (Vec::new(), 0, after.map(str::to_owned), true);
+        while more && seen.len() < limit && scanned < SCAN {
+            let wanted = limit - seen.len();
+            let rooms = self.ports.rooms.search(&prefix, last.as_deref(), wanted).await?;
+            more = rooms.len() == wanted;
+            scanned += rooms.len();
+            last = rooms.last().map(|room| Room::name_key(&room.name)).or(last);
+            for room in rooms {
+                if self.can_see(caller, &room).await? {
+                    seen.push(room);
+                }
+            }
+        }
+        let rooms = try_join_all(seen.iter().map(|room| self.view_room(room))).await?;
+        Ok(FoundRooms { rooms, next: last.filter(|_| more) })
+    }
+
     pub async fn get_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         self.view_room(&room).await
@@ -169,14 +206,44 @@ impl Chat {
             self.visible(caller, &id).await?;
             return Err(Refused::forbidden("not_the_creator", "Only the room's creator may delete it."));
         }
-        let change = Change::RoomDeleted { by: caller.user.clone() };
+        self.end_room(&room, &caller.user, key).await?;
+        Ok(id)
+    }
+
+    /// Tells everyone, takes everyone out, and removes the room with what was decided in it. Repeatable.
+    pub(super) async fn end_room(&self, room: &Room, by: &UserId, key: Option<&str>) -> Result<(), Refused> {
+        let id = &room.id;
+        let change = Change::RoomDeleted { by: by.clone() };
         // Where another deletion was first the log is closed, and what it left is finished here.
         let occasion = key.map_or_else(|| room.created_at.millis().to_string(), str::to_owned);
-        self.append_change(&id, &caller.user, DELETED, &occasion, change).await?;
-        self.take_out_everyone(&id).await?;
-        self.ports.rooms.delete(&id).await?;
-        self.known.forget_room(&id);
-        Ok(id)
+        self.append_change(id, by, DELETED, &occasion, change).await?;
+        self.take_out_everyone(id).await?;
+        self.forget_decisions(id).await?;
+        self.ports.rooms.delete(id).await?;
+        self.known.forget_room(id);
+        self.touch_list(room);
+        Ok(())
+    }
+
+    /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
+    async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
+        for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
+            loop {
+                let rows = self.ports.sanctions.list(room, kind, None, PAGE).await?;
+                if rows.is_empty() {
+                    break;
+                }
+                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, &row.user, kind)))
+                    .await?;
+            }
+        }
+        loop {
+            let rows = self.ports.invitations.list(room, None, PAGE).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            try_join_all(rows.iter().map(|row| self.ports.invitations.revoke(room, &row.id))).await?;
+        }
     }
 
     /// Whether it was this very request that deleted the room.
@@ -212,42 +279,57 @@ impl Chat {
 
 impl NewRoom {
     fn judge(self, id: RoomId, created_by: UserId, now: crate::model::Timestamp) -> Result<Room, Refused> {
-        let name = self.name.trim();
-        if name.is_empty() {
-            return Err(Refused::invalid("missing_field", "name", "name is missing."));
-        }
-        let max = bounds::ROOM_NAME_CHARS;
-        if name.chars().count() > max {
-            return Err(Refused::invalid(
-                "too_long",
-                "name",
-                format!("name must be at most {max} characters."),
-            ));
-        }
-        if name.chars().any(char::is_control) {
-            return Err(Refused::invalid("invalid_name", "name", "name must not hold control characters."));
-        }
-        let max = bounds::ROOM_DESCRIPTION_CHARS;
-        if self.description.chars().count() > max {
-            let sentence = format!("description must be at most {max} characters.");
-            return Err(Refused::invalid("too_long", "description", sentence));
-        }
-        if self.allowed_users.len() > ALLOWED_USERS {
-            let sentence = format!("allowed_users must name at most {ALLOWED_USERS} users.");
-            return Err(Refused::invalid("too_long", "allowed_users", sentence));
-        }
-        let allowed_users = self.allowed_users.iter().map(|user| UserId::new(user)).collect::<Result<_, _>>();
         Ok(Room {
             id,
-            name: name.to_owned(),
-            description: self.description,
+            name: check_name(&self.name)?.to_owned(),
+            description: check_description(&self.description)?.to_owned(),
             created_by,
             created_at: now,
             is_private: self.is_private,
-            allowed_users: allowed_users.map_err(|error| Refused::bad_id("allowed_users", &error))?,
+            allowed_users: check_allowed(&self.allowed_users)?,
             revision: 0,
+            fleeting: false,
         })
     }
+}
+
+/// The name without surrounding space, within its bounds.
+pub(super) fn check_name(name: &str) -> Result<&str, Refused> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Refused::invalid("missing_field", "name", "name is missing."));
+    }
+    let max = bounds::ROOM_NAME_CHARS;
+    if name.chars().count() > max {
+        return Err(Refused::invalid("too_long", "name", format!("name must be at most {max} characters.")));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Refused::invalid("invalid_name", "name", "name must not hold control characters."));
+    }
+    Ok(name)
+}
+
+pub(super) fn check_description(description: &str) -> Result<&str, Refused> {
+    let max = bounds::ROOM_DESCRIPTION_CHARS;
+    if description.chars().count() > max {
+        let sentence = format!("description must be at most {max} characters.");
+        return Err(Refused::invalid("too_long", "description", sentence));
+    }
+    Ok(description)
+}
+
+pub(super) fn check_allowed(users: &[String]) -> Result<Vec<UserId>, Refused> {
+    check_how_many_allowed(users.len())?;
+    let users = users.iter().map(|user| UserId::new(user)).collect::<Result<_, _>>();
+    users.map_err(|error| Refused::bad_id("allowed_users", &error))
+}
+
+pub(super) fn check_how_many_allowed(count: usize) -> Result<(), Refused> {
+    if count <= ALLOWED_USERS {
+        return Ok(());
+    }
+    let sentence = format!("allowed_users must name at most {ALLOWED_USERS} users.");
+    Err(Refused::invalid("too_long", "allowed_users", sentence))
 }
 
 /// The same caller's same key makes the same room.
@@ -264,11 +346,12 @@ fn id_of_key(user: &UserId, key: &str) -> Result<RoomId, Refused> {
 
 fn refused(error: CreateRoomError) -> Refused {
     match error {
-        CreateRoomError::NameTaken => Refused {
-            field: Some("name"),
-            ..Refused::conflict("room_name_taken", "A room of this name exists.")
-        },
+        CreateRoomError::NameTaken => name_taken(),
         CreateRoomError::IdTaken => Refused::conflict("room_id_taken", "A room with this id exists."),
         CreateRoomError::Store(error) => error.into(),
     }
+}
+
+pub(super) fn name_taken() -> Refused {
+    Refused { field: Some("name"), ..Refused::conflict("room_name_taken", "A room of this name exists.") }
 }

@@ -45,6 +45,7 @@ pub struct Config {
     /// Asked as `?code=` of the event handler, beside the signature.
     pub event_handler_key: Option<Secret>,
     pub negotiate_roles: NegotiateRoles,
+    pub rooms_on_join: RoomsOnJoin,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
     /// Requests may ask for panics and outages, to see that they are survived. No release has it.
@@ -137,6 +138,15 @@ pub enum NegotiateRoles {
     Connect,
     /// The token carries the rights, for a hub whose events cannot reach us.
     Token,
+}
+
+/// What joining a room that is not there does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomsOnJoin {
+    /// It is refused.
+    Refuse,
+    /// It makes the room, which goes with the last who leaves.
+    Create,
 }
 
 /// A base URL `ws://host[:port]` or `wss://host[:port]`.

@@ -7,8 +7,8 @@ use webpubsub::names::HubName;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig,
-    Vars, WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
+    TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::ConnectionString;
 use crate::model::UserId;
@@ -33,6 +33,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
+    let rooms_on_join = rooms_on_join(&mut r);
     refuse_what_is_later(&mut r);
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
@@ -48,6 +49,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             public_ws_endpoint,
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
             negotiate_roles,
+            rooms_on_join,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]
             test_controls: test_controls(vars, on_azure),
@@ -64,6 +66,11 @@ fn admins(r: &mut Reader<'_>) -> Vec<UserId> {
 fn negotiate_roles(r: &mut Reader<'_>) -> NegotiateRoles {
     let choices = [("connect", NegotiateRoles::Connect), ("token", NegotiateRoles::Token)];
     r.choice("NEGOTIATE_ROLES", &choices).unwrap_or(NegotiateRoles::Connect)
+}
+
+fn rooms_on_join(r: &mut Reader<'_>) -> RoomsOnJoin {
+    let choices = [("refuse", RoomsOnJoin::Refuse), ("create", RoomsOnJoin::Create)];
+    r.choice("ROOMS_ON_JOIN", &choices).unwrap_or(RoomsOnJoin::Refuse)
 }
 
 fn place(r: &mut Reader<'_>) -> Place {

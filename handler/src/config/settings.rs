@@ -1,4 +1,6 @@
-use super::{AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, StorageConfig, TransportConfig};
+use super::{
+    AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
+};
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -163,6 +165,9 @@ settings! {
             };
     }
     Running {
+        "ROOMS_ON_JOIN", "refuse, create", "refuse",
+            "What joining a room that is not there does. With create it makes the room, which goes with the last who leaves.",
+            |c| match c.rooms_on_join { RoomsOnJoin::Refuse => value("refuse"), RoomsOnJoin::Create => value("create") };
         "RUST_LOG", "filter", "info",
             "Which log lines are written.",
             |c| value(&c.log_filter);

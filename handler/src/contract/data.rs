@@ -1,8 +1,8 @@
 //! Values for the suites.
 
 use crate::model::{
-    Change, ConversationId, Marker, Member, MessageId, NewMessage, ReadMark, Role, Room, RoomId, Timestamp,
-    UserId,
+    Change, ConversationId, Invitation, Lease, Marker, Member, MessageId, NewMessage, ReadMark, Role, Room,
+    RoomId, Sanction, SanctionKind, Timestamp, UserId,
 };
 use crate::ports::{Entity, InboxItem, LetterKind, NewEntry, NewLetter};
 
@@ -109,6 +109,10 @@ pub fn react(target: u64, emoji: &str, by: &str, on: bool) -> Change {
     Change::Reaction { target, emoji: emoji.to_owned(), by: user(by), on }
 }
 
+pub fn pin(target: u64, on: bool) -> Change {
+    Change::Pinned { target, by: user("ann"), on }
+}
+
 pub fn joined(who: &str) -> Change {
     Change::Joined { user: user(who), role: Role::Member }
 }
@@ -138,6 +142,7 @@ pub fn room(id: &str, name: &str) -> Room {
         is_private: false,
         allowed_users: Vec::new(),
         revision: 0,
+        fleeting: false,
     }
 }
 
@@ -149,6 +154,37 @@ pub fn member(id: &str) -> Member {
         joined_seq: None,
         read: ReadMark::default(),
     }
+}
+
+/// A sanction without an end, put at `at(millis)` and not applied.
+pub fn sanction(id: &str, kind: SanctionKind, millis: u64) -> Sanction {
+    Sanction {
+        user: user(id),
+        kind,
+        by: user("owner"),
+        at: at(millis),
+        until: None,
+        reason: None,
+        applied: false,
+    }
+}
+
+/// An invitation that ends at `at(1_000)`.
+pub fn invitation(id: &str, room: &str, max_uses: u32) -> Invitation {
+    Invitation {
+        id: id.to_owned(),
+        room: room_id(room),
+        by: user("ann"),
+        created_at: at(0),
+        expires_at: at(1_000),
+        max_uses,
+        used_by: Vec::new(),
+        role: Role::Member,
+    }
+}
+
+pub fn lease(id: &str, connection: &str, confirmed: bool) -> Lease {
+    Lease { user: user(id), connection: connection.to_owned(), since: at(0), confirmed, rooms: Vec::new() }
 }
 
 /// A direct message from `sender`, stored at `seq` of a conversation of their own at `at(seq)`.

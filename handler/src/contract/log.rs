@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::data::{
-    at, conversation, delete, edit, joined, marked, message, message_by, new, odd_texts, react, room_deleted,
-    user,
+    at, conversation, delete, edit, joined, marked, message, message_by, new, odd_texts, pin, react,
+    room_deleted, user,
 };
-use crate::model::{Change, ConversationId, Entry, Head, MessageState, NewMessage};
+use crate::model::{
+    Change, ConversationId, Entry, Head, MessageState, NewMessage, Role, SanctionKind, bounds,
+};
 use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Position, Refusal};
 
 async fn append(log: &impl Log, tea: &ConversationId, entries: Vec<NewEntry>) -> Vec<Outcome> {
@@ -277,7 +279,8 @@ pub async fn only_messages_above_the_floor_are_targets<L: Log>(make: impl AsyncF
     append(&log, &tea, vec![new(joined("ann")), new(message("1", "a")), new(message("2", "b"))]).await;
     append(&log, &tea, vec![new(edit(3, "B"))]).await;
     for target in [0, 1, 4, 5, u64::MAX] {
-        for change in [edit(target, "x"), delete(target), react(target, "👍", "bob", true)] {
+        let (on, off) = (pin(target, true), pin(target, false));
+        for change in [edit(target, "x"), delete(target), react(target, "👍", "bob", true), on, off] {
             let outcome = append_one(&log, &tea, change).await;
             assert_eq!(outcome, Outcome::Refused(Refusal::NoSuchMessage), "target {target}");
         }
@@ -285,7 +288,8 @@ pub async fn only_messages_above_the_floor_are_targets<L: Log>(make: impl AsyncF
     log.trim(&tea, 2).await.unwrap();
     assert_eq!(append_one(&log, &tea, edit(2, "x")).await, Outcome::Refused(Refusal::NoSuchMessage));
     append_one(&log, &tea, delete(3)).await;
-    for change in [edit(3, "x"), react(3, "👍", "bob", true), react(3, "👍", "bob", false)] {
+    let reactions = [true, false].map(|on| react(3, "👍", "bob", on));
+    for change in reactions.into_iter().chain([edit(3, "x"), pin(3, true), pin(3, false)]) {
         assert_eq!(append_one(&log, &tea, change).await, Outcome::Refused(Refusal::MessageDeleted));
     }
 }
@@ -389,6 +393,120 @@ pub async fn reactions_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
     let taken = [("👍", "cid", false), ("👍", "cid", false), ("🦀", "bob", false)];
     append(&log, &tea, taken.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
     assert_eq!(state(&log, &tea, 1).await.reactions, [("👍".into(), users(&["bob"]))].into());
+}
+
+pub async fn a_message_has_a_bounded_number_of_reactions<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, [message("1", "a"), message("2", "b")].map(new).to_vec()).await;
+    let bound = bounds::EMOJI_PER_MESSAGE;
+    append(&log, &tea, (0..bound).map(|n| new(react(1, &format!("e{n}"), "bob", true))).collect()).await;
+    let before = (head(&log, &tea).await, state(&log, &tea, 1).await);
+    assert_eq!(before.1.reactions.len(), bound);
+    let refused = Outcome::Refused(Refusal::TooManyReactions);
+    assert_eq!(append_one(&log, &tea, react(1, "more", "cid", true)).await, refused);
+    assert_eq!((head(&log, &tea).await, state(&log, &tea, 1).await), before, "nothing happened");
+    let others = [
+        react(1, "e0", "cid", true),
+        react(1, "e0", "bob", true),
+        react(1, "more", "cid", false),
+        react(2, "more", "cid", true),
+        react(1, "e1", "bob", false),
+        react(1, "more", "cid", true),
+        react(1, "e1", "bob", true),
+    ];
+    let outcomes = append(&log, &tea, others.map(new).to_vec()).await;
+    assert!(outcomes[..6].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
+    assert_eq!(outcomes[6], refused, "the place is taken");
+    assert_eq!(state(&log, &tea, 1).await.reactions.len(), bound);
+}
+
+pub async fn pins_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, (1..=4).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    let set = [(3, true), (1, true), (3, true), (4, true), (2, false), (1, false), (1, false), (1, true)];
+    let outcomes = append(&log, &tea, set.map(|(seq, on)| new(pin(seq, on))).to_vec()).await;
+    assert_eq!(outcomes, (5..=12).map(|seq| appended(seq, 4)).collect::<Vec<_>>(), "each is an entry");
+    let expected = Head { seq: 12, count: 4, pins: vec![3, 4, 1], ..Head::default() };
+    assert_eq!(head(&log, &tea).await, expected, "in the order of pinning");
+    assert_eq!(log.messages(&tea, Page::Newest, 1).await.unwrap().unwrap().head, expected);
+    assert_eq!(log.entries(&tea, 0, 1).await.unwrap().unwrap().head, expected);
+    assert_eq!(log.open(&tea).await.unwrap(), expected);
+    let as_of: Vec<u64> =
+        messages(&log, &tea, Page::Newest, 9).await.iter().map(|state| state.as_of).collect();
+    assert_eq!(as_of, [12, 9, 7, 8], "a pin shapes its message");
+    let once = || vec![marked(&tea, "unpin", pin(4, false))];
+    assert_eq!(append(&log, &tea, once()).await, [appended(13, 4)]);
+    append_one(&log, &tea, pin(4, true)).await;
+    assert_eq!(append(&log, &tea, once()).await, [duplicate(13, 4)]);
+    log.mark_sent(&tea, 14).await.unwrap();
+    append_one(&log, &tea, room_deleted()).await;
+    assert_eq!(head(&log, &tea).await.pins, [3, 1, 4], "whatever else became of the head");
+}
+
+pub async fn a_deletion_unpins<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let call = [message("1", "a"), message("2", "b"), message("3", "c"), pin(2, true), pin(1, true)];
+    append(&log, &tea, call.map(new).to_vec()).await;
+    append_one(&log, &tea, delete(2)).await;
+    assert_eq!(head(&log, &tea).await.pins, [1]);
+    assert_eq!(append_one(&log, &tea, pin(2, true)).await, Outcome::Refused(Refusal::MessageDeleted));
+    let outcomes = append(&log, &tea, [pin(3, true), delete(3), pin(3, true)].map(new).to_vec()).await;
+    assert_eq!(outcomes[2], Outcome::Refused(Refusal::MessageDeleted), "within a call too");
+    assert_eq!(head(&log, &tea).await.pins, [1]);
+}
+
+pub async fn a_bounded_number_of_messages_is_pinned<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let bound = bounds::PINS as u64;
+    append(&log, &tea, (0..=bound).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    append(&log, &tea, (1..=bound).map(|seq| new(pin(seq, true))).collect()).await;
+    let before = head(&log, &tea).await;
+    assert_eq!(before.pins, (1..=bound).collect::<Vec<_>>());
+    let refused = Outcome::Refused(Refusal::TooManyPins);
+    assert_eq!(append(&log, &tea, vec![marked(&tea, "pin", pin(bound + 1, true))]).await, [refused]);
+    assert_eq!(head(&log, &tea).await, before, "nothing happened");
+    assert!(matches!(append_one(&log, &tea, pin(7, true)).await, Outcome::Appended { .. }), "it is pinned");
+    let call = vec![new(delete(1)), marked(&tea, "pin", pin(bound + 1, true))];
+    assert!(matches!(append(&log, &tea, call).await[1], Outcome::Appended { .. }), "there is room again");
+    assert_eq!(head(&log, &tea).await.pins, (2..=bound + 1).collect::<Vec<_>>());
+}
+
+pub async fn racing_pins_stay_within_their_bound<L: Log + 'static>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let (log, bound) = (Arc::new(log), bounds::PINS as u64);
+    append(&*log, &tea, (0..bound + 4).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    append(&*log, &tea, (1..=bound - 4).map(|seq| new(pin(seq, true))).collect()).await;
+    let racers = (bound - 3..=bound + 4).map(|seq| {
+        let (log, tea) = (Arc::clone(&log), tea.clone());
+        tokio::spawn(async move { append_one(&*log, &tea, pin(seq, true)).await })
+    });
+    let mut won = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        match racer.await.unwrap() {
+            Outcome::Appended { .. } => won += 1,
+            outcome => assert_eq!(outcome, Outcome::Refused(Refusal::TooManyPins)),
+        }
+    }
+    assert_eq!((won, head(&*log, &tea).await.pins.len()), (4, bounds::PINS));
+}
+
+pub async fn states_are_read_by_seq<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = (make().await, conversation("tea"));
+    assert_eq!(log.states(&tea, &[1]).await.unwrap(), [], "before the conversation was opened");
+    log.open(&tea).await.unwrap();
+    let call = [joined("ann"), message("1", "a"), message("2", "b"), message("3", "c"), edit(3, "B")];
+    append(&log, &tea, call.map(new).to_vec()).await;
+    append(&log, &tea, [delete(4), react(2, "👍", "bob", true)].map(new).to_vec()).await;
+    let all = messages(&log, &tea, Page::Newest, 9).await;
+    assert_eq!(log.states(&tea, &[4, 2, 3, 2]).await.unwrap(), all, "ascending, each once");
+    assert_eq!(log.states(&tea, &[3]).await.unwrap(), all[1..2]);
+    assert_eq!(log.states(&tea, &[0, 1, 5, 6, 99, u64::MAX]).await.unwrap(), [], "no messages");
+    assert_eq!(log.states(&tea, &[]).await.unwrap(), []);
+    assert_eq!(log.states(&conversation("te"), &[2]).await.unwrap(), []);
+    log.trim(&tea, 2).await.unwrap();
+    assert_eq!(log.states(&tea, &[2, 3, 4]).await.unwrap(), all[1..], "above the floor");
+    append_one(&log, &tea, room_deleted()).await;
+    assert_eq!(log.states(&tea, &[3, 4]).await.unwrap(), all[1..], "while closed");
 }
 
 pub async fn messages_page_in_both_directions<L: Log>(make: impl AsyncFn() -> L) {
@@ -502,6 +620,21 @@ pub async fn trim_of_a_long_log_removes_all_of_it<L: Log>(make: impl AsyncFn() -
     assert_eq!(head(&log, &tea).await, Head { seq: 2_500, count: 2_500, floor: 2_490, ..Head::default() });
 }
 
+pub async fn trim_unpins_what_it_removes<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, (1..=6).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
+    append(&log, &tea, [5, 2, 3, 6].map(|seq| new(pin(seq, true))).to_vec()).await;
+    log.trim(&tea, 1).await.unwrap();
+    assert_eq!(head(&log, &tea).await.pins, [5, 2, 3, 6]);
+    log.trim(&tea, 3).await.unwrap();
+    let trimmed = Head { seq: 10, count: 6, floor: 3, pins: vec![5, 6], ..Head::default() };
+    assert_eq!(head(&log, &tea).await, trimmed);
+    let refused = Outcome::Refused(Refusal::NoSuchMessage);
+    assert_eq!(append_one(&log, &tea, pin(2, false)).await, refused, "there is nothing to unpin");
+    log.trim(&tea, u64::MAX).await.unwrap();
+    assert_eq!(head(&log, &tea).await.pins, [0; 0]);
+}
+
 pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(make).await;
     let full = NewMessage {
@@ -523,6 +656,24 @@ pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L)
         joined("bob"),
         message("2", ""),
         Change::Delete { target: 8, by: user("ann"), reason: Some("spam".into()) },
+        Change::RoleChanged { user: user("bob"), role: Role::Moderator, by: user("ann") },
+        Change::Sanctioned {
+            user: user("cid"),
+            kind: SanctionKind::Mute,
+            on: true,
+            by: user("bob"),
+            until: Some(at(88)),
+            reason: Some("\"loud\"".into()),
+        },
+        Change::Sanctioned {
+            user: user("cid"),
+            kind: SanctionKind::Ban,
+            on: false,
+            by: user("bob"),
+            until: None,
+            reason: None,
+        },
+        pin(1, true),
         Change::RoomDeleted { by: user("ann") },
     ];
     let call =
@@ -530,10 +681,11 @@ pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L)
     append(&log, &tea, call).await;
     let read = entries(&log, &tea, 0).await;
     assert_eq!(read.iter().map(|e| &e.change).collect::<Vec<_>>(), changes.iter().collect::<Vec<_>>());
-    assert_eq!(read.iter().map(|e| e.at).collect::<Vec<_>>(), (0..10).map(at).collect::<Vec<_>>());
+    assert_eq!(read.iter().map(|e| e.at).collect::<Vec<_>>(), (0..14).map(at).collect::<Vec<_>>());
     let state = state(&log, &tea, 1).await;
     assert_eq!(state.message, NewMessage { content: "b".into(), ..full });
-    assert_eq!((state.edited_at, state.as_of), (Some(at(1)), 3));
+    assert_eq!((state.edited_at, state.as_of), (Some(at(1)), 13));
+    assert_eq!(head(&log, &tea).await.pins, [1]);
 }
 
 pub async fn odd_ids_and_content_come_back_as_they_were<L: Log>(make: impl AsyncFn() -> L) {
@@ -558,6 +710,7 @@ pub async fn everything_is_there_again<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(&make).await;
     let gone = conversation("gone");
     append(&log, &tea, vec![once(&tea), new(message("2", "b")), new(edit(1, "c")), new(delete(2))]).await;
+    append(&log, &tea, vec![new(pin(1, true))]).await;
     log.open(&gone).await.unwrap();
     append(&log, &gone, vec![once(&gone), new(room_deleted())]).await;
     let before =
@@ -568,8 +721,9 @@ pub async fn everything_is_there_again<L: Log>(make: impl AsyncFn() -> L) {
     let after =
         (head(&log, &tea).await, entries(&log, &tea, 0).await, messages(&log, &tea, Page::Newest, 9).await);
     assert_eq!(after, before);
+    assert_eq!(after.0.pins, [1]);
     assert_eq!(append(&log, &tea, vec![once(&tea)]).await, [duplicate(1, 1)]);
-    assert_eq!(append_one(&log, &tea, message("3", "d")).await, appended(5, 3));
+    assert_eq!(append_one(&log, &tea, message("3", "d")).await, appended(6, 3));
     assert!(matches!(log.append(&gone, vec![new(message("2", "b"))]).await, Err(LogError::Closed)));
     assert_eq!(append(&log, &gone, vec![once(&gone)]).await, [duplicate(1, 1)]);
 }
@@ -578,7 +732,7 @@ pub async fn a_trimmed_log_goes_on_counting<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(&make).await;
     append(&log, &tea, (1..=5).map(|n| marked(&tea, &n.to_string(), message("x", "x"))).collect()).await;
     log.mark_sent(&tea, 4).await.unwrap();
-    append_one(&log, &tea, joined("bob")).await;
+    append(&log, &tea, vec![new(joined("bob")), new(pin(5, true)), new(pin(2, true))]).await;
     log.trim(&tea, 4).await.unwrap();
     drop(log);
 
@@ -586,10 +740,10 @@ pub async fn a_trimmed_log_goes_on_counting<L: Log>(make: impl AsyncFn() -> L) {
     let sent = head(&log, &tea).await.sent;
     assert_eq!(
         head(&log, &tea).await,
-        Head { seq: 6, count: 5, floor: 4, sent, closed: false, pins: Vec::new() }
+        Head { seq: 8, count: 5, floor: 4, sent, closed: false, pins: vec![5] }
     );
     assert!(sent <= 4, "never more than was sent");
-    assert_eq!(entries(&log, &tea, 0).await.iter().map(|e| e.seq).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(entries(&log, &tea, 0).await.iter().map(|e| e.seq).collect::<Vec<_>>(), [5, 6, 7, 8]);
     assert_eq!(append(&log, &tea, vec![marked(&tea, "2", message("x", "x"))]).await, [duplicate(2, 2)]);
-    assert_eq!(append_one(&log, &tea, message("6", "x")).await, appended(7, 6));
+    assert_eq!(append_one(&log, &tea, message("6", "x")).await, appended(9, 6));
 }

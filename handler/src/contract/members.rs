@@ -145,6 +145,47 @@ pub async fn rooms_are_listed_by_id_behind_the_cursor<M: Members>(make: impl Asy
     assert_eq!(rooms(&members, "ann\0", None, 9).await, ["elsewhere"]);
 }
 
+pub async fn a_role_is_set_and_nothing_else<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
+    assert_eq!(members.set_role(&tea(), &user("ann"), Role::Owner).await.unwrap(), None);
+    assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None, "a role makes no member");
+    let ann = Member { joined_seq: Some(4), read: mark(4, 2), joined_at: at(9), ..member("ann") };
+    members.add(&tea(), &ann).await.unwrap();
+    members.add(&tea(), &member("bob")).await.unwrap();
+    members.add(&room_id("mate"), &member("ann")).await.unwrap();
+    for role in [Role::Owner, Role::Owner, Role::Member, Role::Moderator] {
+        let expected = Member { role, ..ann.clone() };
+        assert_eq!(
+            members.set_role(&tea(), &user("ann"), role).await.unwrap().as_ref(),
+            Some(&expected),
+            "the row as it is then"
+        );
+        assert_eq!(members.list(&tea(), None, 9).await.unwrap(), [expected.clone(), member("bob")]);
+        let rooms = members.rooms_of(&user("ann"), None, 9).await.unwrap();
+        assert_eq!(rooms, [(room_id("mate"), member("ann")), (tea(), expected)]);
+    }
+    assert_eq!(members.count(&tea()).await.unwrap(), 2);
+    members.remove(&tea(), &user("ann")).await.unwrap();
+    assert_eq!(members.set_role(&tea(), &user("ann"), Role::Owner).await.unwrap(), None);
+    assert_eq!(members.add(&tea(), &member("ann")).await.unwrap().role, Role::Member);
+}
+
+pub async fn a_role_and_a_mark_at_once_are_both_kept<M: Members + 'static>(make: impl AsyncFn() -> M) {
+    let members = Arc::new(make().await);
+    for n in 0..12 {
+        let who = member(&format!("user{n}"));
+        members.add(&tea(), &who).await.unwrap();
+        let raise = {
+            let (members, name) = (Arc::clone(&members), who.user.clone());
+            tokio::spawn(async move { members.raise_mark(&tea(), &name, mark(5, 3)).await.unwrap() })
+        };
+        members.set_role(&tea(), &who.user, Role::Moderator).await.unwrap();
+        raise.await.unwrap();
+        let expected = Member { role: Role::Moderator, read: mark(5, 3), ..who };
+        assert_eq!(members.get(&tea(), &expected.user).await.unwrap(), Some(expected));
+    }
+}
+
 pub async fn marks_are_only_raised<M: Members>(make: impl AsyncFn() -> M) {
     let members = make().await;
     assert_eq!(members.raise_mark(&tea(), &user("ann"), mark(3, 1)).await.unwrap(), None);
@@ -202,11 +243,12 @@ pub async fn everything_is_there_again<M: Members>(make: impl AsyncFn() -> M) {
     }
     members.raise_mark(&tea(), &user("ann"), mark(5, 3)).await.unwrap();
     members.confirm(&tea(), &user("ann"), 2).await.unwrap();
+    members.set_role(&tea(), &user("ann"), Role::Moderator).await.unwrap();
     members.remove(&tea(), &user("bob")).await.unwrap();
     drop(members);
 
     let members = make().await;
-    let ann = Member { joined_seq: Some(2), read: mark(5, 3), ..member("ann") };
+    let ann = Member { role: Role::Moderator, joined_seq: Some(2), read: mark(5, 3), ..member("ann") };
     assert_eq!(members.list(&tea(), None, 9).await.unwrap(), [ann.clone(), member("cid")]);
     assert_eq!(members.rooms_of(&user("ann"), None, 9).await.unwrap(), [(tea(), ann)]);
     assert_eq!(rooms(&members, "bob", None, 9).await, [""; 0]);

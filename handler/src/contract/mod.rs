@@ -13,11 +13,15 @@
 pub mod data;
 pub mod dead_letters;
 pub mod inbox;
+pub mod invitations;
+pub mod leases;
 pub mod log;
 pub mod members;
+pub mod profiles;
 pub mod queue;
 pub mod replay;
 pub mod rooms;
+pub mod sanctions;
 
 #[doc(hidden)]
 pub use tempfile::tempdir;
@@ -45,11 +49,18 @@ macro_rules! contract_suite {
             an_edit_replaces_content_in_the_state_alone,
             a_deletion_blanks_every_copy_of_the_content,
             reactions_are_set_not_toggled,
+            a_message_has_a_bounded_number_of_reactions,
+            pins_are_set_not_toggled,
+            a_deletion_unpins,
+            a_bounded_number_of_messages_is_pinned,
+            racing_pins_stay_within_their_bound,
+            states_are_read_by_seq,
             messages_page_in_both_directions,
             entries_page_forward,
             the_sent_mark_is_clamped_and_only_raised,
             trim_raises_the_floor_and_removes_what_is_below,
             trim_of_a_long_log_removes_all_of_it,
+            trim_unpins_what_it_removes,
             every_field_comes_back_as_it_was,
             odd_ids_and_content_come_back_as_they_were
         ], [
@@ -65,6 +76,13 @@ macro_rules! contract_suite {
             one_of_two_racing_for_a_name_wins,
             rooms_are_listed_by_id_behind_the_cursor,
             an_update_replaces_the_row_and_moves_the_name,
+            one_of_two_racing_updates_wins,
+            one_of_two_racing_to_rename_wins,
+            an_update_never_brings_back_a_deleted_room,
+            a_search_finds_names_by_their_beginning,
+            a_search_goes_on_behind_its_cursor,
+            a_search_finds_rooms_by_their_present_names,
+            odd_names_are_found,
             a_deleted_room_frees_its_name,
             odd_names_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
@@ -78,6 +96,8 @@ macro_rules! contract_suite {
             concurrent_joins_are_all_counted,
             members_are_listed_by_user_behind_the_cursor,
             rooms_are_listed_by_id_behind_the_cursor,
+            a_role_is_set_and_nothing_else,
+            a_role_and_a_mark_at_once_are_both_kept,
             marks_are_only_raised,
             concurrent_marks_end_at_the_farthest,
             odd_user_ids_are_kept_apart
@@ -94,6 +114,48 @@ macro_rules! contract_suite {
             receivers_do_not_see_each_other,
             odd_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
+    };
+    (sanctions, $($make:tt)*) => {
+        $crate::contract_tests!(sanctions, [
+            a_sanction_is_there_by_user_and_kind,
+            a_sanction_replaces_the_one_of_its_kind,
+            sanctions_are_listed_by_user_behind_the_cursor,
+            removal_answers_the_row_once,
+            what_is_applied_is_told_by_its_time,
+            what_is_not_applied_is_listed_for_all_rooms,
+            a_late_note_never_covers_a_new_sanction,
+            odd_user_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (invitations, $($make:tt)*) => {
+        $crate::contract_tests!(invitations, [
+            an_invitation_is_stored_once,
+            a_user_uses_it_up_once,
+            it_ends_with_its_time,
+            racing_users_use_no_more_than_there_is,
+            invitations_are_listed_by_id_behind_the_cursor,
+            a_revoked_one_lets_nobody_in,
+            odd_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (profiles, $($make:tt)*) => {
+        $crate::contract_tests!(profiles, [
+            profiles_come_in_the_order_asked,
+            a_profile_replaces_the_former_but_for_last_seen,
+            last_seen_is_only_raised,
+            concurrent_changes_lose_nothing,
+            odd_user_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (leases, $($make:tt)*) => {
+        $crate::contract_tests!(leases, [
+            a_lease_replaces_its_connections_former,
+            who_has_a_confirmed_one_is_online,
+            removal_tells_whether_it_was_there,
+            leases_are_listed_by_user_and_connection_behind_the_cursor,
+            connections_come_and_go_at_once,
+            odd_ids_are_kept_apart
+        ], [], $($make)*);
     };
     (dead_letters, $($make:tt)*) => {
         $crate::contract_tests!(dead_letters, [
@@ -180,6 +242,10 @@ mod tests {
             ("log", include_str!("log.rs")),
             ("rooms", include_str!("rooms.rs")),
             ("members", include_str!("members.rs")),
+            ("sanctions", include_str!("sanctions.rs")),
+            ("invitations", include_str!("invitations.rs")),
+            ("profiles", include_str!("profiles.rs")),
+            ("leases", include_str!("leases.rs")),
             ("inbox", include_str!("inbox.rs")),
             ("dead_letters", include_str!("dead_letters.rs")),
             ("queue", include_str!("queue.rs")),

@@ -95,6 +95,165 @@ pub async fn an_update_replaces_the_row_and_moves_the_name<R: Rooms>(make: impl 
     assert!(matches!(rooms.create(&room("mate", "mate")).await, Err(CreateRoomError::NameTaken)));
 }
 
+/// Ids of the rooms found by a key's beginning.
+async fn found(rooms: &impl Rooms, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    rooms.search(prefix, after, limit).await.unwrap().iter().map(|room| room.id.to_string()).collect()
+}
+
+/// Updates the row as many times at once as there are tries; answers those who won.
+async fn race<R: Rooms + 'static>(
+    rooms: &Arc<R>,
+    tries: Vec<Room>,
+    lost: fn(&UpdateRoomError) -> bool,
+) -> Vec<Room> {
+    let racers: Vec<_> = tries
+        .into_iter()
+        .map(|room| {
+            let rooms = Arc::clone(rooms);
+            tokio::spawn(async move { (rooms.update(&room).await, room) })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for racer in racers {
+        match racer.await.unwrap() {
+            (Ok(revision), room) => won.push(Room { revision, ..room }),
+            (Err(error), _) => assert!(lost(&error), "{error}"),
+        }
+    }
+    won
+}
+
+pub async fn one_of_two_racing_updates_wins<R: Rooms + 'static>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (Arc::new(make().await), room("tea", "Tea"));
+    rooms.create(&tea).await.unwrap();
+    for revision in 0..3 {
+        let tries = (0..8).map(|n| Room { name: format!("Tea {revision}.{n}"), revision, ..tea.clone() });
+        let won = race(&rooms, tries.collect(), |error| matches!(error, UpdateRoomError::Changed)).await;
+        assert_eq!(won.len(), 1, "all were made from the same row");
+        assert_eq!(won[0].revision, revision + 1);
+        assert_eq!(rooms.search("", None, 99).await.unwrap(), won, "nothing is left of the other names");
+        assert_eq!(rooms.get(&tea.id).await.unwrap().as_ref(), won.first());
+    }
+}
+
+pub async fn one_of_two_racing_to_rename_wins<R: Rooms + 'static>(make: impl AsyncFn() -> R) {
+    let rooms = Arc::new(make().await);
+    let all: Vec<Room> = (0..6).map(|n| room(&format!("room{n}"), &format!("Room {n}"))).collect();
+    for room in &all {
+        rooms.create(room).await.unwrap();
+    }
+    let tries = all.iter().map(|room| Room { name: "Tea".into(), ..room.clone() }).collect();
+    let won = race(&rooms, tries, |error| matches!(error, UpdateRoomError::NameTaken)).await;
+    assert_eq!(won.len(), 1);
+    assert_eq!(rooms.search("tea", None, 9).await.unwrap(), won);
+    assert_eq!(rooms.search("room ", None, 9).await.unwrap().len(), 5, "the others kept row and name");
+}
+
+pub async fn an_update_never_brings_back_a_deleted_room<R: Rooms + 'static>(make: impl AsyncFn() -> R) {
+    let rooms = Arc::new(make().await);
+    for n in 0..12 {
+        let tea = room(&format!("tea{n}"), &format!("Tea {n}"));
+        rooms.create(&tea).await.unwrap();
+        let deletion = {
+            let (rooms, id) = (Arc::clone(&rooms), tea.id.clone());
+            tokio::spawn(async move { rooms.delete(&id).await.unwrap() })
+        };
+        let answer = rooms.update(&Room { name: format!("Mate {n}"), ..tea.clone() }).await;
+        assert!(matches!(answer, Ok(1) | Err(UpdateRoomError::NoSuchRoom)));
+        assert!(deletion.await.unwrap());
+        assert_eq!(rooms.get(&tea.id).await.unwrap(), None);
+    }
+    assert_eq!(found(&*rooms, "", None, 99).await, [""; 0]);
+}
+
+pub async fn a_search_finds_names_by_their_beginning<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
+    assert_eq!(found(&rooms, "", None, 9).await, [""; 0]);
+    let names = [
+        ("5", "TEAPOT"),
+        ("2", "  Tea "),
+        ("1", "te"),
+        ("4", "tEa time"),
+        ("6", "Teb"),
+        ("3", "tea house"),
+        ("0", "Coffee or tea"),
+        ("7", "Éclair"),
+    ];
+    for (id, name) in names {
+        rooms.create(&room(id, name)).await.unwrap();
+    }
+    assert_eq!(found(&rooms, "tea", None, 9).await, ["2", "3", "4", "5"], "ascending by key");
+    assert_eq!(found(&rooms, "tea", None, 2).await, ["2", "3"]);
+    assert_eq!(found(&rooms, "tea ", None, 9).await, ["3", "4"]);
+    assert_eq!(found(&rooms, "teapot", None, 9).await, ["5"]);
+    assert_eq!(found(&rooms, "", None, 9).await, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+    assert_eq!(found(&rooms, &Room::name_key(" É"), None, 9).await, ["7"]);
+    for nothing in ["teapots", "ea", "Tea", "x", "\u{10ffff}"] {
+        assert_eq!(found(&rooms, nothing, None, 9).await, [""; 0], "{nothing:?}");
+    }
+    assert_eq!(found(&rooms, "tea", None, 0).await, [""; 0]);
+    assert_eq!(rooms.search("teb", None, 9).await.unwrap(), [room("6", "Teb")], "whole rows");
+}
+
+pub async fn a_search_goes_on_behind_its_cursor<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
+    for (id, name) in [("0", "mate"), ("1", "tea"), ("2", "tea b"), ("3", "tea d"), ("4", "water")] {
+        rooms.create(&room(id, name)).await.unwrap();
+    }
+    let cases: [(&str, &[&str]); 8] = [
+        ("tea", &["2", "3"]),
+        ("tea b", &["3"]),
+        ("tea c", &["3"]),
+        ("tea d", &[]),
+        ("water", &[]),
+        ("zzz", &[]),
+        ("", &["1", "2", "3"]),
+        ("mate", &["1", "2", "3"]),
+    ];
+    for (after, expected) in cases {
+        assert_eq!(found(&rooms, "tea", Some(after), 9).await, expected, "{after:?}");
+    }
+    assert_eq!(found(&rooms, "tea", Some("tea"), 1).await, ["2"]);
+    assert_eq!(found(&rooms, "", Some("tea b"), 9).await, ["3", "4"]);
+}
+
+pub async fn a_search_finds_rooms_by_their_present_names<R: Rooms>(make: impl AsyncFn() -> R) {
+    let (rooms, tea) = (make().await, room("tea", "Tea"));
+    rooms.create(&tea).await.unwrap();
+    rooms.create(&room("teapot", "Teapot")).await.unwrap();
+    rooms.update(&Room { name: "Mate".into(), ..tea.clone() }).await.unwrap();
+    assert_eq!(found(&rooms, "tea", None, 9).await, ["teapot"]);
+    assert_eq!(found(&rooms, "mate", None, 9).await, ["tea"]);
+    let private = Room { name: "MATE".into(), is_private: true, revision: 1, ..tea };
+    rooms.update(&private).await.unwrap();
+    let expected = Room { revision: 2, ..private };
+    assert_eq!(rooms.search("mate", None, 9).await.unwrap(), [expected], "as it is now");
+    rooms.delete(&room_id("teapot")).await.unwrap();
+    rooms.delete(&room_id("tea")).await.unwrap();
+    assert_eq!(found(&rooms, "", None, 9).await, [""; 0]);
+}
+
+pub async fn odd_names_are_found<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
+    let mut keys = Vec::new();
+    for (n, text) in odd_texts().iter().enumerate() {
+        let odd = room(&format!("r{n}"), &format!("{n:03}{text}"));
+        let key = Room::name_key(&odd.name);
+        rooms.create(&odd).await.unwrap();
+        assert_eq!(rooms.search(&key, None, 9).await.unwrap(), [odd], "{text:?}");
+        keys.push(key);
+    }
+    keys.sort_unstable();
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = rooms.search("", after.as_deref(), 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(Room::name_key(&last.name));
+        paged.extend(page.iter().map(|room| Room::name_key(&room.name)));
+    }
+    assert_eq!(paged, keys);
+}
+
 pub async fn a_deleted_room_frees_its_name<R: Rooms>(make: impl AsyncFn() -> R) {
     let (rooms, tea) = (make().await, room("tea", "Tea"));
     assert!(!rooms.delete(&tea.id).await.unwrap());
@@ -126,10 +285,16 @@ pub async fn everything_is_there_again<R: Rooms>(make: impl AsyncFn() -> R) {
     rooms.create(&tea).await.unwrap();
     rooms.create(&room("gone", "Gone")).await.unwrap();
     rooms.delete(&room_id("gone")).await.unwrap();
+    let changed = Room { name: "Tea room".into(), description: "new".into(), ..tea.clone() };
+    rooms.update(&changed).await.unwrap();
     drop(rooms);
 
     let rooms = make().await;
-    assert_eq!(rooms.list(None, 9).await.unwrap(), [tea]);
+    let changed = Room { revision: 1, ..changed };
+    assert_eq!(rooms.list(None, 9).await.unwrap(), vec![changed.clone()]);
+    assert_eq!(rooms.search("tea", None, 9).await.unwrap(), vec![changed.clone()]);
+    assert!(matches!(rooms.update(&tea).await, Err(UpdateRoomError::Changed)));
+    assert_eq!(rooms.update(&Room { name: "Tea".into(), ..changed }).await.unwrap(), 2);
     assert!(matches!(rooms.create(&room("other", "TEA")).await, Err(CreateRoomError::NameTaken)));
     rooms.create(&room("again", "Gone")).await.unwrap();
 }

@@ -1,12 +1,14 @@
+use std::collections::HashMap;
+
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::fields::Fields;
+use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
 use super::{Front, Services};
-use crate::chat::{Caller, Refused, Submission};
+use crate::chat::{Caller, Refused, Submission, Venue};
 use crate::error::{ApiError, Kind};
 use crate::model::{MessageId, UserId};
 
@@ -73,7 +75,8 @@ impl Call {
 
     /// The query that asks for the page behind `cursor`, to be appended to a path.
     pub(crate) fn query_after(&self, cursor: &str) -> String {
-        let kept = ["limit", "user_id"].into_iter().filter_map(|name| Some((name, self.query(name)?)));
+        let kept =
+            ["prefix", "limit", "user_id"].into_iter().filter_map(|name| Some((name, self.query(name)?)));
         let all = kept.chain([("after", cursor)]);
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let pairs: Vec<_> =
@@ -128,12 +131,17 @@ impl Call {
 
     /// The caller of a `POST` whose body is optional and may name the user as `user_id`.
     pub(crate) fn caller_in(&self, front: &Front, body: &[u8]) -> Result<Caller, ApiError> {
-        let fields = optional(body)?;
+        let fields = Fields::optional(body)?;
+        self.caller(front, fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
+    }
+
+    /// The caller of a request whose fields are read already.
+    pub(crate) fn caller_with(&self, front: &Front, fields: &Fields) -> Result<Caller, ApiError> {
         self.caller(front, fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
     }
 
     pub(crate) fn claimed_user_in(&self, body: &[u8]) -> Result<Option<UserId>, ApiError> {
-        let fields = optional(body)?;
+        let fields = Fields::optional(body)?;
         self.claimed_user(fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
     }
 
@@ -168,10 +176,6 @@ pub(crate) fn guest(services: &Services) -> Result<UserId, ApiError> {
     UserId::new(&format!("guest-{short}")).map_err(|_| ApiError::internal())
 }
 
-fn optional(body: &[u8]) -> Result<Fields, ApiError> {
-    if body.is_empty() { Ok(Fields::default()) } else { Fields::parse(body) }
-}
-
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -197,5 +201,37 @@ impl<S: Send + Sync> FromRequestParts<S> for RoomInPath {
                 Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The room id in the path is not UTF-8."))
             }
         }
+    }
+}
+
+/// The message named in the path: `…/rooms/{id}/…/{seq}…`, or `…/{seq}…` of a conversation of two.
+pub(crate) struct MessageInPath {
+    pub(crate) room: Option<String>,
+    pub(crate) seq: u64,
+}
+
+impl MessageInPath {
+    /// Where it stands: in the room, else in the conversation with the query's `with`.
+    pub(crate) fn venue(&self, call: &Call) -> Result<Venue, ApiError> {
+        match &self.room {
+            Some(room) => Ok(Venue::Room(room.clone())),
+            None => {
+                call.query("with").map(|with| Venue::With(with.to_owned())).ok_or_else(|| missing("with"))
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MessageInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(Path(mut named)) = Path::<HashMap<String, String>>::from_request_parts(parts, state).await
+        else {
+            return Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The path is not UTF-8."));
+        };
+        let seq = named.remove("seq").unwrap_or_default();
+        let seq = seq.parse().ok().filter(|_| is_digits(&seq)).ok_or_else(|| no_number("seq"))?;
+        Ok(Self { room: named.remove("id"), seq })
     }
 }

@@ -65,6 +65,11 @@ impl Fields {
         }
     }
 
+    /// A body that may be left out.
+    pub(crate) fn optional(bytes: &[u8]) -> Result<Self, ApiError> {
+        if bytes.is_empty() { Ok(Self::default()) } else { Self::parse(bytes) }
+    }
+
     /// A text under the first of the names that is there; the first name is the documented one.
     pub(crate) fn text(&self, names: &[&'static str]) -> Result<Option<&str>, ApiError> {
         match self.value(names) {
@@ -84,6 +89,11 @@ impl Fields {
             Some((_, Value::Bool(flag))) => Ok(Some(*flag)),
             Some((name, _)) => Err(wrong_type(name, "true or false")),
         }
+    }
+
+    pub(crate) fn number(&self, names: &[&'static str]) -> Result<Option<u64>, ApiError> {
+        let Some((name, value)) = self.value(names) else { return Ok(None) };
+        value.as_u64().map(Some).ok_or_else(|| wrong_type(name, "a whole number from 0"))
     }
 
     pub(crate) fn texts(&self, names: &[&'static str]) -> Result<Option<Vec<&str>>, ApiError> {

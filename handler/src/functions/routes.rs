@@ -3,8 +3,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, messages, metrics, negotiate, openapi, page,
-    publish, readyz, rooms, send_message, sync,
+    Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, my_rooms,
+    negotiate, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -28,6 +28,18 @@ impl Routes {
 
     fn post<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.add("POST", MethodFilter::POST, path, handler)
+    }
+
+    fn put<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("PUT", MethodFilter::PUT, path, handler)
+    }
+
+    fn patch<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("PATCH", MethodFilter::PATCH, path, handler)
+    }
+
+    fn delete<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("DELETE", MethodFilter::DELETE, path, handler)
     }
 
     fn add<H: Handler<T, Front>, T: 'static>(
@@ -58,13 +70,49 @@ fn routes() -> Routes {
         .get("/rooms", rooms::list)
         .post("/rooms", rooms::create)
         .get("/rooms/{id}", rooms::get)
-        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}", rooms::delete)
+        .delete("/rooms/{id}", rooms::delete)
+        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}", rooms::update::patch)
+        .add("PUT", MethodFilter::PUT, "/rooms/{id}", rooms::update::put)
+        .get("/rooms/{id}/members", rooms::members::list)
+        .post("/rooms/{id}/members", rooms::members::add)
+        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}/members", rooms::members::change)
+        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}/members", rooms::members::remove)
+        .get("/rooms/{id}/invitations", rooms::invitations::list)
+        .post("/rooms/{id}/invitations", rooms::invitations::create)
+        .add(
+            "DELETE",
+            MethodFilter::DELETE,
+            "/rooms/{id}/invitations/{invitation}",
+            rooms::invitations::revoke,
+        )
+        .post("/invitations/accept", rooms::invitations::accept)
         .post("/rooms/{id}/join", rooms::join)
         .post("/rooms/{id}/leave", rooms::leave)
         .get("/rooms/{id}/messages", messages::of_room)
+        .get("/rooms/{id}/messages/{seq}", message::get)
+        .patch("/rooms/{id}/messages/{seq}", message::edit)
+        .delete("/rooms/{id}/messages/{seq}", message::delete)
+        .get("/rooms/{id}/messages/{seq}/reactions", reactions::list)
+        .put("/rooms/{id}/messages/{seq}/reactions", reactions::set)
+        .delete("/rooms/{id}/messages/{seq}/reactions", reactions::remove)
+        .get("/rooms/{id}/messages/{seq}/readers", pins::readers)
+        .get("/rooms/{id}/pins", pins::list)
+        .put("/rooms/{id}/pins/{seq}", pins::pin)
+        .delete("/rooms/{id}/pins/{seq}", pins::unpin)
         .get("/messages", messages::direct)
+        .get("/messages/{seq}", message::get)
+        .patch("/messages/{seq}", message::edit)
+        .delete("/messages/{seq}", message::delete)
+        .get("/messages/{seq}/reactions", reactions::list)
+        .put("/messages/{seq}/reactions", reactions::set)
+        .delete("/messages/{seq}/reactions", reactions::remove)
+        .get("/me", me::get)
+        .put("/me", me::put)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
+        .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)
+        .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
+        .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)

@@ -160,7 +160,8 @@ pub struct Head {
     pub sent: u64,
     /// The room was deleted: nothing can be appended until the conversation is opened again.
     pub closed: bool,
-    /// `seq` of the pinned messages, in the order of pinning; at most [`super::bounds::PINS`].
+    /// `seq` of the pinned messages, in the order of pinning; at most [`super::bounds::PINS`], none deleted, all above
+    /// the floor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<u64>,
 }

@@ -19,6 +19,9 @@ pub struct Room {
     /// Counts the changes of this row, from 0. A change names the revision it was made from, so none is lost.
     #[serde(default)]
     pub revision: u64,
+    /// Made by somebody's joining; goes with the last who leaves.
+    #[serde(default)]
+    pub fleeting: bool,
 }
 
 impl Room {

@@ -70,8 +70,8 @@ pub trait Log: Send + Sync {
     /// Raises `sent` to `seq`, clamped to the head; never lowers it. Need not be durable at once.
     async fn mark_sent(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError>;
 
-    /// Retention: raises `floor` to `seq` (clamped to the head) first, then removes entries and states up to it.
-    /// Head, count and markers stay.
+    /// Retention: raises `floor` to `seq` (clamped to the head) and unpins what is up to it first, then removes entries
+    /// and states up to it. Head, count and markers stay. No entry tells of it: whoever follows the log knows by the floor.
     async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError>;
 }
 

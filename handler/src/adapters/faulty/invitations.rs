@@ -28,3 +28,17 @@ impl<P: Invitations + ?Sized> Invitations for Faulty<P> {
         self.call("invitations.revoke", self.inner.revoke(room, id)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemoryInvitations;
+
+    crate::contract_suite!(invitations, || Faulty::new(
+        Arc::new(MemoryInvitations::new()),
+        Faults::default()
+    ));
+}

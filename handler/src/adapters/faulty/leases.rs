@@ -27,3 +27,14 @@ impl<P: Leases + ?Sized> Leases for Faulty<P> {
         self.call("leases.list", self.inner.list(after, limit)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemoryLeases;
+
+    crate::contract_suite!(leases, || Faulty::new(Arc::new(MemoryLeases::new()), Faults::default()));
+}

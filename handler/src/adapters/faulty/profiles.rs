@@ -19,3 +19,14 @@ impl<P: Profiles + ?Sized> Profiles for Faulty<P> {
         self.call("profiles.seen", self.inner.seen(user, at)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemoryProfiles;
+
+    crate::contract_suite!(profiles, || Faulty::new(Arc::new(MemoryProfiles::new()), Faults::default()));
+}

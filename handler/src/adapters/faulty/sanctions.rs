@@ -42,3 +42,14 @@ impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
         self.call("sanctions.unapplied", self.inner.unapplied(limit)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Faults;
+    use super::*;
+    use crate::adapters::memory::MemorySanctions;
+
+    crate::contract_suite!(sanctions, || Faulty::new(Arc::new(MemorySanctions::new()), Faults::default()));
+}

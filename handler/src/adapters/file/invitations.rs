@@ -106,3 +106,11 @@ fn id_key(id: &str) -> Key {
 fn room_key(room: &RoomId, id: &str) -> Key {
     Key::room(room).then_text(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::engine_in;
+    use super::*;
+
+    crate::contract_suite!(invitations, |dir| FileInvitations::open(&engine_in(dir).await).await.unwrap());
+}

@@ -4,7 +4,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::keys::Key;
 use super::rows::{Open, Table, corrupt, encode, get};
-use crate::adapters::log_rules::{Plan, Rows, blank};
+use crate::adapters::log_rules::{self, Plan, Rows, blank};
 use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
 use crate::ports::{Position, StoreError};
 
@@ -169,9 +169,7 @@ pub(super) fn raise_floor(
 ) -> Result<(), StoreError> {
     let mut heads = txn.open_table(HEADS)?;
     let Some(mut head) = read_head(&heads, conversation)? else { return Ok(()) };
-    let floor = seq.min(head.seq);
-    if floor > head.floor {
-        head.floor = floor;
+    if log_rules::raise_floor(&mut head, seq) {
         write_head(&mut heads, conversation, &head)?;
         txn.open_table(TRIMS)?.insert(conversation.as_str().as_bytes(), [].as_slice())?;
     }

@@ -73,3 +73,11 @@ impl Profiles for FileProfiles {
 fn key(user: &UserId) -> Key {
     Key::default().then_text(user.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::engine_in;
+    use super::*;
+
+    crate::contract_suite!(profiles, |dir| FileProfiles::open(&engine_in(dir).await).await.unwrap());
+}

@@ -133,3 +133,11 @@ fn kind_key(room: &RoomId, kind: SanctionKind) -> Key {
 fn row_key(room: &RoomId, kind: SanctionKind, user: &UserId) -> Key {
     kind_key(room, kind).then_text(user.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::engine_in;
+    use super::*;
+
+    crate::contract_suite!(sanctions, |dir| FileSanctions::open(&engine_in(dir).await).await.unwrap());
+}

@@ -10,12 +10,13 @@ use super::rows::Table;
 use super::*;
 use crate::adapters::engine::Engine;
 use crate::contract::data::{
-    at, conversation, delete, edit, inbox_item, marked, member, message, new, room, room_id, user,
+    at, conversation, delete, edit, inbox_item, invitation, marked, member, message, new, pin, room, room_id,
+    sanction, user,
 };
-use crate::model::{ConversationId, Timestamp};
+use crate::model::{ConversationId, Profile, SanctionKind, Timestamp};
 use crate::ports::{
-    DeadLetters, Inbox, LetterKind, Log, LogError, Members, NewEntry, Outcome, Page, Refusal, Rooms,
-    StoreError,
+    DeadLetters, Inbox, Invitations, LetterKind, Log, LogError, Members, NewEntry, Outcome, Page, Profiles,
+    Refusal, Rooms, Sanctions, StoreError,
 };
 
 const DAY: u64 = 86_400_000;
@@ -146,6 +147,64 @@ async fn sent_marks_are_stored_with_the_next_append_or_when_there_are_many() {
     }
 }
 
+#[tokio::test]
+async fn a_head_without_pins_lies_as_it_did_before_there_were_any() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine_in(dir.path()).await;
+    let (log, tea) = (FileLog::open(&engine).await.unwrap(), conversation("tea"));
+    let former = [[9_u64, 5, 2, 7].map(u64::to_be_bytes).concat(), vec![1]].concat();
+    let row = former.clone();
+    let write = move |txn: &redb::WriteTransaction| {
+        txn.open_table(HEADS)?.insert(b"tea\0".as_slice(), row.as_slice())?;
+        Ok(())
+    };
+    engine.write(write).await.unwrap();
+    let head = log.head(&tea).await.unwrap().unwrap();
+    assert_eq!((head.seq, head.count, head.floor, head.sent, head.closed), (9, 5, 2, 7, true));
+    assert_eq!(head.pins, [0; 0]);
+
+    log.open(&tea).await.unwrap();
+    log.append(&tea, [message("1", "x"), pin(10, true), pin(10, false)].map(new).to_vec()).await.unwrap();
+    let length = engine
+        .read(|txn| Ok(txn.open_table(HEADS)?.get(b"tea\0".as_slice())?.map(|row| row.value().len())))
+        .unwrap();
+    assert_eq!(length, Some(former.len()));
+}
+
+#[tokio::test]
+async fn only_work_under_way_is_in_the_index_of_sanctions() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine_in(dir.path()).await;
+    let (sanctions, tea) = (FileSanctions::open(&engine).await.unwrap(), room_id("tea"));
+    let index = Table::new("sanctions.v1.unapplied");
+    for n in 0..9 {
+        let ban = sanction(&format!("user{n}"), SanctionKind::Ban, 1);
+        sanctions.put(&tea, &ban).await.unwrap();
+        assert_eq!(rows(&engine, index), 1);
+        if n % 2 == 0 {
+            sanctions.mark_applied(&tea, &ban).await.unwrap();
+        } else {
+            sanctions.remove(&tea, &ban.user, ban.kind).await.unwrap();
+        }
+        assert_eq!(rows(&engine, index), 0);
+    }
+    assert_eq!(rows(&engine, Table::new("sanctions.v1.sanctions")), 5);
+}
+
+#[tokio::test]
+async fn an_invitation_that_cannot_be_used_costs_no_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine_in(dir.path()).await;
+    let invitations = FileInvitations::open(&engine).await.unwrap();
+    invitations.create(&invitation("a", "tea", 1)).await.unwrap();
+    invitations.redeem("a", &user("ann"), at(0)).await.unwrap();
+    let commits = engine.commits();
+    for (id, name, now) in [("b", "ann", 0), ("a", "ann", 0), ("a", "bob", 0), ("a", "bob", 9_999)] {
+        invitations.redeem(id, &user(name), at(now)).await.unwrap();
+    }
+    assert_eq!(engine.commits(), commits);
+}
+
 /// Replaces every value of the table.
 async fn spoil(engine: &Engine, table: Table) {
     let spoil = move |txn: &redb::WriteTransaction| {
@@ -208,7 +267,17 @@ async fn other_rows_that_cannot_be_read_are_an_error() {
     members.add(&tea, &member("ann")).await.unwrap();
     inbox.put(&ann, &inbox_item("bob", "1", 1)).await.unwrap();
     letters.put(&crate::contract::data::letter(LetterKind::Dead, "a", 1)).await.unwrap();
+    let sanctions = FileSanctions::open(&engine).await.unwrap();
+    let invitations = FileInvitations::open(&engine).await.unwrap();
+    let profiles = FileProfiles::open(&engine).await.unwrap();
+    let ban = sanction("ann", SanctionKind::Ban, 1);
+    sanctions.put(&tea, &ban).await.unwrap();
+    invitations.create(&invitation("a", "tea", 1)).await.unwrap();
+    profiles.put(&Profile::of(ann.clone())).await.unwrap();
     for table in [
+        "sanctions.v1.sanctions",
+        "invitations.v1.invitations",
+        "profiles.v1.profiles",
         "rooms.v1.rooms",
         "members.v1.members",
         "members.v1.counts",
@@ -224,6 +293,15 @@ async fn other_rows_that_cannot_be_read_are_an_error() {
     assert!(is_corrupt(&members.count(&tea).await));
     assert!(is_corrupt(&members.rooms_of(&ann, None, 9).await));
     assert!(is_corrupt(&members.remove(&tea, &ann).await));
+    assert!(is_corrupt(&sanctions.of(&tea, &ann).await));
+    assert!(is_corrupt(&sanctions.list(&tea, ban.kind, None, 9).await));
+    assert!(is_corrupt(&sanctions.unapplied(9).await));
+    assert!(is_corrupt(&sanctions.mark_applied(&tea, &ban).await));
+    assert!(is_corrupt(&sanctions.remove(&tea, &ann, ban.kind).await));
+    assert!(is_corrupt(&invitations.redeem("a", &ann, at(0)).await));
+    assert!(is_corrupt(&invitations.list(&tea, None, 9).await));
+    assert!(is_corrupt(&profiles.get(std::slice::from_ref(&ann)).await));
+    assert!(is_corrupt(&profiles.seen(&ann, at(1)).await), "and is not replaced for it");
     assert!(is_corrupt(&inbox.list(&ann, None, None, 9).await));
     assert!(is_corrupt(&inbox.acknowledge(&ann, &["1".to_owned()]).await));
     assert!(is_corrupt(&letters.list(LetterKind::Dead, None, 9).await));

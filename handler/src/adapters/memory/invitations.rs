@@ -58,3 +58,10 @@ impl Invitations for MemoryInvitations {
         Ok(is_there && rows.remove(id).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::contract_suite!(invitations, MemoryInvitations::new);
+}

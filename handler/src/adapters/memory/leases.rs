@@ -63,3 +63,10 @@ impl Leases for MemoryLeases {
         Ok(behind.take(limit).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::contract_suite!(leases, MemoryLeases::new);
+}

@@ -152,12 +152,12 @@ impl Conversation {
 
     /// Answers what was removed.
     fn trim(&mut self, seq: u64) -> impl Sized + use<> {
-        let floor = self.head.floor.max(seq.min(self.head.seq));
-        let kept_entries = match self.index_of(floor + 1) {
-            Some(index) => self.entries.split_off(index.min(self.entries.len())),
-            None => std::mem::take(&mut self.entries),
-        };
-        self.head.floor = floor;
+        let former = self.head.floor;
+        log_rules::raise_floor(&mut self.head, seq);
+        let floor = self.head.floor;
+        // The first entry's `seq` was one above the former floor.
+        let removed = usize::try_from(floor - former).unwrap_or(usize::MAX).min(self.entries.len());
+        let kept_entries = self.entries.split_off(removed);
         let kept_states = self.states.split_off(&(floor + 1));
         let kept_edits = self.edits.split_off(&(floor + 1, 0));
         (

@@ -46,3 +46,10 @@ impl Profiles for MemoryProfiles {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::contract_suite!(profiles, MemoryProfiles::new);
+}

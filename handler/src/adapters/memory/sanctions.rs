@@ -85,3 +85,10 @@ impl Sanctions for MemorySanctions {
         Ok(left.map(|(room, row)| (room.clone(), row.clone())).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::contract_suite!(sanctions, MemorySanctions::new);
+}

@@ -3,10 +3,14 @@
 mod delivery;
 mod inbox;
 mod live;
+mod marks;
+mod members;
+mod messages;
 mod moderation;
 mod poison;
 mod promises;
 mod replay;
+mod room_edit;
 mod rooms;
 mod sending;
 mod sync;

@@ -185,12 +185,17 @@ pub(super) struct World {
 impl World {
     /// Anonymous, with the room `general`.
     pub(super) async fn open() -> Self {
-        Self::with(ChatOptions { anonymous: true }).await
+        Self::with(ChatOptions { anonymous: true, ..ChatOptions::default() }).await
     }
 
     /// Only members send and read.
     pub(super) async fn members_only() -> Self {
-        Self::with(ChatOptions { anonymous: false }).await
+        Self::with(ChatOptions::default()).await
+    }
+
+    /// Joining makes rooms.
+    pub(super) async fn with_rooms_on_join() -> Self {
+        Self::with(ChatOptions { anonymous: true, create_on_join: true }).await
     }
 
     async fn with(options: ChatOptions) -> Self {
@@ -299,6 +304,12 @@ impl World {
         let published = self.wire.published.lock().unwrap();
         let found = published.iter().find(|(to, json, _)| to == group && json["id"] == id);
         found.map(|(.., excluded)| excluded.clone()).unwrap()
+    }
+
+    /// Whom the last frame to the group left out.
+    pub(super) fn excluded_from_last(&self, group: &str) -> Vec<String> {
+        let published = self.wire.published.lock().unwrap();
+        published.iter().rfind(|(to, ..)| to == group).map(|(.., excluded)| excluded.clone()).unwrap()
     }
 
     pub(super) fn sent_to(&self, connection: &str) -> Vec<Value> {

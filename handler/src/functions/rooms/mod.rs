@@ -1,11 +1,14 @@
-//! Rooms: create, list, read, delete, join, leave.
+//! Rooms: create, list, read, change, delete, join, leave; their members and invitations.
 
 mod create;
 mod delete;
 mod get;
+pub(super) mod invitations;
 mod join;
 mod leave;
 mod list;
+pub(super) mod members;
+pub(super) mod update;
 
 pub(super) use create::handle as create;
 pub(super) use delete::handle as delete;

@@ -1,0 +1,208 @@
+//! Ways into a room that its members open: to a user by name, or to whoever has the token of a link.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::access::room_id;
+use super::history::page_length;
+use super::members::user_in;
+use super::policy::Action;
+use super::{Caller, Chat, Refused, RoomView, groups, view};
+use crate::model::{Invitation, Role, Room, RoomId, Timestamp, UserId, bounds};
+use crate::ports::Redeemed;
+
+const DAY: u64 = 24 * 60 * 60;
+/// How long a link lives when nobody says, and at most, in seconds.
+const LIFE: u64 = 7 * DAY;
+const LONGEST_LIFE: u64 = 90 * DAY;
+/// Invitations of a page, default and maximum.
+const PAGE: usize = 100;
+/// A token's length, more than enough; longer ones are nobody's.
+const TOKEN_BYTES: usize = 128;
+
+/// A link as somebody wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewInvitation {
+    /// Seconds from now.
+    pub expires_in: Option<u64>,
+    pub max_uses: Option<u64>,
+    pub role: Role,
+}
+
+/// A new link. Its token is shown here and never again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Issued {
+    pub id: String,
+    pub token: String,
+    pub expires_at: Timestamp,
+    pub max_uses: u32,
+}
+
+/// A link as those who may invite see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InvitationView {
+    pub id: String,
+    pub by: UserId,
+    pub role: Role,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub max_uses: u32,
+    /// Users it has let in.
+    pub uses: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InvitationPage {
+    pub invitations: Vec<InvitationView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What an invited user is told on every connection.
+#[derive(Serialize)]
+struct Notice<'a> {
+    r#type: &'static str,
+    room_id: &'a RoomId,
+    room_name: &'a str,
+    by: &'a UserId,
+}
+
+impl Chat {
+    /// Lets a user join a private room, and tells them. Changes nothing where they may already.
+    pub async fn invite_user(&self, caller: &Caller, room: &str, user: &str) -> Result<UserId, Refused> {
+        let (id, user) = (room_id(room)?, user_in("user", user)?);
+        let found = self.visible(caller, &id).await?;
+        self.require(caller, &found, Action::Invite).await?;
+        self.check_not_banned(&id, &user).await?;
+        let allow = |room: &Room| {
+            let mut room = room.clone();
+            if !room.allowed_users.contains(&user) {
+                room.allowed_users.push(user.clone());
+            }
+            super::rooms::check_how_many_allowed(room.allowed_users.len())?;
+            Ok(room)
+        };
+        let room = self.update_room(caller, &id, Action::Invite, allow).await?;
+        let notice = Notice { r#type: "invited", room_id: &id, room_name: &room.name, by: &caller.user };
+        self.ports.transport.publish(&groups::user(&user), view::encode(&notice), &[]).await?;
+        Ok(user)
+    }
+
+    /// Makes a link. A repeat makes another one: the token of the first went with its answer.
+    pub async fn create_invitation(
+        &self,
+        caller: &Caller,
+        room: &str,
+        new: NewInvitation,
+    ) -> Result<Issued, Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        let action = if new.role == Role::Member { Action::Invite } else { Action::ChangeRole };
+        self.require(caller, &room, action).await?;
+        let token = self.ports.ids.token();
+        let created_at = self.ports.clock.now();
+        let invitation = Invitation {
+            id: id_of(&token),
+            room: room.id.clone(),
+            by: caller.user.clone(),
+            created_at,
+            expires_at: new.expires_at(created_at)?,
+            max_uses: new.max_uses()?,
+            used_by: Vec::new(),
+            role: new.role,
+        };
+        self.ports.invitations.create(&invitation).await?;
+        let Invitation { id, expires_at, max_uses, .. } = invitation;
+        Ok(Issued { id, token, expires_at, max_uses })
+    }
+
+    /// A room's links by id, expired ones too.
+    pub async fn list_invitations(
+        &self,
+        caller: &Caller,
+        room: &str,
+        after: Option<&str>,
+        limit: Option<usize>,
+    ) -> Result<InvitationPage, Refused> {
+        let limit = page_length(limit, PAGE, PAGE)?;
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.require(caller, &room, Action::Invite).await?;
+        let rows = self.ports.invitations.list(&room.id, after, limit).await?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.clone());
+        Ok(InvitationPage { invitations: rows.into_iter().map(InvitationView::from).collect(), next })
+    }
+
+    /// Makes a link good for nobody from now on. Whom it let in stays.
+    pub async fn revoke_invitation(&self, caller: &Caller, room: &str, id: &str) -> Result<(), Refused> {
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.require(caller, &room, Action::Invite).await?;
+        if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
+    }
+
+    /// Joins the room of a link. A repeat changes nothing.
+    pub async fn accept_invitation(&self, caller: &Caller, token: &str) -> Result<RoomView, Refused> {
+        if token.is_empty() || token.len() > TOKEN_BYTES {
+            return Err(unknown());
+        }
+        let now = self.ports.clock.now();
+        let invitation = match self.ports.invitations.redeem(&id_of(token), &caller.user, now).await? {
+            Redeemed::Yes(invitation) => invitation,
+            Redeemed::Unknown => return Err(unknown()),
+            Redeemed::Expired => {
+                return Err(Refused::conflict("invitation_expired", "The invitation has expired."));
+            }
+            Redeemed::UsedUp => {
+                return Err(Refused::conflict("invitation_used_up", "The invitation has been used up."));
+            }
+        };
+        let room = self.known.room(&invitation.room, Duration::ZERO).await?.ok_or_else(unknown)?;
+        self.check_not_banned(&room.id, &caller.user).await?;
+        self.make_member(&room, &caller.user, invitation.role).await?;
+        self.admit_live(&room.id, &caller.user).await?;
+        self.view_room(&room).await
+    }
+}
+
+impl NewInvitation {
+    fn expires_at(self, now: Timestamp) -> Result<Timestamp, Refused> {
+        let seconds = self.expires_in.unwrap_or(LIFE);
+        if !(1..=LONGEST_LIFE).contains(&seconds) {
+            let sentence = format!("expires_in must be 1 to {LONGEST_LIFE} seconds.");
+            return Err(Refused::invalid("invalid_field", "expires_in", sentence));
+        }
+        Ok(Timestamp::from_millis(now.millis() + seconds * 1000))
+    }
+
+    fn max_uses(self) -> Result<u32, Refused> {
+        let max = bounds::INVITATION_USES;
+        let uses = u32::try_from(self.max_uses.unwrap_or(1)).unwrap_or(u32::MAX);
+        if (1..=max).contains(&uses) {
+            return Ok(uses);
+        }
+        Err(Refused::invalid("invalid_field", "max_uses", format!("max_uses must be 1 to {max}.")))
+    }
+}
+
+impl From<Invitation> for InvitationView {
+    fn from(row: Invitation) -> Self {
+        Self {
+            id: row.id,
+            by: row.by,
+            role: row.role,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            max_uses: row.max_uses,
+            uses: row.used_by.len(),
+        }
+    }
+}
+
+/// What is stored of a token: whoever reads the store cannot use it.
+fn id_of(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+fn unknown() -> Refused {
+    Refused::not_found("invitation_unknown", "There is no such invitation, or none any more.")
+}

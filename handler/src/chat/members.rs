@@ -1,0 +1,202 @@
+//! Who is in a room: the list, and adding people to it. What is done to those who are in it is in `removal` and here.
+
+use serde::Serialize;
+
+use super::access::room_id;
+use super::history::page_length;
+use super::policy::{Action, Standing};
+use super::{Caller, Chat, Refused};
+use crate::model::{Change, Member, Role, Room, Timestamp, UserId, bounds};
+
+/// Members looked at for one page, where only those online are asked for.
+const SCAN: usize = 2_000;
+
+/// A member as others see them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberView {
+    pub user: UserId,
+    pub role: Role,
+    pub joined_at: Timestamp,
+    pub online: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    pub read_seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberPage {
+    pub members: Vec<MemberView>,
+    /// Given back as `after` for the members behind these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+}
+
+/// Which members are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberQuery {
+    pub after: Option<String>,
+    pub limit: Option<usize>,
+    pub only_online: bool,
+}
+
+impl Chat {
+    /// Members by ascending user id. A page may be short while there is more: `next` tells. Members see it, and for a
+    /// public room everybody where callers are believed.
+    pub async fn list_members(
+        &self,
+        caller: &Caller,
+        room: &str,
+        query: &MemberQuery,
+    ) -> Result<MemberPage, Refused> {
+        let limit = page_length(query.limit, bounds::MEMBERS_PAGE_DEFAULT, bounds::MEMBERS_PAGE_MAX)?;
+        let after = query.after.as_deref().map(|after| user_in("after", after)).transpose()?;
+        let room = self.visible(caller, &room_id(room)?).await?;
+        if room.is_private || !self.options.anonymous {
+            self.require(caller, &room, Action::SeeMembers).await?;
+        }
+        let (mut members, mut scanned, mut last, mut more) = (Vec::new(), 0, after, true);
+        while more && members.len() < limit && scanned < SCAN {
+            let wanted = if query.only_online { bounds::MEMBERS_PAGE_MAX } else { limit };
+            let rows = self.ports.members.list(&room.id, last.as_ref(), wanted).await?;
+            more = rows.len() == wanted;
+            scanned += rows.len();
+            last = rows.last().map(|row| row.user.clone()).or(last);
+            let views = self.view_members(&room, rows).await?;
+            members.extend(views.into_iter().filter(|view| !query.only_online || view.online));
+        }
+        if members.len() > limit {
+            members.truncate(limit);
+            last = members.last().map(|view| view.user.clone());
+            more = true;
+        }
+        Ok(MemberPage { members, next: last.filter(|_| more) })
+    }
+
+    async fn view_members(&self, room: &Room, rows: Vec<Member>) -> Result<Vec<MemberView>, Refused> {
+        let users: Vec<_> = rows.iter().map(|row| row.user.clone()).collect();
+        let (online, profiles) =
+            tokio::try_join!(self.ports.leases.online(&users), self.ports.profiles.get(&users))?;
+        // Profiles come in the order asked, with some left out.
+        let mut profiles = profiles.into_iter().peekable();
+        let view = |(row, online): (Member, bool)| {
+            let profile = profiles.next_if(|profile| profile.user == row.user);
+            let (display_name, avatar_url, last_seen) =
+                profile.map(|of| (of.display_name, of.avatar_url, of.last_seen)).unwrap_or_default();
+            MemberView {
+                role: role_in(room, &row),
+                joined_at: row.joined_at,
+                read_seq: row.read.seq,
+                user: row.user,
+                online,
+                last_seen,
+                display_name,
+                avatar_url,
+            }
+        };
+        Ok(rows.into_iter().zip(online).map(view).collect())
+    }
+
+    async fn view_member(&self, room: &Room, user: &UserId) -> Result<MemberView, Refused> {
+        let row = self.ports.members.get(&room.id, user).await?.ok_or_else(member_not_found)?;
+        self.view_members(room, vec![row]).await?.pop().ok_or_else(member_not_found)
+    }
+
+    /// Makes somebody else a member and admits their live connections. Changes nothing for a member, whose role stays.
+    /// Only owners add others than plain members.
+    pub async fn add_member(
+        &self,
+        caller: &Caller,
+        room: &str,
+        user: &str,
+        role: Role,
+    ) -> Result<MemberView, Refused> {
+        let (id, user) = (room_id(room)?, user_in("user", user)?);
+        let room = self.visible(caller, &id).await?;
+        let action = if role == Role::Member { Action::AddMember } else { Action::ChangeRole };
+        self.require(caller, &room, action).await?;
+        self.check_not_banned(&id, &user).await?;
+        self.make_member(&room, &user, role).await?;
+        self.admit_live(&id, &user).await?;
+        self.view_member(&room, &user).await
+    }
+
+    /// Sets a member's role: owners and admins. The creator stays owner. Setting what is set appends nothing.
+    pub async fn change_role(
+        &self,
+        caller: &Caller,
+        room: &str,
+        user: &str,
+        role: Role,
+    ) -> Result<MemberView, Refused> {
+        let (id, user) = (room_id(room)?, user_in("user", user)?);
+        let room = self.visible(caller, &id).await?;
+        self.require(caller, &room, Action::ChangeRole).await?;
+        let row = self.ports.members.get(&id, &user).await?.ok_or_else(member_not_found)?;
+        if room.created_by == user && role != Role::Owner {
+            return Err(is_the_creator());
+        }
+        if row.role != role {
+            // The entry first: a crash behind it leaves the row as it was, and a repeat says the same once more.
+            let change = Change::RoleChanged { user: user.clone(), role, by: caller.user.clone() };
+            let occasion = self.ports.ids.token();
+            let told = self.append_change(&id, &user, "role_changed", &occasion, change).await?;
+            told.ok_or_else(Refused::room_not_found)?;
+            self.ports.members.set_role(&id, &user, role).await?.ok_or_else(member_not_found)?;
+            self.known.forget_member(&id, &user);
+        }
+        self.view_member(&room, &user).await
+    }
+
+    /// The caller's right to do the action to this user: to nobody of their own standing or above it, unless they own the
+    /// room; to its creator nobody. The member's row, where the user is one.
+    pub(super) async fn require_over(
+        &self,
+        caller: &Caller,
+        room: &Room,
+        user: &UserId,
+        action: Action,
+    ) -> Result<Option<Member>, Refused> {
+        let standing = self.require(caller, room, action).await?;
+        if room.created_by == *user {
+            return Err(is_the_creator());
+        }
+        let target = self.ports.members.get(&room.id, user).await?;
+        let theirs = target.as_ref().map_or(Standing::Outsider, |member| Standing::of_role(member.role));
+        if standing < Standing::Owner && theirs >= standing {
+            return Err(Refused::forbidden("not_permitted", "Your role in the room does not permit this."));
+        }
+        Ok(target)
+    }
+}
+
+/// A room's creator is its owner, whatever the row says.
+pub(super) fn role_in(room: &Room, member: &Member) -> Role {
+    if room.created_by == member.user { Role::Owner } else { member.role }
+}
+
+/// The user that a request names.
+pub(super) fn user_in(field: &'static str, text: &str) -> Result<UserId, Refused> {
+    UserId::new(text).map_err(|error| Refused::bad_id(field, &error))
+}
+
+/// `owner`, `moderator` or `member`.
+pub fn role_named(text: &str) -> Result<Role, Refused> {
+    match text {
+        "member" => Ok(Role::Member),
+        "moderator" => Ok(Role::Moderator),
+        "owner" => Ok(Role::Owner),
+        _ => Err(Refused::invalid("invalid_role", "role", "role must be member, moderator or owner.")),
+    }
+}
+
+fn is_the_creator() -> Refused {
+    Refused::forbidden("is_the_creator", "The room's creator stays its owner.")
+}
+
+fn member_not_found() -> Refused {
+    Refused::not_found("member_not_found", "The room has no such member.")
+}

@@ -1,0 +1,122 @@
+//! Changing a room's row: name, description, privacy, and who may join although it is private.
+//!
+//! Each change names the revision it was made from, so none is lost, and each revision has its one entry `room_changed`:
+//! its marker is the revision, by which a repeat finishes what a crash left between row and entry.
+
+use std::sync::Arc;
+
+use super::policy::Action;
+use super::rooms::{check_allowed, check_description, check_name};
+use super::{Caller, Chat, Refused, RoomView, access::room_id};
+use crate::model::{Change, Room, RoomId};
+use crate::ports::UpdateRoomError;
+
+/// The command's name in its marker.
+const CHANGED: &str = "room_changed";
+/// How often a change is made anew where others were faster.
+const TRIES: usize = 10;
+
+/// What is to become of a room; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomEdit {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub is_private: Option<bool>,
+    pub allowed_users: Option<Vec<String>>,
+}
+
+impl RoomEdit {
+    fn apply(&self, room: &Room) -> Result<Room, Refused> {
+        let mut room = room.clone();
+        if let Some(name) = &self.name {
+            check_name(name)?.clone_into(&mut room.name);
+        }
+        if let Some(description) = &self.description {
+            check_description(description)?.clone_into(&mut room.description);
+        }
+        if let Some(allowed) = &self.allowed_users {
+            room.allowed_users = check_allowed(allowed)?;
+        }
+        room.is_private = self.is_private.unwrap_or(room.is_private);
+        Ok(room)
+    }
+}
+
+impl Chat {
+    /// Changes a room: its owners and admins. Setting what is set changes nothing.
+    pub async fn change_room(
+        &self,
+        caller: &Caller,
+        room: &str,
+        edit: &RoomEdit,
+    ) -> Result<RoomView, Refused> {
+        let id = room_id(room)?;
+        let room = self.update_room(caller, &id, Action::ChangeRoom, |room| edit.apply(room)).await?;
+        self.view_room(&room).await
+    }
+
+    /// Writes what `change` makes of the row, however many do so at once, and tells the room. Answers the row as it is
+    /// then.
+    pub(super) async fn update_room(
+        &self,
+        caller: &Caller,
+        id: &RoomId,
+        action: Action,
+        change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
+    ) -> Result<Arc<Room>, Refused> {
+        for _ in 0..TRIES {
+            let found = self.visible(caller, id).await?;
+            self.require(caller, &found, action).await?;
+            let wanted = change(&found)?;
+            if wanted == *found {
+                // Where a crash kept the entry back it is written now.
+                self.tell_changed(caller, &found).await?;
+                return Ok(found);
+            }
+            match self.ports.rooms.update(&wanted).await {
+                Ok(revision) => {
+                    self.known.forget_room(id);
+                    let changed = Arc::new(Room { revision, ..wanted });
+                    self.tell_changed(caller, &changed).await?;
+                    if !found.is_private || !changed.is_private {
+                        self.notices.touch(id);
+                    }
+                    return Ok(changed);
+                }
+                Err(UpdateRoomError::Changed) => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        Err(Refused::unavailable("room_is_busy", "The room is being changed by many at once. Try again."))
+    }
+
+    /// One entry for each revision but the first.
+    async fn tell_changed(&self, caller: &Caller, room: &Room) -> Result<(), Refused> {
+        if room.revision == 0 {
+            return Ok(());
+        }
+        let change = Change::RoomChanged {
+            name: room.name.clone(),
+            description: room.description.clone(),
+            by: caller.user.clone(),
+        };
+        // An id that is opened again starts its revisions anew, so the room's beginning belongs to the occasion. The
+        // marker is the room's, not the caller's: whoever repeats the change finds it.
+        let occasion = format!("{}:{}", room.created_at.millis(), room.revision);
+        match self.append_change(&room.id, &room.created_by, CHANGED, &occasion, change).await? {
+            Some(_) => Ok(()),
+            None => Err(Refused::room_not_found()),
+        }
+    }
+}
+
+fn refused(error: UpdateRoomError) -> Refused {
+    match error {
+        UpdateRoomError::NameTaken => super::rooms::name_taken(),
+        UpdateRoomError::NoSuchRoom => Refused::room_not_found(),
+        UpdateRoomError::Changed => {
+            Refused::unavailable("room_is_busy", "The room is being changed by many at once. Try again.")
+        }
+        UpdateRoomError::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,193 @@
+//! The contract of [`Sanctions`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::data::{at, odd_texts, room_id, sanction, user};
+use crate::model::SanctionKind::{Ban, Mute, Removal};
+use crate::model::{RoomId, Sanction, SanctionKind};
+use crate::ports::Sanctions;
+
+fn tea() -> RoomId {
+    room_id("tea")
+}
+
+/// The users with a sanction of the kind.
+async fn names(
+    sanctions: &impl Sanctions,
+    room: &str,
+    kind: SanctionKind,
+    after: Option<&str>,
+    limit: usize,
+) -> Vec<String> {
+    let after = after.map(user);
+    let list = sanctions.list(&room_id(room), kind, after.as_ref(), limit).await.unwrap();
+    assert!(list.iter().all(|row| row.kind == kind));
+    list.iter().map(|row| row.user.to_string()).collect()
+}
+
+/// What is not applied, in no order.
+async fn unapplied(sanctions: &impl Sanctions) -> BTreeSet<(RoomId, String, SanctionKind)> {
+    let rows = sanctions.unapplied(999).await.unwrap();
+    assert!(rows.iter().all(|(_, row)| !row.applied));
+    let set: BTreeSet<_> =
+        rows.iter().map(|(room, row)| (room.clone(), row.user.to_string(), row.kind)).collect();
+    assert_eq!(set.len(), rows.len(), "each row once");
+    set
+}
+
+pub async fn a_sanction_is_there_by_user_and_kind<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), []);
+    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ..sanction("ann", Ban, 1) };
+    let (mute, removal) = (sanction("ann", Mute, 2), sanction("ann", Removal, 3));
+    for row in [&removal, &ban, &mute] {
+        sanctions.put(&tea(), row).await.unwrap();
+    }
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [ban, mute, removal], "by kind");
+    assert_eq!(sanctions.of(&tea(), &user("an")).await.unwrap(), []);
+    assert_eq!(sanctions.of(&room_id("te"), &user("ann")).await.unwrap(), []);
+}
+
+pub async fn a_sanction_replaces_the_one_of_its_kind<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let first = Sanction { reason: Some("first".into()), ..sanction("ann", Ban, 1) };
+    let second = Sanction { until: Some(at(7)), ..sanction("ann", Ban, 2) };
+    for row in [&first, &second, &second] {
+        sanctions.put(&tea(), row).await.unwrap();
+    }
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![second.clone()]);
+    assert_eq!(sanctions.list(&tea(), Ban, None, 9).await.unwrap(), vec![second.clone()]);
+    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), second)]);
+}
+
+pub async fn sanctions_are_listed_by_user_behind_the_cursor<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    for name in ["bob", "ann", "cid", "Bob", "bo"] {
+        sanctions.put(&tea(), &sanction(name, Mute, 1)).await.unwrap();
+    }
+    sanctions.put(&tea(), &sanction("banned", Ban, 1)).await.unwrap();
+    for room in ["te", "te-", "tea-", "tea0", "teaa"] {
+        sanctions.put(&room_id(room), &sanction("stranger", Mute, 1)).await.unwrap();
+    }
+    let mutes = async |after, limit| names(&sanctions, "tea", Mute, after, limit).await;
+    assert_eq!(mutes(None, 9).await, ["Bob", "ann", "bo", "bob", "cid"]);
+    assert_eq!(mutes(None, 2).await, ["Bob", "ann"]);
+    assert_eq!(mutes(Some("ann"), 2).await, ["bo", "bob"]);
+    assert_eq!(mutes(Some("boa"), 9).await, ["bob", "cid"], "the cursor need not exist");
+    assert_eq!(mutes(Some("cid"), 9).await, [""; 0]);
+    assert_eq!(mutes(None, 0).await, [""; 0]);
+    assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, ["banned"]);
+    assert_eq!(names(&sanctions, "tea", Removal, None, 9).await, [""; 0]);
+    assert_eq!(names(&sanctions, "nowhere", Mute, None, 9).await, [""; 0]);
+}
+
+pub async fn removal_answers_the_row_once<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let (ban, mute) = (sanction("ann", Ban, 1), sanction("ann", Mute, 1));
+    sanctions.put(&tea(), &ban).await.unwrap();
+    sanctions.put(&tea(), &mute).await.unwrap();
+    assert_eq!(sanctions.remove(&room_id("te"), &user("ann"), Ban).await.unwrap(), None);
+    assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), Some(ban));
+    assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), None);
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![mute.clone()]);
+    assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
+    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), mute)]);
+}
+
+pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let (first, second) = (sanction("ann", Ban, 1), sanction("ann", Ban, 2));
+    sanctions.mark_applied(&tea(), &first).await.unwrap();
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [], "a note makes no row");
+    sanctions.put(&tea(), &second).await.unwrap();
+    sanctions.put(&tea(), &sanction("ann", Mute, 2)).await.unwrap();
+    sanctions.mark_applied(&tea(), &first).await.unwrap();
+    assert_eq!(unapplied(&sanctions).await.len(), 2, "another stands there by now");
+    for _ in 0..2 {
+        sanctions.mark_applied(&tea(), &second).await.unwrap();
+        let applied = Sanction { applied: true, ..second.clone() };
+        let rows = sanctions.of(&tea(), &user("ann")).await.unwrap();
+        assert_eq!(rows, [applied, sanction("ann", Mute, 2)]);
+        assert_eq!(unapplied(&sanctions).await, [(tea(), "ann".to_owned(), Mute)].into());
+    }
+    sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap();
+    sanctions.mark_applied(&tea(), &second).await.unwrap();
+    assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
+}
+
+pub async fn what_is_not_applied_is_listed_for_all_rooms<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    assert_eq!(sanctions.unapplied(9).await.unwrap(), []);
+    let mut expected = BTreeSet::new();
+    for (room, name, kind) in [("tea", "ann", Ban), ("tea", "bob", Removal), ("mate", "ann", Mute)] {
+        sanctions.put(&room_id(room), &sanction(name, kind, 1)).await.unwrap();
+        expected.insert((room_id(room), name.to_owned(), kind));
+    }
+    let done = Sanction { applied: true, ..sanction("cid", Ban, 1) };
+    sanctions.put(&tea(), &done).await.unwrap();
+    assert_eq!(unapplied(&sanctions).await, expected);
+    assert_eq!(sanctions.unapplied(2).await.unwrap().len(), 2);
+    assert_eq!(sanctions.unapplied(0).await.unwrap(), []);
+    sanctions.put(&tea(), &Sanction { applied: true, ..sanction("ann", Ban, 2) }).await.unwrap();
+    sanctions.put(&tea(), &Sanction { applied: false, ..done }).await.unwrap();
+    expected.remove(&(tea(), "ann".to_owned(), Ban));
+    expected.insert((tea(), "cid".to_owned(), Ban));
+    assert_eq!(unapplied(&sanctions).await, expected, "a row in place of another counts as it is");
+}
+
+pub async fn a_late_note_never_covers_a_new_sanction<S: Sanctions + 'static>(make: impl AsyncFn() -> S) {
+    let sanctions = Arc::new(make().await);
+    for n in 0..16 {
+        let name = format!("user{n}");
+        let (old, new) = (sanction(&name, Ban, 1), sanction(&name, Ban, 2));
+        sanctions.put(&tea(), &old).await.unwrap();
+        let note = {
+            let sanctions = Arc::clone(&sanctions);
+            tokio::spawn(async move { sanctions.mark_applied(&tea(), &old).await.unwrap() })
+        };
+        sanctions.put(&tea(), &new).await.unwrap();
+        note.await.unwrap();
+        assert_eq!(sanctions.of(&tea(), &user(&name)).await.unwrap(), [new]);
+    }
+    assert_eq!(unapplied(&*sanctions).await.len(), 16);
+}
+
+pub async fn odd_user_ids_are_kept_apart<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let texts: BTreeSet<String> = odd_texts().into_iter().collect();
+    for text in &texts {
+        for kind in [Ban, Mute] {
+            let row = Sanction { reason: Some(text.clone()), by: user(text), ..sanction(text, kind, 1) };
+            sanctions.put(&tea(), &row).await.unwrap();
+        }
+    }
+    let sorted: Vec<String> = texts.iter().cloned().collect();
+    assert_eq!(names(&sanctions, "tea", Mute, None, 999).await, sorted);
+    assert_eq!(unapplied(&sanctions).await.len(), 2 * texts.len());
+    for (n, text) in sorted.iter().enumerate() {
+        assert_eq!(names(&sanctions, "tea", Mute, Some(text), 999).await, sorted[n + 1..], "{text:?}");
+        let row = sanctions.remove(&tea(), &user(text), Ban).await.unwrap().unwrap();
+        assert_eq!((row.user, row.reason), (user(text), Some(text.clone())));
+        sanctions.mark_applied(&tea(), &sanction(text, Mute, 1)).await.unwrap();
+    }
+    assert_eq!(names(&sanctions, "tea", Mute, None, 999).await, sorted);
+    assert_eq!(unapplied(&sanctions).await, BTreeSet::new());
+}
+
+pub async fn everything_is_there_again<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ..sanction("ann", Ban, 1) };
+    sanctions.put(&tea(), &ban).await.unwrap();
+    sanctions.put(&tea(), &sanction("bob", Mute, 2)).await.unwrap();
+    sanctions.put(&tea(), &sanction("cid", Mute, 3)).await.unwrap();
+    sanctions.mark_applied(&tea(), &ban).await.unwrap();
+    sanctions.remove(&tea(), &user("cid"), Mute).await.unwrap();
+    drop(sanctions);
+
+    let sanctions = make().await;
+    let ban = Sanction { applied: true, ..ban };
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [ban]);
+    assert_eq!(names(&sanctions, "tea", Mute, None, 9).await, ["bob"]);
+    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), sanction("bob", Mute, 2))]);
+}

@@ -1,0 +1,51 @@
+use axum::Json;
+use axum::extract::State;
+
+use crate::chat::{RoomEdit, RoomView};
+use crate::error::ApiError;
+use crate::functions::Front;
+use crate::functions::call::{Call, RoomInPath};
+use crate::functions::fields::Fields;
+
+/// `PATCH api/rooms/{id}`: what the body names is set, the rest stays.
+pub(in crate::functions) async fn patch(
+    State(front): State<Front>,
+    call: Call,
+    RoomInPath(room): RoomInPath,
+    fields: Fields,
+) -> Result<Json<RoomView>, ApiError> {
+    change(&front, &call, &room, &read(&fields)?).await
+}
+
+/// `PUT api/rooms/{id}`: the whole room; `name` must be there, what else is missing takes its default.
+pub(in crate::functions) async fn put(
+    State(front): State<Front>,
+    call: Call,
+    RoomInPath(room): RoomInPath,
+    fields: Fields,
+) -> Result<Json<RoomView>, ApiError> {
+    fields.required_text(&["name"])?;
+    let given = read(&fields)?;
+    let whole = RoomEdit {
+        description: given.description.or_else(|| Some(String::new())),
+        is_private: given.is_private.or(Some(false)),
+        allowed_users: given.allowed_users.or_else(|| Some(Vec::new())),
+        ..given
+    };
+    change(&front, &call, &room, &whole).await
+}
+
+async fn change(front: &Front, call: &Call, room: &str, edit: &RoomEdit) -> Result<Json<RoomView>, ApiError> {
+    let caller = call.caller(front, None)?;
+    Ok(Json(front.services().await?.chat.change_room(&caller, room, edit).await?))
+}
+
+fn read(fields: &Fields) -> Result<RoomEdit, ApiError> {
+    let allowed = fields.texts(&["allowed_users", "allowedUsers"])?;
+    Ok(RoomEdit {
+        name: fields.text(&["name"])?.map(str::to_owned),
+        description: fields.text(&["description"])?.map(str::to_owned),
+        is_private: fields.flag(&["is_private", "isPrivate"])?,
+        allowed_users: allowed.map(|users| users.into_iter().map(str::to_owned).collect()),
+    })
+}
