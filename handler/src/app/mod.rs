@@ -28,6 +28,7 @@ use crate::worker::{Worker, WorkerOptions};
 
 /// What runs beside the routes and has to be stopped.
 pub struct Running {
+    chat: Arc<Chat>,
     hub: Hub,
     worker: Option<Worker>,
     stores: Stores,
@@ -85,7 +86,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let worker = queues.deliveries.clone().map(start);
     let live = hub.clone();
     let services = Services {
-        chat,
+        chat: Arc::clone(&chat),
         ports,
         events,
         hub: hub.router(),
@@ -94,7 +95,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { hub, worker, stores, queues }))
+    Ok((services, Running { chat, hub, worker, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -132,6 +133,7 @@ impl Running {
             );
         }
         let files = async {
+            self.chat.flush().await;
             self.queues.close().await;
             self.stores.close().await;
         };

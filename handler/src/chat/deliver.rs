@@ -218,8 +218,10 @@ impl Chat {
         appended.reached?;
         for (item, verdict) in appending.into_iter().zip(appended.verdicts) {
             match verdict {
-                Verdict::Stored { position: Position { seq, number, .. }, duplicate } => {
+                Verdict::Stored { position: position @ Position { seq, number, .. }, duplicate } => {
                     self.take_back_refusal(item).await?;
+                    let message = &item.message;
+                    self.raise_own_mark(&message.conversation, &message.message.sender, position).await;
                     self.counters.delivered.add(1);
                     item.fate = Fate::Delivered { seq, number, duplicate };
                 }

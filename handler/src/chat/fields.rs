@@ -53,9 +53,10 @@ pub(super) enum Field {
     AvatarUrl,
     Limit,
     Cursors,
+    On,
 }
 
-const FIELDS: usize = Field::Cursors as usize + 1;
+const FIELDS: usize = Field::On as usize + 1;
 
 impl Field {
     /// Names are compared without case and underscores.
@@ -94,6 +95,7 @@ impl Field {
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"on" => Self::On,
             _ => return None,
         })
     }
@@ -141,6 +143,7 @@ impl Field {
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::On) => "on",
         }
     }
 }

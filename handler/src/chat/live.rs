@@ -187,6 +187,12 @@ impl Chat {
                 let count = self.acknowledge(caller, &ids).await?;
                 Ok(view::encode(&Answer::Acked { count }))
             }
+            "read" => self.read_live(caller, fields).await,
+            "typing" => self.typing_live(caller, fields).await,
+            "my_rooms" => {
+                let (after, limit) = (fields.text(Field::After)?, limit_of(fields)?);
+                self.my_rooms_live(caller, after, limit).await
+            }
             action if live_rooms::ACTIONS.contains(&action) => {
                 self.act_on_rooms(caller, action, fields).await
             }
@@ -251,7 +257,10 @@ impl Chat {
             return Err(failure.into());
         }
         match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => Ok(*position),
+            Some(Verdict::Stored { position, .. }) => {
+                self.raise_own_mark(&message.conversation, sender, *position).await;
+                Ok(*position)
+            }
             Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),
         }

@@ -24,15 +24,18 @@ mod known;
 mod live;
 mod live_messages;
 mod live_rooms;
+mod marks;
 mod members;
 mod membership;
 mod message;
+mod my_rooms;
 mod names;
 mod parking;
 mod pins;
 #[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod profile;
+mod pulse;
 mod reactions;
 mod readers;
 mod removal;
@@ -59,11 +62,14 @@ pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use live::{Welcome, error_frame};
+pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
+pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
 pub use pins::{Pins, PinsChanged};
 pub use profile::ProfileView;
+use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
 pub use room_edit::RoomEdit;
@@ -149,6 +155,7 @@ pub struct Chat {
     known: Arc<Known>,
     names: Names,
     appenders: Appenders,
+    pulse: Arc<Pulse>,
     counters: Arc<Counters>,
     notices: RoomNotices,
 }
@@ -160,8 +167,9 @@ impl Chat {
         let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
+        let pulse = Arc::new(Pulse::new(ports.clone()));
         let notices = RoomNotices::new(ports.clone());
-        Self { ports, options, known, names, appenders, counters, notices }
+        Self { ports, options, known, names, appenders, pulse, counters, notices }
     }
 
     #[must_use]

@@ -3,8 +3,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, negotiate,
-    openapi, page, pins, publish, reactions, readyz, rooms, send_message, sync,
+    Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, my_rooms,
+    negotiate, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -110,6 +110,9 @@ fn routes() -> Routes {
         .put("/me", me::put)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
+        .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)
+        .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
+        .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)

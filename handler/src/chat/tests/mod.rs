@@ -3,6 +3,7 @@
 mod delivery;
 mod inbox;
 mod live;
+mod marks;
 mod members;
 mod messages;
 mod poison;
