@@ -24,6 +24,7 @@ mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_moderation;
 mod live_rooms;
 mod marks;
 mod members;
@@ -33,7 +34,6 @@ mod my_rooms;
 mod names;
 mod parking;
 mod pins;
-#[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod profile;
 mod pulse;
