@@ -110,7 +110,7 @@ class Package(unittest.TestCase):
             DATA_DIR=str(self.app / "data"),
         )
         base = f"http://127.0.0.1:{port}/api"
-        until(lambda: ask(f"{base}/healthz"), "an answer")
+        until(lambda: ask(f"{base}/readyz"), "an answer")
         message = {"SenderID": "ann", "RoomID": "general", "MessageText": "packed", "MessageID": "m-1"}
         self.assertEqual(ask(f"{base}/sendMessage", message)["status"], "accepted")
         stored = until(lambda: ask(f"{base}/rooms/general/messages")["messages"], "the message in the room")
