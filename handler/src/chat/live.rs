@@ -145,6 +145,7 @@ impl Chat {
             action if live_rooms::ACTIONS.contains(&action) => {
                 self.act_on_rooms(caller, action, fields).await
             }
+            "online" | "presence" => self.act_on_presence(caller, action, fields).await,
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => {
                 let answer = self.act_on_messages(caller, action, fields).await?;

@@ -31,6 +31,7 @@ mod membership;
 mod message;
 mod my_rooms;
 mod names;
+mod online;
 mod parking;
 mod pins;
 #[allow(dead_code, reason = "use cases follow")]
@@ -71,6 +72,7 @@ pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
+pub use online::{OnlinePage, PresenceView, Presences};
 pub use pins::{Pins, PinsChanged};
 pub use profile::ProfileView;
 use pulse::Pulse;
