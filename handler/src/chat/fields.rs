@@ -54,6 +54,7 @@ pub(super) enum Field {
     AvatarUrl,
     Limit,
     Cursors,
+    Duration,
     On,
 }
 
@@ -97,6 +98,7 @@ impl Field {
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"duration" => Self::Duration,
             b"on" => Self::On,
             _ => return None,
         })
@@ -146,6 +148,7 @@ impl Field {
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::Duration) => "duration",
             (_, Self::On) => "on",
         }
     }

@@ -24,6 +24,7 @@ mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_moderation;
 mod live_rooms;
 mod marks;
 mod members;
@@ -34,7 +35,6 @@ mod names;
 mod online;
 mod parking;
 mod pins;
-#[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod presence;
 mod profile;
