@@ -10,6 +10,7 @@ mod messages;
 mod moderation;
 mod over;
 mod poison;
+mod presence;
 mod promises;
 mod replay;
 mod room_edit;

@@ -67,7 +67,7 @@ async fn one_rule_says_who_acts_against_whom() {
                 let refused = act(&world, &caller, &tea, deed, whom).await;
                 let lifts_as_admin = by == "boss" && deed.starts_with("un");
                 let expected = if lifts_as_admin { Ok(()) } else { expected(by, whom) };
-                let seen = refused.as_ref().map(|()| ()).map_err(|refused| refused.code);
+                let seen = refused.as_ref().copied().map_err(|refused| refused.code);
                 assert_eq!(seen, expected, "{by}: {deed} {whom}");
                 let names_user = refused.err().and_then(|refused| refused.field);
                 let is_about_user = expected.is_err() && !matches!(by, "eve" | "member");
