@@ -240,11 +240,13 @@ async fn a_connection_that_was_slow_to_open_is_not_taken_for_gone() {
     let room = tea(&world, &["bob"]).await;
     let welcome = world.chat.connecting(&user("bob"), "c1").await.unwrap();
     world.ticker.advance(SECOND * 10);
-    // The repair has listed the connections, and waits for the list of leases.
     world.store.set(Mode::Delay(SECOND));
     let chat = Arc::clone(&world.chat);
     let repair = tokio::spawn(async move { chat.repair().await });
-    sleep(SECOND * 3 / 2).await;
+    while world.store.calls("leases.list") == 0 {
+        sleep(SECOND / 10).await;
+    }
+    // It has listed the connections, and waits for the list of leases.
     world.store.set(Mode::Quiet);
     world.wire.opens("c1", &welcome.groups);
     world.chat.connected(&user("bob"), "c1").await.unwrap();
