@@ -1,6 +1,7 @@
 //! Whatever is done at once, fails or dies: a client that was at any point of a log and gets the entries behind it shows
 //! what a client shows that reads everything afresh.
 
+mod checks;
 mod commands;
 mod run;
 mod stores;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::adapters::engine::Engine;
-use crate::adapters::file::{FileLog, FileMembers, FileRooms};
+use crate::adapters::file::{FileLog, FileMembers, FileRooms, FileSanctions};
 use crate::adapters::memory::{MemoryLog, MemoryMembers, MemoryRooms, MemorySanctions};
 use crate::ports::{Log, Members, Rooms, Sanctions};
 
@@ -50,14 +50,11 @@ impl Store for Memory {
     }
 }
 
-pub(super) struct File {
-    dir: tempfile::TempDir,
-    sanctions: Arc<MemorySanctions>,
-}
+pub(super) struct File(tempfile::TempDir);
 
 impl File {
     pub(super) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), sanctions: Arc::new(MemorySanctions::new()) }
+        Self(tempfile::tempdir().unwrap())
     }
 }
 
@@ -68,12 +65,12 @@ impl Store for File {
     }
 
     async fn open(&self) -> Stores {
-        let engine = Engine::open(self.dir.path().join("chat.redb")).await.unwrap();
+        let engine = Engine::open(self.0.path().join("chat.redb")).await.unwrap();
         Stores {
             log: Arc::new(FileLog::open(&engine).await.unwrap()),
             rooms: Arc::new(FileRooms::open(&engine).await.unwrap()),
             members: Arc::new(FileMembers::open(&engine).await.unwrap()),
-            sanctions: Arc::clone(&self.sanctions) as _,
+            sanctions: Arc::new(FileSanctions::open(&engine).await.unwrap()),
         }
     }
 }
