@@ -24,7 +24,7 @@ fn follow(store: impl Store, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("REPLAY").map_or(150, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn replay_equals_fresh_reading_in_memory(steps in steps()) {

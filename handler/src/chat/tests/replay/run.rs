@@ -71,6 +71,7 @@ impl<S: Store> Run<S> {
             world.truth.members = stores.members;
             world.truth.sanctions = stores.sanctions;
             world.ticker.advance(Duration::from_secs(3_600) * self.lives);
+            world.ticker.count_from(u64::from(self.lives) * 1_000_000);
             world.restart();
             world.chat.ensure_general().await.unwrap();
             world
@@ -113,23 +114,21 @@ impl<S: Store> Run<S> {
         self.runtime().block_on(deliver(self.world(), &new));
     }
 
-    /// Whether it failed so that a repeat may help.
-    async fn give(&self, world: &World, command: &Command) -> bool {
+    async fn give(&self, world: &World, command: &Command) -> Result<(), Refused> {
         if let What::Redeliver(index) = command.what {
             let old = self.handed.get(index % self.handed.len().max(1)).cloned();
             deliver(world, old.as_slice()).await;
         }
-        command.give(world).await.is_err_and(|refused| refused.is_unavailable())
+        command.give(world).await
     }
 
-    /// What failed is still to be done; what it did not fail for has overtaken what failed before.
-    fn note(&mut self, commands: &[Command], failed: &[bool]) {
-        let done = |command: &Command| {
-            let mut given = commands.iter().zip(failed);
-            given.any(|(other, failed)| !failed && other.subject() == command.subject())
-        };
-        self.unfinished.retain(|command| !done(command));
-        let failed = commands.iter().zip(failed).filter(|(command, failed)| **failed && command.subject().is_some());
+    /// What came to pass overtakes what failed before it about the same. What was refused does nothing.
+    fn note(&mut self, commands: &[Command], answers: &[Result<(), Refused>]) {
+        let given = || commands.iter().zip(answers).filter(|(command, _)| command.subject().is_some());
+        self.unfinished.retain(|earlier| {
+            !given().any(|(command, answer)| answer.is_ok() && command.subject() == earlier.subject())
+        });
+        let failed = given().filter(|(_, answer)| answer.as_ref().is_err_and(Refused::is_unavailable));
         self.unfinished.extend(failed.map(|(command, _)| command.clone()));
     }
 
@@ -141,7 +140,7 @@ impl<S: Store> Run<S> {
     }
 
     fn and_die(&mut self, commands: &[Command], polls: usize) {
-        self.note(commands, &vec![true; commands.len()]);
+        self.unfinished.extend(commands.iter().filter(|command| command.subject().is_some()).cloned());
         self.runtime().block_on(async {
             let world = self.world();
             let all = join_all(commands.iter().map(|command| command.give(world)));
