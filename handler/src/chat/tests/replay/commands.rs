@@ -68,24 +68,40 @@ pub(super) enum Subject {
     Room,
 }
 
-pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// Of everything something.
+pub(super) fn all() -> impl Strategy<Value = Vec<Step>> {
+    steps(|| command(prop_oneof![messages(), decisions()]))
+}
+
+/// What rows keep and entries tell, and little else.
+pub(super) fn mostly_decisions() -> impl Strategy<Value = Vec<Step>> {
+    steps(|| command(prop_oneof![1 => Just(What::Send), 9 => decisions()]))
+}
+
+fn steps<S: Strategy<Value = Command>>(command: impl Fn() -> S) -> impl Strategy<Value = Vec<Step>> {
     let together = || vec(command(), 1..6);
     let step = prop_oneof![
         16 => together().prop_map(Step::Together),
-        4 => (together(), 0..40_usize).prop_map(|(commands, polls)| Step::AndDie(commands, polls)),
-        2 => (any::<u64>(), 0..25_u8, 0..25_u8).prop_map(|(seed, before, after)| Step::Faults { seed, before, after }),
+        4 => (together(), 0..120_usize).prop_map(|(commands, polls)| Step::AndDie(commands, polls)),
+        3 => (any::<u64>(), 0..25_u8, 0..25_u8).prop_map(|(seed, before, after)| Step::Faults { seed, before, after }),
         2 => Just(Step::Restart),
         1 => (0..100_u64).prop_map(Step::Trim),
     ];
     vec(step, 1..25)
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command(what: impl Strategy<Value = What>) -> impl Strategy<Value = Command> {
+    (someone(), what, 0..60_u8).prop_map(|(who, what, key)| Command { who, what, key })
+}
+
+fn someone() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(USERS.as_slice())
+}
+
+fn messages() -> impl Strategy<Value = What> {
     let target = || 0..12_usize;
-    let someone = || prop::sample::select(USERS.as_slice());
     let emoji = prop::sample::select(["👍", "🦀"].as_slice());
-    let role = prop::sample::select([Role::Member, Role::Moderator, Role::Owner].as_slice());
-    let what = prop_oneof![
+    prop_oneof![
         8 => Just(What::Send),
         4 => Just(What::Queue),
         3 => (0..8_usize).prop_map(What::Redeliver),
@@ -93,14 +109,19 @@ fn command() -> impl Strategy<Value = Command> {
         2 => target().prop_map(What::Delete),
         5 => (target(), emoji, any::<bool>()).prop_map(|(target, emoji, on)| What::React(target, emoji, on)),
         4 => (target(), any::<bool>()).prop_map(|(target, on)| What::Pin(target, on)),
+    ]
+}
+
+fn decisions() -> impl Strategy<Value = What> {
+    let role = prop::sample::select([Role::Member, Role::Moderator, Role::Owner].as_slice());
+    prop_oneof![
         5 => Just(What::Join),
         3 => Just(What::Leave),
         1 => someone().prop_map(What::Add),
         2 => someone().prop_map(What::Remove),
         3 => (someone(), role).prop_map(|(of, role)| What::Role(of, role)),
         2 => "[a-c]{1,2}".prop_map(What::Rename),
-    ];
-    (someone(), what, 0..60_u8).prop_map(|(who, what, key)| Command { who, what, key })
+    ]
 }
 
 impl Command {
