@@ -31,13 +31,17 @@ impl Events {
     }
 
     /// Who the new connection is, and what it is given. Whoever names nobody is a guest.
-    pub async fn connect(&self, claimed: Option<&str>) -> Result<(UserId, Welcome), Refused> {
+    pub async fn connect(
+        &self,
+        claimed: Option<&str>,
+        connection: &str,
+    ) -> Result<(UserId, Welcome), Refused> {
         let user = match claimed.filter(|user| !user.is_empty()) {
             Some(claimed) => UserId::new(claimed),
             None => UserId::new(&format!("guest-{}", self.ids.token().get(..8).unwrap_or("0"))),
         };
         let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
-        let welcome = self.chat.connecting(&user).await?;
+        let welcome = self.chat.connecting(&user, connection).await?;
         Ok((user, welcome))
     }
 
@@ -87,10 +91,10 @@ fn known(user: Option<&str>) -> Option<UserId> {
 impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
         let claimed = event.context.user_id.as_deref().or_else(|| event.request.query.first("user_id"));
-        let (user, welcome) = Events::connect(self, claimed).await.map_err(|refused| ConnectRefused {
-            status: status(refused.kind),
-            body: refused.message.into_owned(),
-        })?;
+        let (user, welcome) =
+            Events::connect(self, claimed, &event.context.connection_id).await.map_err(|refused| {
+                ConnectRefused { status: status(refused.kind), body: refused.message.into_owned() }
+            })?;
         Ok(ConnectAnswer {
             user_id: Some(user.into()),
             groups: welcome.groups,

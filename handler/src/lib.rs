@@ -15,4 +15,5 @@ pub mod lifecycle;
 pub mod logging;
 pub mod model;
 pub mod ports;
+pub mod repairs;
 pub mod worker;

@@ -1,6 +1,6 @@
 // Drives the logs of many conversations: live frames in, fetches out, by the rules of docs/PROTOCOL.md "What a client does".
 import { ConversationLog, type LogEvent } from "./log.js";
-import { conversationOf, isEntry, seqOf, tellsOfEntry, type Entry, type Gap, type HistoryMessage } from "./wire.js";
+import { changesMembership, conversationOf, isEntry, seqOf, tellsOfEntry, type Entry, type Gap, type HistoryMessage } from "./wire.js";
 
 /** How old a hole gets before it is fetched: a frame that was overtaken mostly arrives. */
 export const HOLE_MS = 1_000;
@@ -160,12 +160,19 @@ export class Follower {
     if (conversation !== undefined && followed && isEntry(data)) {
       this.#tell(conversation, followed.log.add(data, this.#clock.now()));
     } else {
-      // The connection that sent gets the place of its entry, and no copy of it.
-      const seq = tellsOfEntry(data) ? seqOf(data) : undefined;
-      if (followed && seq !== undefined) followed.log.hear(seq, this.#clock.now());
+      if (conversation !== undefined && followed) this.#answered(conversation, followed, data);
       this.#emit({ kind: "frame", frame: data });
     }
     if (followed?.log.holeSince !== undefined) this.#watchHoles();
+  }
+
+  /** The connection that asked gets an answer, and no copy of its entry, which nothing but a fetch brings. */
+  #answered(conversation: string, { log }: Followed, answer: object): void {
+    if (changesMembership(answer)) return this.#fetchSoon(conversation);
+    const seq = tellsOfEntry(answer) ? seqOf(answer) : undefined;
+    if (seq === undefined || seq <= (log.mark ?? 0)) return;
+    log.hear(seq, this.#clock.now());
+    this.#fetchSoon(conversation);
   }
 
   /** A new connection is open; what was said while there was none is fetched. */
@@ -238,6 +245,12 @@ export class Follower {
     for (const conversation of conversations) this.#due.add(conversation);
     this.#cancel.retry?.();
     if (!this.#running) void this.#run();
+  }
+
+  /** At once, but not before its time while calls fail. */
+  #fetchSoon(conversation: string): void {
+    if (this.#failures > 0) this.#due.add(conversation);
+    else this.#fetch([conversation]);
   }
 
   /** One call after the other, until nothing is due. */

@@ -68,7 +68,8 @@ export function changeMessage(message: Message, change: MessageChange): Message 
       return { ...changed, content: change.content, edited_at: change.timestamp };
     case "delete": {
       const { attachment_url: _gone, ...rest } = changed;
-      return { ...rest, content: "", deleted_at: message.deleted_at ?? change.timestamp };
+      const deleted_at = message.deleted_at ?? change.timestamp;
+      return { ...rest, content: "", deleted_at, reactions: new Map(), knows_reactors: true };
     }
     case "reaction":
       return { ...changed, reactions: react(message, change.emoji, change.by, change.on) };
@@ -106,6 +107,8 @@ export class ConversationState {
   isDeleted = false;
   /** How many messages the log holds: unread is this minus the `number` of one's read mark. */
   count = 0;
+  /** What is not above it is gone: the end of the last gap. */
+  #floor = 0;
 
   apply(event: LogEvent): void {
     switch (event.kind) {
@@ -117,8 +120,9 @@ export class ConversationState {
       }
       case "gap":
         // What is older than a gap is gone at the server too, and may have changed within the gap.
-        for (const seq of this.messages.keys()) if (seq <= event.gap.to) this.messages.delete(seq);
-        this.pins = this.pins.filter((seq) => seq > event.gap.to);
+        this.#floor = event.gap.to;
+        for (const seq of this.messages.keys()) if (seq <= this.#floor) this.messages.delete(seq);
+        this.pins = this.pins.filter((seq) => seq > this.#floor);
         break;
       case "entry":
         this.count = event.entry.number;
@@ -134,7 +138,8 @@ export class ConversationState {
         break;
       case "pinned":
         if (!entry.on) this.#unpin(entry.target);
-        else if (!this.pins.includes(entry.target)) this.pins = [...this.pins, entry.target];
+        // An entry that is left may name a message that is not.
+        else if (entry.target > this.#floor && !this.pins.includes(entry.target)) this.pins = [...this.pins, entry.target];
         this.#change(entry);
         break;
       case "delete":

@@ -116,3 +116,9 @@ const ANSWERS: ReadonlySet<unknown> = new Set(["sent", "edited", "deleted", "rea
 export function tellsOfEntry(frame: object): boolean {
   return ANSWERS.has((frame as { type?: unknown }).type);
 }
+
+/** Whether a frame answers that one has joined or left: an entry, too, but these answers do not name it. */
+export function changesMembership(frame: object): boolean {
+  const { type } = frame as { type?: unknown };
+  return type === "room_joined" || type === "room_left";
+}

@@ -139,15 +139,72 @@ test("a hole is fetched when it is a second old, and not when it closes by itsel
   assert.equal(world.follower.mark("tea"), 5);
 });
 
-test("one's own message, of which only the answer comes, is fetched", async () => {
+/** Answers of every kind that makes an entry, as docs/PROTOCOL.md has them. */
+const ANSWERS: readonly { type: string; [field: string]: unknown }[] = [
+  { type: "sent", id: "m" },
+  { type: "edited", target: 1, message: { type: "message", id: "m", seq: 1, number: 1, content: "x", as_of: 2 } },
+  { type: "deleted", target: 1, message: { type: "message", id: "m", seq: 1, number: 1, content: "", as_of: 2 } },
+  { type: "reacted", target: 1, emoji: "☕", on: true, reactions: { "☕": 1 }, mine: ["☕"] },
+  { type: "pins_changed", target: 1, on: true, pins: [1] },
+];
+
+for (const answer of ANSWERS) {
+  test(`one's own entry is there as soon as it is answered: ${answer.type}`, async () => {
+    const world = new World();
+    world.append("tea");
+    await world.follow("tea");
+    world.server.calls.length = 0;
+    const { seq, number } = world.append("tea");
+    const frame = { ...answer, seq, number, room_id: "tea", timestamp: "t" };
+    world.follower.frame(frame);
+    assert.deepEqual(world.events.at(-1), { kind: "frame", frame }, "and the answer is passed on");
+    await world.clock.pass(0);
+    assert.deepEqual(world.seqs("tea"), [1, 2]);
+    const { seq: _nothing, number: _changed, ...repeat } = frame;
+    world.follower.frame(frame);
+    world.follower.frame(repeat);
+    await world.clock.pass(HOLE_MS);
+    assert.equal(world.server.calls.length, 1, "a repeat asks for nothing");
+  });
+}
+
+for (const type of ["room_joined", "room_left"]) {
+  test(`one's own entry is there as soon as it is answered: ${type}`, async () => {
+    const world = new World();
+    world.append("tea");
+    await world.follow("tea");
+    world.append("tea");
+    // These answers do not name the entry.
+    world.follower.frame({ type, room_id: "tea", member_count: 1, message: "…" });
+    await world.clock.pass(0);
+    assert.deepEqual(world.seqs("tea"), [1, 2]);
+  });
+}
+
+test("who has left a room that only members read has lost it as soon as that is answered", async () => {
   const world = new World();
   world.append("tea");
   await world.follow("tea");
-  const mine = world.append("tea");
-  world.follower.frame({ type: "sent", id: "m", seq: mine.seq, number: mine.number, room_id: "tea", timestamp: "t" });
-  assert.equal(world.events.at(-1)?.kind, "frame", "and the answer is passed on");
-  await world.clock.pass(HOLE_MS);
-  assert.deepEqual(world.seqs("tea"), [1, 2]);
+  world.server.logs.delete("tea");
+  world.follower.frame({ type: "room_left", room_id: "tea", member_count: 0, message: "You left Tea." });
+  await world.clock.pass(0);
+  assert.equal(world.events.at(-1)?.kind, "lost");
+});
+
+test("answers do not make calls that fail come faster", async () => {
+  const world = new World();
+  world.append("tea");
+  await world.follow("tea");
+  world.fate.push(...Array.from({ length: 50 }, () => "fails" as const));
+  for (let n = 0; n < 40; n++) {
+    const { seq } = world.append("tea");
+    world.follower.frame({ type: "sent", id: "m", seq, room_id: "tea" });
+    await world.clock.pass(10);
+  }
+  assert.ok(world.fate.length > 45, `${50 - world.fate.length} calls in 400 ms`);
+  world.fate.length = 0;
+  await world.clock.pass(5_000);
+  assert.equal(world.follower.mark("tea"), 41);
 });
 
 test("everything is asked for after every new connection, on focus, and every minute and a bit", async () => {

@@ -230,3 +230,25 @@ test("a log without a place keeps what comes, and begins where it is put", () =>
   assert.deepEqual(log.place(1), [], "it has its place");
   assert.equal(log.mark, 6);
 });
+
+test("a pin of a message that retention took is none, also when its entry stands behind the gap", () => {
+  const place = { number: 9, room_id: "tea", timestamp: "t" };
+  const pin = (seq: number, target: number): LogEvent => {
+    return { kind: "entry", covered: false, entry: { ...place, type: "pinned", seq, target, by: "ann", on: true } };
+  };
+  const before = [pin(3, 1), pin(4, 2)];
+  const gap: LogEvent = { kind: "gap", gap: { from: 5, to: 10 } };
+  const state = stateOf([...before, gap, pin(11, 2), pin(12, 10), pin(13, 11)]);
+  assert.deepEqual(state.pins, [11]);
+});
+
+test("a message that is deleted has no reactions, as history tells it", () => {
+  const place = { number: 1, room_id: "tea", timestamp: "t" };
+  const entries: Entry[] = [
+    { ...place, type: "message", seq: 1, id: "m", sender: "ann", content: "hi" },
+    { ...place, type: "reaction", seq: 2, target: 1, emoji: "☕", by: "bob", on: true },
+    { ...place, type: "delete", seq: 3, target: 1, by: "ann" },
+  ];
+  const state = stateOf(entries.map((entry) => ({ kind: "entry", covered: false, entry })));
+  assert.equal(state.messages.get(1)?.reactions.size, 0);
+});

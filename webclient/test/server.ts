@@ -58,6 +58,7 @@ export class ServerLog {
       } else if (kind === 5) {
         row.content = "";
         row.deletedAt = place.timestamp;
+        row.reactions.clear();
         entry = { ...on, type: "delete" };
         this.#blank(row.message.seq);
       } else if (kind === 6) {

@@ -138,6 +138,7 @@ fn apply(states: &mut BTreeMap<u64, MessageState>, entry: &Entry) {
         }
         Change::Delete { .. } => {
             state.message.content = String::new();
+            state.reactions.clear();
             state.deleted_at.get_or_insert(entry.at);
         }
         Change::Reaction { emoji, by, on, .. } => {

@@ -159,6 +159,7 @@ impl<R: Rows> Planner<'_, R> {
             }
             Change::Delete { .. } if state.deleted_at.is_none() => {
                 blank_message(&mut state.message);
+                state.reactions.clear();
                 state.deleted_at = Some(entry.at);
                 self.plan.head.pins.retain(|pin| *pin != target);
                 self.blank_entries_of(target)?;
@@ -214,7 +215,11 @@ fn pin(pins: &mut Vec<u64>, target: u64, on: bool) -> Option<Refusal> {
 fn react(state: &mut MessageState, emoji: &str, by: &UserId, on: bool) -> Option<Refusal> {
     let reactions = &mut state.reactions;
     if on {
-        if reactions.len() >= bounds::EMOJI_PER_MESSAGE && !reactions.contains_key(emoji) {
+        if reactions.get(emoji).is_some_and(|users| users.contains(by)) {
+            return None;
+        }
+        let is_full = reactions.values().map(BTreeSet::len).sum::<usize>() >= bounds::REACTIONS_PER_MESSAGE;
+        if is_full || reactions.len() >= bounds::EMOJI_PER_MESSAGE && !reactions.contains_key(emoji) {
             return Some(Refusal::TooManyReactions);
         }
         reactions.entry(emoji.to_owned()).or_default().insert(by.clone());

@@ -24,6 +24,7 @@ use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig,
 use crate::events::Events;
 use crate::functions::{Services, Statistics};
 use crate::ports::{Clock, Ids, StoreError};
+use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
 
 /// What runs beside the routes and has to be stopped.
@@ -31,6 +32,7 @@ pub struct Running {
     chat: Arc<Chat>,
     hub: Hub,
     worker: Option<Worker>,
+    repairs: Repairs,
     stores: Stores,
     queues: Queues,
 }
@@ -78,12 +80,13 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
-    let chat = Arc::new(Chat::new(ports.clone(), options));
+    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     hub.set_handler(Some(&name), Arc::new(events.clone()));
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
     let worker = queues.deliveries.clone().map(start);
+    let repairs = Repairs::start(Arc::clone(&chat));
     let live = hub.clone();
     let services = Services {
         chat: Arc::clone(&chat),
@@ -95,7 +98,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { chat, hub, worker, stores, queues }))
+    Ok((services, Running { chat, hub, worker, repairs, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -125,6 +128,7 @@ impl Running {
         if requests.is_err() {
             tracing::warn!("requests under way were not finished in time");
         }
+        self.repairs.stop().await;
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {

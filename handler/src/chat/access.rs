@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bans::forbids_writing;
 use super::{Caller, Chat, Refused};
 use crate::model::{Room, RoomId, UserId};
 use crate::ports::StoreError;
@@ -29,6 +30,10 @@ impl Chat {
         let Some(found) = self.known.room(room, max_age).await? else {
             return Ok(Err(Refused::room_not_found()));
         };
+        let sanctions = self.known.sanctions(room, user, max_age).await?;
+        if let Some(refused) = forbids_writing(&sanctions, self.ports.clock.now()) {
+            return Ok(Err(refused));
+        }
         if !found.is_private && self.options.anonymous {
             return Ok(Ok(found));
         }
@@ -42,6 +47,9 @@ impl Chat {
     /// The room, if the caller may read what was said in it.
     pub(super) async fn may_read(&self, caller: &Caller, room: &RoomId) -> Result<Arc<Room>, Refused> {
         let found = self.visible(caller, room).await?;
+        if !caller.is_admin {
+            self.check_not_banned(room, &caller.user).await?;
+        }
         let is_open = !found.is_private && self.options.anonymous;
         if is_open || caller.is_admin || self.ports.members.get(room, &caller.user).await?.is_some() {
             return Ok(found);

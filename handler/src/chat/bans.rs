@@ -1,16 +1,255 @@
-//! Who is kept out of a room.
+//! Bans and mutes. The row decides, from the moment it is written; entry and live connections follow, and a row that is not
+//! `applied` is finished by a repeat or by the repair.
 
-use super::{Chat, Refused};
-use crate::model::{RoomId, SanctionKind, UserId};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::access::room_id;
+use super::history::page_length;
+use super::policy::{Action, Standing};
+use super::{Caller, Chat, Refused};
+use crate::model::{Change, Room, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+
+/// A sanction may last this long, in seconds; one without an end is another thing.
+const LONGEST_SECS: u64 = 10 * 366 * 24 * 60 * 60;
+/// The same once more within this time is a repeat; later it starts anew.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// A ban or a mute as somebody wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewSanction {
+    pub user: String,
+    pub duration_secs: Option<u64>,
+    pub reason: Option<String>,
+}
+
+/// A ban or a mute as moderators read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SanctionView {
+    pub user: UserId,
+    pub by: UserId,
+    pub at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<Sanction> for SanctionView {
+    fn from(row: Sanction) -> Self {
+        Self { user: row.user, by: row.by, at: row.at, until: row.until, reason: row.reason }
+    }
+}
+
+/// By ascending user id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SanctionPage {
+    pub sanctions: Vec<SanctionView>,
+    /// Given back as `after` for those behind these.
+    pub next: Option<UserId>,
+}
 
 impl Chat {
     /// Refuses a user whom a ban in force keeps out of the room. Every way in asks here.
     pub(super) async fn check_not_banned(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        let rows = self.ports.sanctions.of(room, user).await?;
         let now = self.ports.clock.now();
-        let sanctions = self.ports.sanctions.of(room, user).await?;
-        if sanctions.iter().any(|one| one.kind == SanctionKind::Ban && one.is_in_force(now)) {
-            return Err(Refused::forbidden("banned", "This room is closed to the user by a ban."));
+        match rows.iter().find(|row| row.kind == SanctionKind::Ban && row.is_in_force(now)) {
+            Some(ban) => Err(banned(ban)),
+            None => Ok(()),
+        }
+    }
+
+    /// Lays a ban or a mute on a user, in place of an earlier one. Repeatable.
+    pub async fn sanction(
+        &self,
+        caller: &Caller,
+        room: &str,
+        kind: SanctionKind,
+        new: NewSanction,
+    ) -> Result<SanctionView, Refused> {
+        let user = target(&new.user)?;
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.require_above(caller, &room, &user).await?;
+        let wanted = new.judge(user, kind, caller, self.ports.clock.now())?;
+        let row = match self.same_before(&room.id, &wanted).await? {
+            Some(row) => row,
+            None => {
+                self.ports.sanctions.put(&room.id, &wanted).await?;
+                wanted
+            }
+        };
+        self.known.forget_sanctions(&room.id, &row.user);
+        if !row.applied {
+            self.apply(&room.id, &row).await?;
+        }
+        Ok(row.into())
+    }
+
+    /// Lifts it. `false` where there is none in force. The entry first, so that a crash leaves the row for a repeat.
+    pub async fn lift(
+        &self,
+        caller: &Caller,
+        room: &str,
+        kind: SanctionKind,
+        user: &str,
+    ) -> Result<bool, Refused> {
+        let user = target(user)?;
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.require(caller, &room, Action::Sanction).await?;
+        let rows = self.ports.sanctions.of(&room.id, &user).await?;
+        let Some(row) = rows.into_iter().find(|row| row.kind == kind) else { return Ok(false) };
+        let was_in_force = row.is_in_force(self.ports.clock.now());
+        if was_in_force {
+            let change = Change::Sanctioned {
+                user: user.clone(),
+                kind,
+                on: false,
+                by: caller.user.clone(),
+                until: None,
+                reason: None,
+            };
+            self.append_change(&room.id, &user, lifted(kind), &row.at.millis().to_string(), change).await?;
+        }
+        self.ports.sanctions.remove(&room.id, &user, kind).await?;
+        self.known.forget_sanctions(&room.id, &user);
+        Ok(was_in_force)
+    }
+
+    /// Those in force. A page may be short while there is more; expired rows go.
+    pub async fn list_sanctions(
+        &self,
+        caller: &Caller,
+        room: &str,
+        kind: SanctionKind,
+        after: Option<&UserId>,
+        limit: Option<usize>,
+    ) -> Result<SanctionPage, Refused> {
+        let limit = page_length(limit, bounds::MEMBERS_PAGE_DEFAULT, bounds::MEMBERS_PAGE_MAX)?;
+        let room = self.visible(caller, &room_id(room)?).await?;
+        self.require(caller, &room, Action::Sanction).await?;
+        let rows = self.ports.sanctions.list(&room.id, kind, after, limit).await?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
+        let now = self.ports.clock.now();
+        let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
+        for row in expired {
+            self.ports.sanctions.remove(&room.id, &row.user, kind).await?;
+        }
+        Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
+    }
+
+    /// Does what is still to do for a row that stands. Repeatable.
+    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
+        let change = Change::Sanctioned {
+            user: row.user.clone(),
+            kind: row.kind,
+            on: true,
+            by: row.by.clone(),
+            until: row.until,
+            reason: row.reason.clone(),
+        };
+        self.append_change(room, &row.user, laid(row.kind), &row.at.millis().to_string(), change).await?;
+        if row.kind == SanctionKind::Ban {
+            if let Some(member) = self.ports.members.get(room, &row.user).await? {
+                self.end_membership(room, &member, Some(&row.by)).await?;
+            }
+            self.expel_live(room, &row.user).await?;
+        }
+        self.known.forget_sanctions(room, &row.user);
+        Ok(self.ports.sanctions.mark_applied(room, row).await?)
+    }
+
+    /// Nobody sanctions the room's creator, or somebody of their own standing or above it.
+    async fn require_above(&self, caller: &Caller, room: &Room, user: &UserId) -> Result<(), Refused> {
+        let own = self.require(caller, room, Action::Sanction).await?;
+        let theirs = if self.admins.contains(user) {
+            Standing::Admin
+        } else {
+            let member = self.ports.members.get(&room.id, user).await?;
+            member.map_or(Standing::Outsider, |member| Standing::of_role(member.role))
+        };
+        if room.created_by == *user || theirs >= own {
+            return Err(Refused::forbidden("not_permitted", "Your role in the room does not permit this."));
         }
         Ok(())
+    }
+
+    /// The row that this command, sent before, has laid on.
+    async fn same_before(&self, room: &RoomId, wanted: &Sanction) -> Result<Option<Sanction>, Refused> {
+        let rows = self.ports.sanctions.of(room, &wanted.user).await?;
+        let row = rows.into_iter().find(|row| row.kind == wanted.kind && row.is_in_force(wanted.at));
+        Ok(row.filter(|row| is_same(row, wanted)))
+    }
+}
+
+fn is_same(row: &Sanction, wanted: &Sanction) -> bool {
+    let duration = |one: &Sanction| one.until.map(|until| until.millis().saturating_sub(one.at.millis()));
+    let age = Duration::from_millis(wanted.at.millis().saturating_sub(row.at.millis()));
+    row.by == wanted.by
+        && row.reason == wanted.reason
+        && duration(row) == duration(wanted)
+        && (row.until.is_none() || age < REPEAT)
+}
+
+impl NewSanction {
+    fn judge(
+        self,
+        user: UserId,
+        kind: SanctionKind,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Sanction, Refused> {
+        if self.duration_secs.is_some_and(|secs| secs == 0 || secs > LONGEST_SECS) {
+            let sentence =
+                format!("duration must be 1 to {LONGEST_SECS} seconds; leave it out for one without an end.");
+            return Err(Refused::invalid("invalid_field", "duration", sentence));
+        }
+        let max = bounds::REASON_CHARS;
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > max) {
+            let sentence = format!("reason must be at most {max} characters.");
+            return Err(Refused::invalid("too_long", "reason", sentence));
+        }
+        let until = self.duration_secs.map(|secs| Timestamp::from_millis(now.millis() + secs * 1000));
+        let reason = self.reason.filter(|reason| !reason.trim().is_empty());
+        Ok(Sanction { user, kind, by: caller.user.clone(), at: now, until, reason, applied: false })
+    }
+}
+
+/// Why these sanctions keep the user from saying anything, if they do.
+pub(super) fn forbids_writing(rows: &[Sanction], now: Timestamp) -> Option<Refused> {
+    let mut in_force = rows.iter().filter(|row| row.is_in_force(now));
+    in_force.find_map(|row| match row.kind {
+        SanctionKind::Ban => Some(banned(row)),
+        SanctionKind::Mute => Some(Refused::forbidden("muted", sentence("You are muted in this room", row))),
+        SanctionKind::Removal => None,
+    })
+}
+
+fn banned(row: &Sanction) -> Refused {
+    Refused::forbidden("banned", sentence("This room is closed to the user by a ban", row))
+}
+
+fn sentence(what: &str, row: &Sanction) -> String {
+    row.until.map_or_else(|| format!("{what}."), |until| format!("{what} until {until}."))
+}
+
+fn target(text: &str) -> Result<UserId, Refused> {
+    UserId::new(text).map_err(|error| Refused::bad_id("user", &error))
+}
+
+/// The commands' names in their markers.
+fn laid(kind: SanctionKind) -> &'static str {
+    match kind {
+        SanctionKind::Ban => "banned",
+        SanctionKind::Mute => "muted",
+        SanctionKind::Removal => "removed",
+    }
+}
+
+fn lifted(kind: SanctionKind) -> &'static str {
+    match kind {
+        SanctionKind::Ban => "unbanned",
+        _ => "unmuted",
     }
 }

@@ -138,7 +138,7 @@ impl From<Refusal> for Refused {
                 Self::conflict("too_many_pins", "As many messages are pinned as may be. Unpin another first.")
             }
             Refusal::TooManyReactions => {
-                Self::conflict("too_many_reactions", "The message has as many different reactions as may be.")
+                Self::conflict("too_many_reactions", "The message has as many reactions as may be.")
             }
         }
     }

@@ -159,7 +159,7 @@ impl Chat {
         let room = self.known.room(&invitation.room, Duration::ZERO).await?.ok_or_else(unknown)?;
         self.check_not_banned(&room.id, &caller.user).await?;
         self.make_member(&room, &caller.user, invitation.role).await?;
-        self.ports.transport.admit(&caller.user, &groups::room(&room.id)).await?;
+        self.admit_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 }

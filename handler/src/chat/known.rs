@@ -5,8 +5,9 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::model::{Member, Room, RoomId, UserId};
-use crate::ports::{Members, Rooms, StoreError};
+use super::Ports;
+use crate::model::{Member, Room, RoomId, Sanction, UserId};
+use crate::ports::{Members, Rooms, Sanctions, StoreError};
 
 /// How old a copy may be where a message is accepted: it is looked at again when it is appended.
 pub(super) const AT_INGEST: Duration = Duration::from_secs(30);
@@ -16,17 +17,28 @@ pub(super) const AT_APPEND: Duration = Duration::from_secs(2);
 /// Copies kept at most, of each kind.
 const CAPACITY: usize = 20_000;
 
-/// What this process has lately read of rooms and memberships. Only what exists is kept, so guessing ids fills nothing.
+/// What this process has lately read of rooms and memberships. Of rooms and memberships only what exists is kept, so
+/// guessing ids fills nothing.
 pub(super) struct Known {
     rooms_port: Arc<dyn Rooms>,
     members_port: Arc<dyn Members>,
+    sanctions_port: Arc<dyn Sanctions>,
     rooms: Copies<RoomId, Arc<Room>>,
     members: Copies<(RoomId, UserId), Arc<Member>>,
+    /// Of those without any too: nearly everybody who sends is one, and would cost a read each time.
+    sanctions: Copies<(RoomId, UserId), Arc<[Sanction]>>,
 }
 
 impl Known {
-    pub(super) fn new(rooms_port: Arc<dyn Rooms>, members_port: Arc<dyn Members>) -> Self {
-        Self { rooms_port, members_port, rooms: Copies::default(), members: Copies::default() }
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            rooms_port: Arc::clone(&ports.rooms),
+            members_port: Arc::clone(&ports.members),
+            sanctions_port: Arc::clone(&ports.sanctions),
+            rooms: Copies::default(),
+            members: Copies::default(),
+            sanctions: Copies::default(),
+        }
     }
 
     /// The room, from a copy younger than `max_age`, else from the store.
@@ -55,6 +67,27 @@ impl Known {
         let member = self.members_port.get(room, user).await?.map(Arc::new);
         self.members.set(key, member.clone(), asked);
         Ok(member)
+    }
+
+    /// What is laid on the user in the room, likewise; also what is past.
+    pub(super) async fn sanctions(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        max_age: Duration,
+    ) -> Result<Arc<[Sanction]>, StoreError> {
+        let key = (room.clone(), user.clone());
+        if let Some(rows) = self.sanctions.get(&key, max_age) {
+            return Ok(rows);
+        }
+        let asked = Instant::now();
+        let rows: Arc<[Sanction]> = self.sanctions_port.of(room, user).await?.into();
+        self.sanctions.set(key, Some(Arc::clone(&rows)), asked);
+        Ok(rows)
+    }
+
+    pub(super) fn forget_sanctions(&self, room: &RoomId, user: &UserId) {
+        self.sanctions.set((room.clone(), user.clone()), None, Instant::now());
     }
 
     pub(super) fn forget_room(&self, room: &RoomId) {

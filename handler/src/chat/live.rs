@@ -1,4 +1,4 @@
-//! Live connections: what they get when they open, and what they ask by events or plain text frames.
+//! What live connections ask, by events or plain text frames.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,29 +9,15 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{
-    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, groups, live_rooms,
-    view,
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, live_rooms, view,
 };
-use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp, UserId};
+use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp};
 use crate::ports::{NewEntry, Position};
-
-/// Rooms a connection is in from its start; others it joins by the `join` event.
-const ROOMS_AT_CONNECT: usize = 500;
-/// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
-const INBOX_AT_CONNECT: usize = 20;
-
-/// What a new connection is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Welcome {
-    pub groups: Vec<String>,
-    /// One right per room. There is no blanket one, which would open every private room, and none to send.
-    pub roles: Vec<String>,
-}
 
 /// Answers, by `type`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Answer<'a> {
+pub(super) enum Answer<'a> {
     Sent {
         id: &'a MessageId,
         seq: u64,
@@ -88,43 +74,6 @@ fn counts<S: serde::Serializer>(rooms: &&[RoomView], serializer: S) -> Result<S:
 }
 
 impl Chat {
-    /// Groups and rights of a connection that is about to open: the user's own group, the list of rooms, and the rooms the
-    /// user is in.
-    pub async fn connecting(&self, user: &UserId) -> Result<Welcome, Refused> {
-        let rooms = self.ports.members.rooms_of(user, None, ROOMS_AT_CONNECT).await?;
-        let mut welcome = Welcome {
-            groups: vec![groups::user(user), groups::ROOM_LIST.to_owned()],
-            roles: Vec::with_capacity(rooms.len()),
-        };
-        for (room, _) in rooms.iter().take(ROOMS_AT_CONNECT) {
-            let group = groups::room(room);
-            welcome.roles.push(groups::join_leave_role(&group));
-            welcome.groups.push(group);
-        }
-        Ok(welcome)
-    }
-
-    /// The connection is open: hands over what waits in the inbox, as `{"type":"inbox","messages":[…],"next"?}`. Nothing is
-    /// acknowledged by that.
-    pub async fn connected(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
-        self.counters.connected.add(1);
-        let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
-        if !page.items.is_empty() {
-            self.ports
-                .transport
-                .send_to_connection(connection, view::encode(&Answer::Inbox { page }))
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// The connection is closed. Memberships stay: closing is not leaving.
-    #[expect(clippy::unused_async, reason = "what a connection holds elsewhere will be given back here")]
-    pub async fn disconnected(&self, user: &UserId, connection: &str) {
-        self.counters.disconnected.add(1);
-        tracing::debug!(%user, connection, "a connection closed");
-    }
-
     /// A named event of a connection (`caller.via` is the socket) with its JSON payload; the answer is one JSON object.
     /// The event `message` is a plain WebSocket text frame, see [`Chat::text_frame`].
     pub async fn event(&self, caller: &Caller, name: &str, payload: &[u8]) -> Result<Option<Bytes>, Refused> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::access::room_id;
 use super::history::page_length;
 use super::policy::{Action, Standing};
-use super::{Caller, Chat, Refused, groups};
+use super::{Caller, Chat, Refused};
 use crate::model::{Change, Member, Role, Room, Timestamp, UserId, bounds};
 
 /// Members looked at for one page, where only those online are asked for.
@@ -120,7 +120,7 @@ impl Chat {
         self.require(caller, &room, action).await?;
         self.check_not_banned(&id, &user).await?;
         self.make_member(&room, &user, role).await?;
-        self.ports.transport.admit(&user, &groups::room(&id)).await?;
+        self.admit_live(&id, &user).await?;
         self.view_member(&room, &user).await
     }
 

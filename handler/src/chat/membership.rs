@@ -4,7 +4,7 @@
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_INGEST;
-use super::{Caller, Chat, Refused, RoomView, groups};
+use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
 use crate::ports::{NewEntry, Position, StoreError};
 
@@ -24,10 +24,9 @@ impl Chat {
 
     pub(super) async fn join_existing(&self, caller: &Caller, id: &RoomId) -> Result<RoomView, Refused> {
         let room = self.visible(caller, id).await?;
-        self.check_not_banned(id, &caller.user).await?;
         let role = if room.created_by == caller.user { Role::Owner } else { Role::Member };
         self.make_member(&room, &caller.user, role).await?;
-        self.ports.transport.admit(&caller.user, &groups::room(&room.id)).await?;
+        self.admit_live(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
@@ -37,12 +36,13 @@ impl Chat {
         if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
             self.end_membership(&room.id, &member, None).await?;
         }
-        self.ports.transport.expel(&caller.user, &groups::room(&room.id)).await?;
+        self.expel_live(&room.id, &caller.user).await?;
         self.vanish_if_empty(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
+        self.check_not_banned(&room.id, user).await?;
         let member = match self.ports.members.get(&room.id, user).await? {
             Some(member) if !self.has_left(&room.id, &member).await? => member,
             stale => {
@@ -61,6 +61,14 @@ impl Chat {
                 self.ports.members.add(&room.id, &member).await?
             }
         };
+        // A ban laid on meanwhile may not have found the row: one of the two sees the other.
+        if let Err(refused) = self.check_not_banned(&room.id, user).await {
+            if !refused.is_unavailable() && member.joined_seq.is_none() {
+                self.ports.members.remove(&room.id, user).await?;
+                self.known.forget_member(&room.id, user);
+            }
+            return Err(refused);
+        }
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
             self.touch_list(room);

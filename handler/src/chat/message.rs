@@ -240,6 +240,7 @@ impl Submission {
             None => None,
         };
         self.check_attachment()?;
+        self.check_reply()?;
         let content = self.check_content()?;
         let message = NewMessage {
             id,
@@ -286,6 +287,16 @@ impl Submission {
         }
         check_length(name, &content)?;
         Ok(content)
+    }
+
+    /// Numbers begin with 1. A number of no message is kept as it was given: the message may be gone by now, and of a
+    /// queue's message nobody knows what will stand before it.
+    fn check_reply(&self) -> Result<(), Refused> {
+        if self.reply_to != Some(0) {
+            return Ok(());
+        }
+        let name = self.name(Field::ReplyTo);
+        Err(Refused::invalid("invalid_field", name, format!("{name} must be at least 1.")))
     }
 
     fn check_attachment(&self) -> Result<(), Refused> {

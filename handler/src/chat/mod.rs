@@ -8,6 +8,7 @@ mod appender;
 mod backoff;
 mod bans;
 mod command;
+mod connections;
 pub mod counters;
 mod deliver;
 mod edits;
@@ -39,6 +40,7 @@ mod pulse;
 mod reactions;
 mod readers;
 mod removal;
+mod repair;
 mod room_edit;
 mod room_notices;
 mod rooms;
@@ -52,6 +54,8 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
 pub use error::{Kind, Refused};
@@ -61,7 +65,7 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
-pub use live::{Welcome, error_frame};
+pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
@@ -72,6 +76,7 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
+pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use rooms::{FoundRooms, NewRoom, RoomPage};
@@ -79,7 +84,7 @@ pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
-use crate::model::UserId;
+use crate::model::{Lease, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -158,18 +163,40 @@ pub struct Chat {
     pulse: Arc<Pulse>,
     counters: Arc<Counters>,
     notices: RoomNotices,
+    /// Whom nobody in a room may sanction.
+    admins: Vec<UserId>,
+    /// The last lease the repair looked at, where it did not come to the end.
+    repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
 }
 
 impl Chat {
     #[must_use]
     pub fn new(ports: Ports, options: ChatOptions) -> Self {
         let counters = Arc::new(Counters::default());
-        let known = Arc::new(Known::new(Arc::clone(&ports.rooms), Arc::clone(&ports.members)));
+        let known = Arc::new(Known::new(&ports));
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
         let notices = RoomNotices::new(ports.clone());
-        Self { ports, options, known, names, appenders, pulse, counters, notices }
+        Self {
+            ports,
+            options,
+            known,
+            names,
+            appenders,
+            pulse,
+            counters,
+            notices,
+            admins: Vec::new(),
+            repaired_up_to: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Names the deployment's admins.
+    #[must_use]
+    pub fn with_admins(mut self, admins: &[UserId]) -> Self {
+        self.admins = admins.to_vec();
+        self
     }
 
     #[must_use]

@@ -59,7 +59,6 @@ impl Chat {
     /// Does what is still to do of a removal. Repeatable. Who came back since it was laid on stays.
     pub(super) async fn finish_removal(&self, room: &RoomId, removal: &Sanction) -> Result<(), Refused> {
         let user = &removal.user;
-        let group = groups::room(room);
         let member = self.ports.members.get(room, user).await?;
         let is_back = member.as_ref().is_some_and(|member| member.joined_at > removal.at);
         if !is_back {
@@ -67,10 +66,10 @@ impl Chat {
                 self.end_membership(room, &member, Some(&removal.by)).await?;
             }
             self.known.forget_member(room, user);
-            self.ports.transport.expel(user, &group).await?;
+            self.expel_live(room, user).await?;
             // Who joined meanwhile is let in again: the expulsion met the connections they came with.
             if self.ports.members.get(room, user).await?.is_some() {
-                self.ports.transport.admit(user, &group).await?;
+                self.admit_live(room, user).await?;
             } else {
                 self.tell_removed(room, removal).await?;
             }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::access::room_id;
 use super::history::page_length;
 use super::message::GENERAL;
-use super::{Caller, Chat, Refused, RoomView, groups};
+use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
 use crate::ports::CreateRoomError;
 
@@ -120,7 +120,7 @@ impl Chat {
 
     async fn finish_creation(&self, room: &Room) -> Result<RoomView, Refused> {
         self.make_member(room, &room.created_by, Role::Owner).await?;
-        self.ports.transport.admit(&room.created_by, &groups::room(&room.id)).await?;
+        self.admit_live(&room.id, &room.created_by).await?;
         self.view_room(room).await
     }
 
@@ -266,7 +266,7 @@ impl Chat {
     }
 
     async fn take_out(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
-        self.ports.transport.expel(&member.user, &groups::room(room)).await?;
+        self.expel_live(room, &member.user).await?;
         self.ports.members.remove(room, &member.user).await?;
         self.known.forget_member(room, &member.user);
         Ok(())

@@ -184,7 +184,7 @@ pub fn invitation(id: &str, room: &str, max_uses: u32) -> Invitation {
 }
 
 pub fn lease(id: &str, connection: &str, confirmed: bool) -> Lease {
-    Lease { user: user(id), connection: connection.to_owned(), since: at(0), confirmed }
+    Lease { user: user(id), connection: connection.to_owned(), since: at(0), confirmed, rooms: Vec::new() }
 }
 
 /// A direct message from `sender`, stored at `seq` of a conversation of their own at `at(seq)`.

@@ -395,7 +395,7 @@ pub async fn reactions_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
     assert_eq!(state(&log, &tea, 1).await.reactions, [("👍".into(), users(&["bob"]))].into());
 }
 
-pub async fn a_message_has_a_bounded_number_of_reactions<L: Log>(make: impl AsyncFn() -> L) {
+pub async fn a_message_has_a_bounded_number_of_emoji<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(make).await;
     append(&log, &tea, [message("1", "a"), message("2", "b")].map(new).to_vec()).await;
     let bound = bounds::EMOJI_PER_MESSAGE;
@@ -418,6 +418,50 @@ pub async fn a_message_has_a_bounded_number_of_reactions<L: Log>(make: impl Asyn
     assert!(outcomes[..6].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
     assert_eq!(outcomes[6], refused, "the place is taken");
     assert_eq!(state(&log, &tea, 1).await.reactions.len(), bound);
+}
+
+pub async fn a_message_has_a_bounded_number_of_reactions<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, [message("1", "a"), message("2", "b")].map(new).to_vec()).await;
+    let bound = bounds::REACTIONS_PER_MESSAGE;
+    let reactions: Vec<_> =
+        (0..bound).map(|n| new(react(1, &format!("e{}", n % 10), &format!("u{n}"), true))).collect();
+    for some in reactions.chunks(100) {
+        append(&log, &tea, some.to_vec()).await;
+    }
+    let counted = |state: &MessageState| state.reactions.values().map(BTreeSet::len).sum::<usize>();
+    let before = (head(&log, &tea).await, state(&log, &tea, 1).await);
+    assert_eq!(counted(&before.1), bound);
+    let refused = Outcome::Refused(Refusal::TooManyReactions);
+    assert_eq!(append_one(&log, &tea, react(1, "e0", "late", true)).await, refused, "another user");
+    assert_eq!(
+        append_one(&log, &tea, react(1, "e1", "u0", true)).await,
+        refused,
+        "another emoji of the same"
+    );
+    assert_eq!((head(&log, &tea).await, state(&log, &tea, 1).await), before, "nothing happened");
+    let others = [
+        react(1, "e0", "u0", true),
+        react(2, "e0", "late", true),
+        react(1, "e5", "u5", false),
+        react(1, "e0", "late", true),
+        react(1, "e5", "u5", true),
+    ];
+    let outcomes = append(&log, &tea, others.map(new).to_vec()).await;
+    assert!(outcomes[..4].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
+    assert_eq!(outcomes[4], refused, "the place is taken");
+    assert_eq!(counted(&state(&log, &tea, 1).await), bound);
+}
+
+pub async fn a_deleted_message_has_no_reactions<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let call = [message("1", "a"), react(1, "👍", "bob", true), react(1, "🦀", "cid", true)];
+    append(&log, &tea, call.map(new).to_vec()).await;
+    append_one(&log, &tea, delete(1)).await;
+    let deleted = state(&log, &tea, 1).await;
+    assert_eq!((deleted.reactions.len(), deleted.as_of), (0, 4));
+    let refused = Outcome::Refused(Refusal::MessageDeleted);
+    assert_eq!(append_one(&log, &tea, react(1, "👍", "bob", false)).await, refused);
 }
 
 pub async fn pins_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {

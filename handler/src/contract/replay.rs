@@ -100,6 +100,7 @@ fn shape(state: &mut MessageState, entry: &Entry) {
         Change::Delete { .. } => {
             state.message.content.clear();
             state.message.attachment_url = None;
+            state.reactions.clear();
             state.deleted_at.get_or_insert(entry.at);
         }
         Change::Reaction { emoji, by, on: true, .. } => {

@@ -59,7 +59,7 @@ async fn act(
             let asked = ConnectRequest::parse(&body)
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
             let claimed = user.or_else(|| asked.query.first("user_id"));
-            let (user, welcome) = services.events.connect(claimed).await?;
+            let (user, welcome) = services.events.connect(claimed, connection).await?;
             let answer = ConnectResponse {
                 user_id: Some(user.into()),
                 groups: Some(welcome.groups),

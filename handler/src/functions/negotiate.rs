@@ -42,7 +42,7 @@ async fn roles(front: &Front, services: &Services, user: &UserId) -> Result<Vec<
     match front.config.negotiate_roles {
         NegotiateRoles::Connect => Ok(Vec::new()),
         NegotiateRoles::Token => {
-            let mut roles = services.chat.connecting(user).await?.roles;
+            let mut roles = services.chat.welcome(user).await?.roles;
             roles.truncate(TOKEN_ROLES);
             Ok(roles)
         }

@@ -29,6 +29,9 @@ pub const PINS: usize = 50;
 pub const EMOJI_BYTES: usize = 64;
 /// Different emoji on one message, at most.
 pub const EMOJI_PER_MESSAGE: usize = 50;
+/// Reactions of one message, at most: each is one user's one emoji. With the longest ids they fit a Table's row (1 MiB)
+/// beside the longest content.
+pub const REACTIONS_PER_MESSAGE: usize = 1_000;
 /// Display name, in characters after trimming (at least 1).
 pub const DISPLAY_NAME_CHARS: usize = 50;
 /// Reason of a deletion, ban, mute or removal, in characters.

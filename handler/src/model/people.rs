@@ -32,6 +32,9 @@ pub struct Lease {
     pub since: Timestamp,
     /// `false` from `connect` on, `true` from `connected` on.
     pub confirmed: bool,
+    /// The rooms that `connect` let it into, while it is unconfirmed: what changed since is repaired by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<RoomId>,
 }
 
 /// A link that lets whoever has its token join a room.

@@ -119,7 +119,7 @@ pub enum Refusal {
     MessageDeleted,
     #[error("as many messages are pinned as may be")]
     TooManyPins,
-    #[error("the message has as many different reactions as may be")]
+    #[error("the message has as many reactions as may be")]
     TooManyReactions,
 }
 

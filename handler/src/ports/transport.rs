@@ -16,12 +16,26 @@ pub trait Transport: Send + Sync {
     /// Sends one JSON object to one connection.
     async fn send_to_connection(&self, connection: &str, json: Bytes) -> Result<(), TransportError>;
 
-    /// Puts every connection of the user into the group and lets each of them join and leave it by itself.
-    /// A user without connections is `Ok`.
-    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError>;
+    /// Puts the user's connections into the group and lets each of them join and leave it by itself. `connections` are
+    /// those the caller knows of; a transport that can see the user's others includes them. One that is not there is
+    /// passed over.
+    async fn admit(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError>;
 
-    /// Takes from every connection of the user the right to join the group, then takes it out.
-    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError>;
+    /// Takes from the same connections the right to join the group, then takes them out. After `Ok` none of them is in the
+    /// group, nor can bring itself back.
+    async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError>;
+
+    /// Ends a connection. One that is not there is `Ok`.
+    async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError>;
+
+    /// The connections in a group by ascending id, those with id > `after`, at most `limit`. Which is in the group during
+    /// the whole of a listing is listed.
+    async fn connections_in(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, TransportError>;
 
     /// A URL with a token for one client, valid for an hour at most. `base` is the public base URL as the caller of
     /// negotiate sees us (`http://host:port`), for transports that live at our own address.

@@ -16,12 +16,25 @@ impl<P: Transport + ?Sized> Transport for Faulty<P> {
         self.call("transport.send_to_connection", self.inner.send_to_connection(connection, json)).await
     }
 
-    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
-        self.call("transport.admit", self.inner.admit(user, group)).await
+    async fn admit(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        self.call("transport.admit", self.inner.admit(user, group, connections)).await
     }
 
-    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
-        self.call("transport.expel", self.inner.expel(user, group)).await
+    async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        self.call("transport.expel", self.inner.expel(user, group, connections)).await
+    }
+
+    async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError> {
+        self.call("transport.close", self.inner.close(connection, reason)).await
+    }
+
+    async fn connections_in(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, TransportError> {
+        self.call("transport.connections_in", self.inner.connections_in(group, after, limit)).await
     }
 
     async fn client_access(

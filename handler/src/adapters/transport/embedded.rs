@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hub::{Hub, OutMessage, Selection, Target};
+use hub::{Hub, OutMessage, PermissionError, Selection, Target};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 use webpubsub::payload::{JsonText, Payload};
@@ -35,6 +36,12 @@ impl EmbeddedHub {
         self.hub.send(&self.name, to, &message, &Selection { excluded, ..Selection::default() });
         Ok(())
     }
+
+    /// The hub's own view and the caller's: a connection may be in one of them only, while it opens.
+    fn connections_of(&self, user: &UserId, named: &[String]) -> BTreeSet<String> {
+        let seen = self.hub.connections_of(&self.name, user.as_str());
+        seen.into_iter().chain(named.iter().cloned()).collect()
+    }
 }
 
 #[async_trait]
@@ -47,26 +54,46 @@ impl Transport for EmbeddedHub {
         self.send(Target::Connection(connection), &json, &[])
     }
 
-    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
-        for connection in self.hub.connections_of(&self.name, user.as_str()) {
-            // One that closed meanwhile, or holds all the grants it can, is not admitted and nobody is the worse.
+    async fn admit(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        for connection in self.connections_of(user, connections) {
+            // One that closed meanwhile, or holds all the grants it can, has no right of its own and nobody is the worse.
             if let Err(error) = self.hub.grant(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
                 tracing::debug!(%error, "a connection got no right to join");
             }
+            let who = Target::Connection(&connection);
+            self.hub.add_to_group(&self.name, who, group, &Selection::default());
         }
-        self.hub.add_to_group(&self.name, Target::User(user.as_str()), group, &Selection::default());
         Ok(())
     }
 
-    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
-        for connection in self.hub.connections_of(&self.name, user.as_str()) {
-            if let Err(error) = self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group))
-            {
-                tracing::debug!(%error, "a connection had no right to take");
+    async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        for connection in self.connections_of(user, connections) {
+            let who = Target::Connection(&connection);
+            match self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
+                // It could join again, so it goes altogether; the next one is judged anew.
+                Err(PermissionError::TooMany) => {
+                    self.hub.close(&self.name, who, &[], Some("The connection has too many grants."));
+                }
+                Ok(()) | Err(PermissionError::NoConnection) => {}
             }
+            self.hub.remove_from_group(&self.name, who, group, &Selection::default());
         }
-        self.hub.remove_from_group(&self.name, Target::User(user.as_str()), group, &Selection::default());
         Ok(())
+    }
+
+    async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError> {
+        self.hub.close(&self.name, Target::Connection(connection), &[], Some(reason));
+        Ok(())
+    }
+
+    async fn connections_in(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, TransportError> {
+        let found = self.hub.connections_in(&self.name, group, after, limit);
+        Ok(found.into_iter().map(|connection| connection.connection_id).collect())
     }
 
     async fn client_access(

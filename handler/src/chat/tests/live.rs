@@ -17,10 +17,10 @@ async fn event(world: &World, who: &str, name: &str, payload: Value) -> Value {
 async fn a_connection_starts_in_its_rooms_with_their_rights_alone() {
     let world = World::open().await;
     world.chat.join_room(&caller("ann"), "general").await.unwrap();
-    let welcome = world.chat.connecting(&user("ann")).await.unwrap();
+    let welcome = world.chat.connecting(&user("ann"), "c1").await.unwrap();
     assert_eq!(welcome.groups, ["user_ann", "sys_rooms", "room_general"]);
     assert_eq!(welcome.roles, ["webpubsub.joinLeaveGroup.room_general"]);
-    assert_eq!(world.chat.connecting(&user("bob")).await.unwrap().roles, [""; 0]);
+    assert_eq!(world.chat.connecting(&user("bob"), "c2").await.unwrap().roles, [""; 0]);
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ async fn members_are_listed_in_pages_with_what_is_known_of_them() {
             connection: connection.to_owned(),
             since: world.truth.clock.now(),
             confirmed,
+            rooms: Vec::new(),
         };
         world.truth.leases.put(&lease).await.unwrap();
     }

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::world::*;
-use crate::adapters::faulty::Mode;
+use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::chat::{Caller, Kind, PageRequest, Venue};
 use crate::contract::data::{conversation, user};
 use crate::model::{Change, ConversationId, ReadMark, Role, bounds};
@@ -382,4 +385,62 @@ async fn a_socket_gets_the_answer_and_no_copy() {
     assert_eq!(ask(&world, "ann", json!({"action": "me"})).await, profile);
     let page = world.chat.room_history(&caller("bob"), "general", PageRequest::default()).await.unwrap();
     assert_eq!(page.messages[0].as_of, 3);
+}
+
+#[tokio::test]
+async fn a_reply_to_what_is_not_there_is_kept_as_it_was_given() {
+    let world = World::open().await;
+    let reply = async |to: u64| {
+        ask(&world, "ann", json!({"action": "send", "room": "general", "content": "x", "reply_to": to})).await
+    };
+    let refused = reply(0).await;
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid_field"), &json!("reply_to")));
+    for to in [1, 99, u64::MAX] {
+        assert_eq!(reply(to).await["type"], "sent");
+    }
+    let history = world.history("bob", "general").await;
+    let kept: Vec<_> = (0..3).map(|n| history["messages"][n]["reply_to"].clone()).collect();
+    assert_eq!(kept, [json!(1), json!(99), json!(u64::MAX)]);
+}
+
+/// Ann says one message over the queue and one over the socket; both are stored, without a name, within a second.
+async fn says_without_a_name(world: &World, n: u32) {
+    let start = tokio::time::Instant::now();
+    world.say("ann", "general", &format!("queue-{n}"), "x").await;
+    let id = format!("socket-{n}");
+    let sent =
+        ask(world, "ann", json!({"action": "send", "room": "general", "content": "x", "id": id})).await;
+    assert_eq!(sent["type"], "sent");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn profiles_that_are_away_or_hang_neither_hold_up_nor_lose_a_message() {
+    for mode in [Mode::FailAll, Mode::FailNextAfterEffect(1_000), Mode::Delay(Duration::from_secs(86_400))] {
+        let mut world = World::open().await;
+        let profile = crate::model::Profile {
+            display_name: Some("Ann".into()),
+            ..crate::model::Profile::of(user("ann"))
+        };
+        world.truth.profiles.put(&profile).await.unwrap();
+        let profiles = Faults::default();
+        world.faulty.profiles = Arc::new(Faulty::new(Arc::clone(&world.truth.profiles), profiles.clone()));
+        world.restart();
+        profiles.set(mode);
+        for n in 0..3 {
+            says_without_a_name(&world, n).await;
+            // The names are looked for again.
+            tokio::time::advance(Duration::from_secs(31)).await;
+        }
+        assert!(profiles.calls("profiles.get") >= 3, "{mode:?}");
+        profiles.set(Mode::Quiet);
+        world.say("ann", "general", "healed", "x").await;
+        let history = world.history("bob", "general").await;
+        let messages = history["messages"].as_array().unwrap();
+        let ids: Vec<_> = messages.iter().map(|message| message["id"].as_str().unwrap()).collect();
+        let wanted = ["queue-0", "socket-0", "queue-1", "socket-1", "queue-2", "socket-2", "healed"];
+        assert_eq!(ids, wanted, "{mode:?}");
+        let named = messages.iter().filter(|message| message.get("sender_name").is_some()).count();
+        assert_eq!((named, &messages[6]["sender_name"]), (1, &json!("Ann")), "{mode:?}");
+    }
 }

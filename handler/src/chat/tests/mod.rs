@@ -6,6 +6,7 @@ mod live;
 mod marks;
 mod members;
 mod messages;
+mod moderation;
 mod poison;
 mod promises;
 mod replay;

@@ -59,6 +59,7 @@ async fn poison_is_parked_with_its_reason_and_blocks_nobody() {
         (br#"{"sender":7,"content":"hi"}"#, "wrong_type"),
         (br#"{"sender":"bob","content":"hi","room":"a/b"}"#, "invalid_id"),
         (br#"{"sender":"bob","content":"hi","room":"a","receiver":"ann"}"#, "two_targets"),
+        (br#"{"sender":"bob","content":"hi","reply_to":0}"#, "invalid_field"),
         (br#"{"sender":"bob","content":"hi","timestamp":"now"}"#, "invalid_timestamp"),
         (br#"{"sender":"bob","content":"hi","accepted_at":"2020-01-01T00:00:00Z"}"#, "too_old"),
         (long.as_bytes(), "content_too_long"),

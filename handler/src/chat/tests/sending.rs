@@ -81,6 +81,7 @@ async fn every_bound_has_its_answer() {
             "Timestamp",
             Kind::Invalid,
         ),
+        (Submission { reply_to: Some(0), ..good() }, "invalid_field", "ReplyTo", Kind::Invalid),
         (
             Submission { attachment_url: Some("javascript:alert(1)".into()), ..good() },
             "invalid_url",

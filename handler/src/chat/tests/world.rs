@@ -62,6 +62,25 @@ pub(super) struct Wire {
     published: Mutex<Vec<(String, Value, Vec<String>)>>,
     sent: Mutex<Vec<(String, Value)>>,
     groups: Mutex<BTreeMap<String, BTreeSet<UserId>>>,
+    /// Open connections and the groups each is in.
+    connections: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Wire {
+    /// A client is in, with the groups that `connect` answered.
+    pub(super) fn opens(&self, connection: &str, groups: &[String]) {
+        let groups = groups.iter().cloned().collect();
+        self.connections.lock().unwrap().insert(connection.to_owned(), groups);
+    }
+
+    /// A client is gone, and nobody is told.
+    pub(super) fn vanishes(&self, connection: &str) {
+        self.connections.lock().unwrap().remove(connection);
+    }
+
+    pub(super) fn is_in(&self, connection: &str, group: &str) -> bool {
+        self.connections.lock().unwrap().get(connection).is_some_and(|groups| groups.contains(group))
+    }
 }
 
 #[async_trait]
@@ -76,13 +95,36 @@ impl Transport for Wire {
         self.sent.lock().unwrap().push((connection.to_owned(), json));
         Ok(())
     }
-    async fn admit(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+    async fn admit(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        let mut live = self.connections.lock().unwrap();
+        let joined = connections
+            .iter()
+            .filter_map(|id| live.get_mut(id).map(|groups| groups.insert(group.to_owned())));
+        joined.count();
         self.groups.lock().unwrap().entry(group.to_owned()).or_default().insert(user.clone());
         Ok(())
     }
-    async fn expel(&self, user: &UserId, group: &str) -> Result<(), TransportError> {
+    async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        let mut live = self.connections.lock().unwrap();
+        let left = connections.iter().filter_map(|id| live.get_mut(id).map(|groups| groups.remove(group)));
+        left.count();
         self.groups.lock().unwrap().entry(group.to_owned()).or_default().remove(user);
         Ok(())
+    }
+    async fn close(&self, connection: &str, _: &str) -> Result<(), TransportError> {
+        self.connections.lock().unwrap().remove(connection);
+        Ok(())
+    }
+    async fn connections_in(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, TransportError> {
+        let live = self.connections.lock().unwrap();
+        let of_group = live.iter().filter(|(_, groups)| groups.contains(group)).map(|(id, _)| id);
+        let behind = of_group.filter(|id| after.is_none_or(|after| id.as_str() > after));
+        Ok(behind.take(limit).cloned().collect())
     }
     async fn client_access(&self, _: &UserId, _: &[String], _: &str) -> Result<ClientAccess, TransportError> {
         Ok(ClientAccess { url: String::new() })

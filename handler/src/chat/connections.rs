@@ -1,0 +1,163 @@
+//! Live connections from `connect` to `disconnected`. A lease per connection says whose it is, so that a change of membership
+//! reaches connections that the transport cannot name yet.
+//!
+//! `connect` writes its lease before it reads memberships, and `connected` confirms it before it reads them again. A change
+//! writes its row before it lists the leases. So whichever comes first, one of the two sees the other.
+
+use std::collections::BTreeSet;
+
+use super::live::Answer;
+use super::{Chat, Refused, groups, view};
+use crate::model::{Lease, RoomId, UserId};
+
+/// Rooms a connection is in from its start; others it joins by the `join` event.
+const ROOMS_AT_CONNECT: usize = 500;
+/// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
+const INBOX_AT_CONNECT: usize = 20;
+/// Why a connection is closed whose rooms could not be looked at again.
+const NOT_CONFIRMED: &str = "Connect again.";
+
+/// What a new connection is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Welcome {
+    pub groups: Vec<String>,
+    /// One right per room. There is no blanket one, which would open every private room, and none to send.
+    pub roles: Vec<String>,
+}
+
+impl Welcome {
+    fn into(user: &UserId, rooms: &[RoomId]) -> Self {
+        let mut welcome = Self {
+            groups: vec![groups::user(user), groups::ROOM_LIST.to_owned()],
+            roles: Vec::with_capacity(rooms.len()),
+        };
+        for room in rooms {
+            let group = groups::room(room);
+            welcome.roles.push(groups::join_leave_role(&group));
+            welcome.groups.push(group);
+        }
+        welcome
+    }
+}
+
+impl Chat {
+    /// Groups and rights that a connection of the user would have now.
+    pub async fn welcome(&self, user: &UserId) -> Result<Welcome, Refused> {
+        Ok(Welcome::into(user, &self.rooms_at_connect(user).await?))
+    }
+
+    /// Groups and rights of a connection that is about to open: the user's own group, the list of rooms, and the rooms the
+    /// user is in.
+    pub async fn connecting(&self, user: &UserId, connection: &str) -> Result<Welcome, Refused> {
+        let mut lease = Lease {
+            user: user.clone(),
+            connection: connection.to_owned(),
+            since: self.ports.clock.now(),
+            confirmed: false,
+            rooms: Vec::new(),
+        };
+        self.ports.leases.put(&lease).await?;
+        match self.rooms_at_connect(user).await {
+            Ok(rooms) => {
+                lease.rooms = rooms;
+                self.ports.leases.put(&lease).await?;
+                Ok(Welcome::into(user, &lease.rooms))
+            }
+            Err(refused) => {
+                // Where this fails too, the repair removes it.
+                let _ = self.ports.leases.remove(user, connection).await;
+                Err(refused)
+            }
+        }
+    }
+
+    /// The connection is open: takes it out of rooms that the user lost since `connect`, and hands over what waits in the
+    /// inbox, as `{"type":"inbox","messages":[…],"next"?}`. Nothing is acknowledged by that.
+    pub async fn connected(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        self.counters.connected.add(1);
+        if let Err(refused) = self.confirm(user, connection).await {
+            // It may be in a room that it must not hear. The next one is let in by what holds then.
+            self.ports.transport.close(connection, NOT_CONFIRMED).await?;
+            return Err(refused);
+        }
+        let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
+        if !page.items.is_empty() {
+            self.ports
+                .transport
+                .send_to_connection(connection, view::encode(&Answer::Inbox { page }))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The connection is closed. Memberships stay: closing is not leaving.
+    pub async fn disconnected(&self, user: &UserId, connection: &str) {
+        self.counters.disconnected.add(1);
+        tracing::debug!(%user, connection, "a connection closed");
+        if let Err(refused) = self.end_lease(user, connection).await {
+            tracing::warn!(code = refused.code, "a connection closed and its lease is left to the repair");
+        }
+    }
+
+    /// Confirms the lease, and then brings the connection's rooms to what the user's memberships are now.
+    pub(super) async fn confirm(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        let leases = self.ports.leases.of(user).await?;
+        let lease = leases.iter().find(|lease| lease.connection == connection);
+        let given = lease.map(|lease| lease.rooms.clone()).unwrap_or_default();
+        let since = lease.map_or_else(|| self.ports.clock.now(), |lease| lease.since);
+        let confirmed = Lease {
+            user: user.clone(),
+            connection: connection.to_owned(),
+            since,
+            confirmed: true,
+            rooms: given.clone(),
+        };
+        self.ports.leases.put(&confirmed).await?;
+        let given: BTreeSet<RoomId> = given.into_iter().collect();
+        let rooms: BTreeSet<RoomId> = self.rooms_at_connect(user).await?.into_iter().collect();
+        for room in given.difference(&rooms) {
+            // A page of memberships may not reach as far as the one before: the row itself decides.
+            if self.ports.members.get(room, user).await?.is_none() {
+                self.expel_live(room, user).await?;
+            }
+        }
+        for room in rooms.difference(&given) {
+            self.admit_live(room, user).await?;
+        }
+        if !confirmed.rooms.is_empty() {
+            self.ports.leases.put(&Lease { rooms: Vec::new(), ..confirmed }).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the lease; whose last one it was, was seen now.
+    pub(super) async fn end_lease(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        self.ports.leases.remove(user, connection).await?;
+        if self.ports.leases.of(user).await?.is_empty() {
+            self.ports.profiles.seen(user, self.ports.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the user's live connections into the room.
+    pub(super) async fn admit_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        let connections = self.leased(user).await?;
+        Ok(self.ports.transport.admit(user, &groups::room(room), &connections).await?)
+    }
+
+    /// Takes the user's live connections out of the room. The row that forbids them the room must have been written.
+    pub(super) async fn expel_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        let connections = self.leased(user).await?;
+        Ok(self.ports.transport.expel(user, &groups::room(room), &connections).await?)
+    }
+
+    async fn leased(&self, user: &UserId) -> Result<Vec<String>, Refused> {
+        let leases = self.ports.leases.of(user).await?;
+        Ok(leases.into_iter().map(|lease| lease.connection).collect())
+    }
+
+    async fn rooms_at_connect(&self, user: &UserId) -> Result<Vec<RoomId>, Refused> {
+        let rooms = self.ports.members.rooms_of(user, None, ROOMS_AT_CONNECT).await?;
+        Ok(rooms.into_iter().map(|(room, _)| room).collect())
+    }
+}

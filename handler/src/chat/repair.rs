@@ -1,0 +1,88 @@
+//! What crashes and lost events leave behind, put right by a timer. One process does it at a time.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::{Chat, Refused, groups};
+use crate::model::{Lease, SanctionKind, Timestamp};
+
+/// How often it runs.
+pub const REPAIR_EVERY: Duration = Duration::from_secs(20);
+/// A lease younger than this is left alone: its connection may be joining the list of rooms just now.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a client may take from `connect` to `connected`.
+const UNCONFIRMED: Duration = Duration::from_secs(30);
+/// Connections listed at once, leases read at once, and leases looked at in one run. The next run goes on behind them.
+const PAGE: usize = 500;
+const LEASES: usize = 20_000;
+/// Sanctions finished in one run.
+const SANCTIONS: usize = 100;
+
+impl Chat {
+    /// Removes the leases of connections that are no more. Bounded work; repeatable.
+    pub async fn repair(&self) -> Result<(), Refused> {
+        let sanctions = self.finish_sanctions().await;
+        self.repair_leases().await?;
+        sanctions
+    }
+
+    /// What a crash left half done. One that cannot be finished does not keep the others waiting.
+    async fn finish_sanctions(&self) -> Result<(), Refused> {
+        let mut outcome = Ok(());
+        for (room, row) in self.ports.sanctions.unapplied(SANCTIONS).await? {
+            let finished = match row.kind {
+                SanctionKind::Ban | SanctionKind::Mute => self.apply(&room, &row).await,
+                SanctionKind::Removal => self.finish_removal(&room, &row).await,
+            };
+            outcome = outcome.and(finished);
+        }
+        outcome
+    }
+
+    async fn repair_leases(&self) -> Result<(), Refused> {
+        let started = self.ports.clock.now();
+        let open = self.open_connections().await?;
+        let mut after = self.repaired_up_to.lock().await;
+        for _ in 0..LEASES / PAGE {
+            let cursor = after.as_ref().map(|lease| (&lease.user, lease.connection.as_str()));
+            let leases = self.ports.leases.list(cursor, PAGE).await?;
+            for lease in &leases {
+                self.repair_lease(lease, started, open.contains(&lease.connection)).await?;
+            }
+            let is_last = leases.len() < PAGE;
+            *after = leases.into_iter().next_back().filter(|_| !is_last);
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn repair_lease(&self, lease: &Lease, now: Timestamp, is_open: bool) -> Result<(), Refused> {
+        let age = Duration::from_millis(now.millis().saturating_sub(lease.since.millis()));
+        match (is_open, lease.confirmed) {
+            (true, true) => Ok(()),
+            // It is there and `connected` never came.
+            (true, false) if age > GRACE => self.confirm(&lease.user, &lease.connection).await,
+            (false, true) if age > GRACE => self.end_lease(&lease.user, &lease.connection).await,
+            (false, false) if age > UNCONFIRMED => self.end_lease(&lease.user, &lease.connection).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Every connection is in the list of rooms' group from its start to its end.
+    async fn open_connections(&self) -> Result<HashSet<String>, Refused> {
+        let mut open = HashSet::new();
+        let mut after: Option<String> = None;
+        loop {
+            let transport = &self.ports.transport;
+            let page = transport.connections_in(groups::ROOM_LIST, after.as_deref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().cloned();
+            open.extend(page);
+            if is_last {
+                return Ok(open);
+            }
+        }
+    }
+}
