@@ -9,7 +9,7 @@ use super::access::room_id;
 use super::history::page_length;
 use super::policy::{Action, Standing};
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, Room, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{Room, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
 /// A sanction may last this long, in seconds; one without an end is another thing.
 const LONGEST_SECS: u64 = 10 * 366 * 24 * 60 * 60;
@@ -87,7 +87,8 @@ impl Chat {
         Ok(row.into())
     }
 
-    /// Lifts it. `false` where there is none in force. The entry first, so that a crash leaves the row for a repeat.
+    /// Lifts it. `false` where there is none in force. Its row stands, lifted, until the entry tells of it, so that a
+    /// crash leaves it for a repeat or the repair.
     pub async fn lift(
         &self,
         caller: &Caller,
@@ -100,20 +101,16 @@ impl Chat {
         self.require(caller, &room, Action::Sanction).await?;
         let rows = self.ports.sanctions.of(&room.id, &user).await?;
         let Some(row) = rows.into_iter().find(|row| row.kind == kind) else { return Ok(false) };
-        let was_in_force = row.is_in_force(self.ports.clock.now());
+        let (now, mut row) = (self.ports.clock.now(), row);
+        let was_in_force = row.is_in_force(now);
         if was_in_force {
-            let change = Change::Sanctioned {
-                user: user.clone(),
-                kind,
-                on: false,
-                by: caller.user.clone(),
-                until: None,
-                reason: None,
-            };
-            self.append_change(&room.id, &user, lifted(kind), &row.at.millis().to_string(), change).await?;
+            row = row.lifted(&caller.user, now);
+            self.ports.sanctions.put(&room.id, &row).await?;
+            self.known.forget_sanctions(&room.id, &row.user);
         }
-        self.ports.sanctions.remove(&room.id, &user, kind).await?;
-        self.known.forget_sanctions(&room.id, &user);
+        if row.is_lifted() {
+            self.apply(&room.id, &row).await?;
+        }
         Ok(was_in_force)
     }
 
@@ -133,31 +130,10 @@ impl Chat {
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
         let now = self.ports.clock.now();
         let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
-        for row in expired {
-            self.ports.sanctions.remove(&room.id, &row.user, kind).await?;
+        for row in expired.iter().filter(|row| row.applied) {
+            self.ports.sanctions.remove(&room.id, row).await?;
         }
         Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
-    }
-
-    /// Does what is still to do for a row that stands. Repeatable.
-    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
-        let change = Change::Sanctioned {
-            user: row.user.clone(),
-            kind: row.kind,
-            on: true,
-            by: row.by.clone(),
-            until: row.until,
-            reason: row.reason.clone(),
-        };
-        self.append_change(room, &row.user, laid(row.kind), &row.at.millis().to_string(), change).await?;
-        if row.kind == SanctionKind::Ban {
-            if let Some(member) = self.ports.members.get(room, &row.user).await? {
-                self.end_membership(room, &member, Some(&row.by)).await?;
-            }
-            self.expel_live(room, &row.user).await?;
-        }
-        self.known.forget_sanctions(room, &row.user);
-        Ok(self.ports.sanctions.mark_applied(room, row).await?)
     }
 
     /// Nobody sanctions the room's creator, or somebody of their own standing or above it.
@@ -236,20 +212,4 @@ fn sentence(what: &str, row: &Sanction) -> String {
 
 fn target(text: &str) -> Result<UserId, Refused> {
     UserId::new(text).map_err(|error| Refused::bad_id("user", &error))
-}
-
-/// The commands' names in their markers.
-fn laid(kind: SanctionKind) -> &'static str {
-    match kind {
-        SanctionKind::Ban => "banned",
-        SanctionKind::Mute => "muted",
-        SanctionKind::Removal => "removed",
-    }
-}
-
-fn lifted(kind: SanctionKind) -> &'static str {
-    match kind {
-        SanctionKind::Ban => "unbanned",
-        _ => "unmuted",
-    }
 }

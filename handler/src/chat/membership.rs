@@ -77,7 +77,7 @@ impl Chat {
     }
 
     /// Writes the entry of a row that has none yet. The row's own values name the occasion, so a repeat is a duplicate.
-    async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
+    pub(super) async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
         let occasion = format!("{}:{}", member.joined_at.millis(), member.read.seq);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {

@@ -63,28 +63,25 @@ impl Sanctions for FileSanctions {
         self.engine.scan(list).await
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        let key = row_key(room, kind, user);
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let (key, wanted) = (row_key(room, sanction.kind, &sanction.user), sanction.clone());
         let remove = move |txn: &WriteTransaction| {
             let mut sanctions = txn.open_table(SANCTIONS)?;
-            let Some(row) = get::<Sanction>(&sanctions, &key)? else { return Ok(None) };
+            if !get::<Sanction>(&sanctions, &key)?.is_some_and(|row| row.is_same(&wanted)) {
+                return Ok(false);
+            }
             sanctions.remove(key.as_bytes())?;
             txn.open_table(UNAPPLIED)?.remove(key.as_bytes())?;
-            Ok(Some(row))
+            Ok(true)
         };
         self.engine.write(remove).await
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
-        let (key, at) = (row_key(room, sanction.kind, &sanction.user), sanction.at);
+        let (key, wanted) = (row_key(room, sanction.kind, &sanction.user), sanction.clone());
         let mark = move |txn: &WriteTransaction| {
             let mut sanctions = txn.open_table(SANCTIONS)?;
-            let row = get::<Sanction>(&sanctions, &key)?.filter(|row| row.at == at && !row.applied);
+            let row = get::<Sanction>(&sanctions, &key)?.filter(|row| row.is_same(&wanted) && !row.applied);
             if let Some(mut row) = row {
                 row.applied = true;
                 sanctions.insert(key.as_bytes(), encode(&row)?.as_slice())?;

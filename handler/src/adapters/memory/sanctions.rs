@@ -54,25 +54,24 @@ impl Sanctions for MemorySanctions {
         Ok(of_kind.range((start, Bound::Unbounded)).take(limit).map(|(_, row)| row.clone()).collect())
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        let (mut rows, key) = (self.rows(), (room.clone(), kind));
-        let removed = rows.get_mut(&key).and_then(|of_kind| of_kind.remove(user));
-        if rows.get(&key).is_some_and(BTreeMap::is_empty) {
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let (mut rows, key) = (self.rows(), (room.clone(), sanction.kind));
+        let Some(of_kind) = rows.get_mut(&key) else { return Ok(false) };
+        if !of_kind.get(&sanction.user).is_some_and(|row| row.is_same(sanction)) {
+            return Ok(false);
+        }
+        of_kind.remove(&sanction.user);
+        if of_kind.is_empty() {
             rows.remove(&key);
         }
-        Ok(removed)
+        Ok(true)
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
         let mut rows = self.rows();
         let row =
             rows.get_mut(&(room.clone(), sanction.kind)).and_then(|of_kind| of_kind.get_mut(&sanction.user));
-        if let Some(row) = row.filter(|row| row.at == sanction.at) {
+        if let Some(row) = row.filter(|row| row.is_same(sanction)) {
             row.applied = true;
         }
         Ok(())

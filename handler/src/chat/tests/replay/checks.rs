@@ -1,9 +1,9 @@
 //! What must hold of a log, and of whoever follows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::replay::Picture;
-use crate::model::{Change, Entry, Head};
+use crate::model::{Change, Entry, Head, SanctionKind, Timestamp, UserId};
 
 /// Without what is at or below the floor: its messages are gone, and pins of them are ignored.
 pub(super) fn cut(mut picture: Picture, floor: u64) -> Picture {
@@ -44,4 +44,26 @@ pub(super) fn check_same(before: &Entry, after: &Entry) {
         _ => {}
     }
     assert!(after == before || *after == blanked, "{before:?} became {after:?}");
+}
+
+/// Whom the entries say to be banned or muted now, and until when.
+pub(super) fn in_force(
+    entries: &[Entry],
+    wanted: SanctionKind,
+    now: Timestamp,
+) -> BTreeMap<UserId, Option<Timestamp>> {
+    let mut told = BTreeMap::new();
+    for entry in entries {
+        match &entry.change {
+            Change::Sanctioned { user, kind, on: true, until, .. } if *kind == wanted => {
+                told.insert(user.clone(), *until);
+            }
+            Change::Sanctioned { user, kind, on: false, .. } if *kind == wanted => {
+                told.remove(user);
+            }
+            _ => {}
+        }
+    }
+    told.retain(|_, until| until.is_none_or(|until| now < until));
+    told
 }

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::world::{World, caller, socket, to_room};
-use crate::chat::{Caller, Refused, RoomEdit, Venue};
+use crate::chat::{Caller, NewSanction, Refused, RoomEdit, Venue};
 use crate::contract::data::conversation;
-use crate::model::{MessageState, Role};
+use crate::model::{MessageState, Role, SanctionKind};
 use crate::ports::Page;
 
 pub(super) const ROOM: &str = "general";
@@ -27,6 +27,8 @@ pub(super) enum Step {
         after: u8,
     },
     Restart,
+    /// The timer runs.
+    Repair,
     /// Retention takes so many of a hundred entries that are left.
     Trim(u64),
 }
@@ -58,6 +60,9 @@ pub(super) enum What {
     Remove(&'static str),
     Role(&'static str, Role),
     Rename(String),
+    /// For so many seconds, or without an end.
+    Sanction(&'static str, SanctionKind, Option<u64>),
+    Lift(&'static str, SanctionKind),
 }
 
 /// What a command decides. The later of two about the same that came after one another is what people want.
@@ -66,6 +71,7 @@ pub(super) enum Subject {
     Membership(&'static str),
     Role(&'static str),
     Room,
+    Sanction(&'static str, SanctionKind),
 }
 
 /// Of everything something.
@@ -85,6 +91,7 @@ fn steps<S: Strategy<Value = Command>>(command: impl Fn() -> S) -> impl Strategy
         4 => (together(), 0..120_usize).prop_map(|(commands, polls)| Step::AndDie(commands, polls)),
         3 => (any::<u64>(), 0..25_u8, 0..25_u8).prop_map(|(seed, before, after)| Step::Faults { seed, before, after }),
         2 => Just(Step::Restart),
+        1 => Just(Step::Repair),
         1 => (0..100_u64).prop_map(Step::Trim),
     ];
     vec(step, 1..25)
@@ -114,6 +121,9 @@ fn messages() -> impl Strategy<Value = What> {
 
 fn decisions() -> impl Strategy<Value = What> {
     let role = prop::sample::select([Role::Member, Role::Moderator, Role::Owner].as_slice());
+    let kind = || prop::sample::select([SanctionKind::Ban, SanctionKind::Mute].as_slice());
+    // Some end within the run, since each process begins an hour later.
+    let secs = prop::sample::select([None, None, Some(1_800), Some(1_000_000)].as_slice());
     prop_oneof![
         5 => Just(What::Join),
         3 => Just(What::Leave),
@@ -121,6 +131,8 @@ fn decisions() -> impl Strategy<Value = What> {
         2 => someone().prop_map(What::Remove),
         3 => (someone(), role).prop_map(|(of, role)| What::Role(of, role)),
         2 => "[a-c]{1,2}".prop_map(What::Rename),
+        3 => (someone(), kind(), secs).prop_map(|(of, kind, secs)| What::Sanction(of, kind, secs)),
+        3 => (someone(), kind()).prop_map(|(of, kind)| What::Lift(of, kind)),
     ]
 }
 
@@ -131,6 +143,7 @@ impl Command {
             What::Add(user) | What::Remove(user) => Some(Subject::Membership(user)),
             What::Role(user, _) => Some(Subject::Role(user)),
             What::Rename(_) => Some(Subject::Room),
+            What::Sanction(user, kind, _) | What::Lift(user, kind) => Some(Subject::Sanction(user, kind)),
             _ => None,
         }
     }
@@ -166,6 +179,12 @@ impl Command {
                 let edit = RoomEdit { name: Some(name.clone()), ..RoomEdit::default() };
                 chat.change_room(&by, ROOM, &edit).await.map(drop)
             }
+            What::Sanction(user, kind, duration_secs) => {
+                let new =
+                    NewSanction { user: (*user).to_owned(), duration_secs: *duration_secs, reason: None };
+                chat.sanction(&by, ROOM, *kind, new).await.map(drop)
+            }
+            What::Lift(user, kind) => chat.lift(&by, ROOM, *kind, user).await.map(drop),
             _ => self.give_to_message(world).await,
         }
     }

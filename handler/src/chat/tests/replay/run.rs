@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
 use super::super::world::World;
-use super::checks::{check_client, check_numbers, check_once, check_same, cut};
+use super::checks::{check_client, check_numbers, check_once, check_same, cut, in_force};
 use super::commands::{Command, ROOM, Step, What};
 use super::stores::Store;
 use crate::adapters::faulty::{Faulty, Mode};
@@ -14,7 +14,7 @@ use crate::chat::{Patience, Refused};
 use crate::contract::data::{conversation, room_id};
 use crate::contract::replay::Picture;
 use crate::model::{Entry, Head, SanctionKind};
-use crate::ports::{MessagePage, Page, Received};
+use crate::ports::{Clock, MessagePage, Page, Received};
 
 /// Above the longest log of a run.
 const ALL: usize = 100_000;
@@ -89,6 +89,8 @@ impl<S: Store> Run<S> {
                 self.world().store.set(self.faults);
             }
             Step::Restart => self.start(),
+            // What it cannot do now it does the next time.
+            Step::Repair => drop(self.runtime().block_on(self.world().chat.repair())),
             Step::Trim(percent) => self.trim(percent),
         }
     }
@@ -165,17 +167,12 @@ impl<S: Store> Run<S> {
         self.runtime().block_on(async {
             deliver(self.world(), &self.handed).await;
             for command in &unfinished {
+                self.world().ticker.advance(Duration::from_millis(1));
                 let answer = command.give(self.world()).await;
                 assert!(!answer.as_ref().is_err_and(Refused::is_unavailable), "{command:?}: {answer:?}");
             }
-            self.repair().await;
+            self.world().chat.repair().await.unwrap();
         });
-    }
-
-    async fn repair(&self) {
-        for (room, row) in self.world().truth.sanctions.unapplied(ALL).await.unwrap() {
-            self.world().chat.finish_removal(&room, &row).await.unwrap();
-        }
     }
 
     /// What a client shows that asks now. Of members, sanctions and the room the log has entries alone.
@@ -247,9 +244,9 @@ impl<S: Store> Run<S> {
         let truth = &self.world().truth;
         let room = room_id(ROOM);
         self.runtime().block_on(async {
-            let rows = truth.members.list(&room, None, ALL).await.unwrap();
-            let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.user, row.role)).collect();
-            assert_eq!(rows, told.members, "members by their rows, and by the entries");
+            let members = truth.members.list(&room, None, ALL).await.unwrap();
+            let members: BTreeMap<_, _> = members.into_iter().map(|row| (row.user, row.role)).collect();
+            assert_eq!(members, told.members, "members by their rows, and by the entries");
 
             let row = truth.rooms.get(&room).await.unwrap().unwrap();
             if let Some(told) = told.room {
@@ -258,6 +255,15 @@ impl<S: Store> Run<S> {
             assert_eq!(truth.sanctions.unapplied(ALL).await.unwrap(), [], "left half done");
             let removals = truth.sanctions.list(&room, SanctionKind::Removal, None, ALL).await.unwrap();
             assert_eq!(removals, [], "removals under way");
+            let now = self.world().ticker.now();
+            for kind in [SanctionKind::Ban, SanctionKind::Mute] {
+                let mut rows = truth.sanctions.list(&room, kind, None, ALL).await.unwrap();
+                rows.retain(|row| row.is_in_force(now));
+                let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.user, row.until)).collect();
+                assert_eq!(rows, in_force(&self.journal, kind, now), "{kind:?} by its rows, and by the entries");
+                let inside = rows.keys().filter(|user| kind == SanctionKind::Ban && members.contains_key(*user));
+                assert_eq!(inside.count(), 0, "banned and members: {rows:?}, {members:?}");
+            }
         });
     }
 }

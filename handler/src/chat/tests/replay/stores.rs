@@ -1,4 +1,4 @@
-//! Where the logs are kept. Another adapter joins by another `Store`.
+//! Where the logs are kept. Another adapter joins by another `Store` and its line in `replay`.
 
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ pub(super) struct Stores {
 }
 
 pub(super) trait Store {
+    /// Empty.
+    fn new() -> Self;
+
     /// The runtime a process on this store lives in.
     fn runtime(&self) -> Runtime;
 
@@ -29,8 +32,8 @@ pub(super) trait Store {
 /// Outlives the process, as a server of its own would.
 pub(super) struct Memory(Stores);
 
-impl Default for Memory {
-    fn default() -> Self {
+impl Store for Memory {
+    fn new() -> Self {
         Self(Stores {
             log: Arc::new(MemoryLog::new()),
             rooms: Arc::new(MemoryRooms::new()),
@@ -38,9 +41,7 @@ impl Default for Memory {
             sanctions: Arc::new(MemorySanctions::new()),
         })
     }
-}
 
-impl Store for Memory {
     fn runtime(&self) -> Runtime {
         Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
     }
@@ -52,13 +53,11 @@ impl Store for Memory {
 
 pub(super) struct File(tempfile::TempDir);
 
-impl File {
-    pub(super) fn new() -> Self {
+impl Store for File {
+    fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
-}
 
-impl Store for File {
     /// Its thread does not know a paused clock.
     fn runtime(&self) -> Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()
