@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::access::room_id;
 use super::history::page_length;
-use super::policy::{Action, Standing};
+use super::members::user_in;
+use super::policy::Action;
+use super::removal::check_reason;
 use super::{Caller, Chat, Refused};
-use crate::model::{Room, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
 /// A sanction may last this long, in seconds; one without an end is another thing.
 const LONGEST_SECS: u64 = 10 * 366 * 24 * 60 * 60;
@@ -53,12 +55,22 @@ pub struct SanctionPage {
 impl Chat {
     /// Refuses a user whom a ban in force keeps out of the room. Every way in asks here.
     pub(super) async fn check_not_banned(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        let rows = self.ports.sanctions.of(room, user).await?;
-        let now = self.ports.clock.now();
-        match rows.iter().find(|row| row.kind == SanctionKind::Ban && row.is_in_force(now)) {
-            Some(ban) => Err(banned(ban)),
-            None => Ok(()),
+        self.ban(room, user).await?.map_or(Ok(()), |ban| Err(banned(&ban)))
+    }
+
+    /// The same, and a membership that the ban did not find ends: it was laid on meanwhile, or a crash came between.
+    pub(super) async fn end_if_banned(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        let Some(ban) = self.ban(room, user).await? else { return Ok(()) };
+        if let Some(member) = self.ports.members.get(room, user).await? {
+            self.end_membership(room, &member, Some(&ban.by)).await?;
         }
+        Err(banned(&ban))
+    }
+
+    async fn ban(&self, room: &RoomId, user: &UserId) -> Result<Option<Sanction>, Refused> {
+        let now = self.ports.clock.now();
+        let ban = self.standing_sanction(room, user, SanctionKind::Ban).await?;
+        Ok(ban.filter(|ban| ban.is_in_force(now)))
     }
 
     /// Lays a ban or a mute on a user, in place of an earlier one. Repeatable.
@@ -69,13 +81,14 @@ impl Chat {
         kind: SanctionKind,
         new: NewSanction,
     ) -> Result<SanctionView, Refused> {
-        let user = target(&new.user)?;
+        let user = user_in("user", &new.user)?;
         let room = self.visible(caller, &room_id(room)?).await?;
-        self.require_above(caller, &room, &user).await?;
+        self.require_over(caller, &room, &user, Action::Sanction).await?;
         let wanted = new.judge(user, kind, caller, self.ports.clock.now())?;
         let row = match self.same_before(&room.id, &wanted).await? {
             Some(row) => row,
             None => {
+                let wanted = self.at_a_time_of_its_own(&room.id, wanted).await?;
                 self.ports.sanctions.put(&room.id, &wanted).await?;
                 wanted
             }
@@ -87,8 +100,8 @@ impl Chat {
         Ok(row.into())
     }
 
-    /// Lifts it. `false` where there is none in force. Its row stands, lifted, until the entry tells of it, so that a
-    /// crash leaves it for a repeat or the repair.
+    /// Lifts it: who might lay it, and every admin. `false` where there is none in force. Its row stands, lifted, until the
+    /// entry tells of it, so that a crash leaves it for a repeat or the repair.
     pub async fn lift(
         &self,
         caller: &Caller,
@@ -96,15 +109,16 @@ impl Chat {
         kind: SanctionKind,
         user: &str,
     ) -> Result<bool, Refused> {
-        let user = target(user)?;
+        let user = user_in("user", user)?;
         let room = self.visible(caller, &room_id(room)?).await?;
-        self.require(caller, &room, Action::Sanction).await?;
-        let rows = self.ports.sanctions.of(&room.id, &user).await?;
-        let Some(row) = rows.into_iter().find(|row| row.kind == kind) else { return Ok(false) };
-        let (now, mut row) = (self.ports.clock.now(), row);
+        if !caller.is_admin {
+            self.require_over(caller, &room, &user, Action::Sanction).await?;
+        }
+        let standing = self.standing_sanction(&room.id, &user, kind).await?;
+        let (now, Some(mut row)) = (self.ports.clock.now(), standing) else { return Ok(false) };
         let was_in_force = row.is_in_force(now);
         if was_in_force {
-            row = row.lifted(&caller.user, now);
+            row = self.at_a_time_of_its_own(&room.id, row.lifted(&caller.user, now)).await?;
             self.ports.sanctions.put(&room.id, &row).await?;
             self.known.forget_sanctions(&room.id, &row.user);
         }
@@ -120,13 +134,14 @@ impl Chat {
         caller: &Caller,
         room: &str,
         kind: SanctionKind,
-        after: Option<&UserId>,
+        after: Option<&str>,
         limit: Option<usize>,
     ) -> Result<SanctionPage, Refused> {
         let limit = page_length(limit, bounds::MEMBERS_PAGE_DEFAULT, bounds::MEMBERS_PAGE_MAX)?;
+        let after = after.map(|after| user_in("after", after)).transpose()?;
         let room = self.visible(caller, &room_id(room)?).await?;
         self.require(caller, &room, Action::Sanction).await?;
-        let rows = self.ports.sanctions.list(&room.id, kind, after, limit).await?;
+        let rows = self.ports.sanctions.list(&room.id, kind, after.as_ref(), limit).await?;
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
         let now = self.ports.clock.now();
         let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
@@ -134,21 +149,6 @@ impl Chat {
             self.ports.sanctions.remove(&room.id, row).await?;
         }
         Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
-    }
-
-    /// Nobody sanctions the room's creator, or somebody of their own standing or above it.
-    async fn require_above(&self, caller: &Caller, room: &Room, user: &UserId) -> Result<(), Refused> {
-        let own = self.require(caller, room, Action::Sanction).await?;
-        let theirs = if self.admins.contains(user) {
-            Standing::Admin
-        } else {
-            let member = self.ports.members.get(&room.id, user).await?;
-            member.map_or(Standing::Outsider, |member| Standing::of_role(member.role))
-        };
-        if room.created_by == *user || theirs >= own {
-            return Err(Refused::forbidden("not_permitted", "Your role in the room does not permit this."));
-        }
-        Ok(())
     }
 
     /// The row that this command, sent before, has laid on.
@@ -181,13 +181,8 @@ impl NewSanction {
                 format!("duration must be 1 to {LONGEST_SECS} seconds; leave it out for one without an end.");
             return Err(Refused::invalid("invalid_field", "duration", sentence));
         }
-        let max = bounds::REASON_CHARS;
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > max) {
-            let sentence = format!("reason must be at most {max} characters.");
-            return Err(Refused::invalid("too_long", "reason", sentence));
-        }
         let until = self.duration_secs.map(|secs| Timestamp::from_millis(now.millis() + secs * 1000));
-        let reason = self.reason.filter(|reason| !reason.trim().is_empty());
+        let reason = check_reason(self.reason)?;
         Ok(Sanction { user, kind, by: caller.user.clone(), at: now, until, reason, applied: false })
     }
 }
@@ -208,8 +203,4 @@ fn banned(row: &Sanction) -> Refused {
 
 fn sentence(what: &str, row: &Sanction) -> String {
     row.until.map_or_else(|| format!("{what}."), |until| format!("{what} until {until}."))
-}
-
-fn target(text: &str) -> Result<UserId, Refused> {
-    UserId::new(text).map_err(|error| Refused::bad_id("user", &error))
 }

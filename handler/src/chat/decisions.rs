@@ -3,13 +3,15 @@
 //! entry says what the row says.
 
 use super::{Chat, Refused};
-use crate::model::{Change, Role, RoomId, Sanction, SanctionKind, UserId};
+use crate::model::{Change, Marker, Member, Role, RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::StoreError;
 
 /// How often somebody tells anew where others were faster.
 const TRIES: usize = 10;
 /// Entries read at once.
 const PAGE: usize = 500;
+/// Entries looked at for a change of role that a crash kept from its row. Older than that, another change ends it.
+const LATELY: u64 = 1_000;
 
 impl Chat {
     /// Does what is still to do for a ban or a mute, or for the end of one. Repeatable.
@@ -55,6 +57,24 @@ impl Chat {
         };
         let told = self.append_change(room, &row.user, command(row.kind, on), occasion, change).await?;
         Ok(told.map(|position| position.seq))
+    }
+
+    /// Its time names a decision in its entry's marker, so one that comes in the same millisecond as the same before it takes
+    /// the next.
+    pub(super) async fn at_a_time_of_its_own(
+        &self,
+        room: &RoomId,
+        mut new: Sanction,
+    ) -> Result<Sanction, StoreError> {
+        let (conversation, command) = (room.conversation(), command(new.kind, !new.is_lifted()));
+        loop {
+            let marker = Marker::of_command(&conversation, &new.user, command, &occasion_of(&new));
+            if self.ports.log.find(&conversation, &marker).await?.is_none() {
+                return Ok(new);
+            }
+            let later = |time: Timestamp| Timestamp::from_millis(time.millis() + 1);
+            (new.at, new.until) = (later(new.at), new.until.map(later));
+        }
     }
 
     async fn put_out(&self, room: &RoomId, ban: &Sanction) -> Result<(), Refused> {
@@ -106,6 +126,13 @@ impl Chat {
         Err(is_busy())
     }
 
+    /// Whether a crash came between an entry and the row, lately: the entry gives the member another role.
+    pub(super) async fn tells_another_role(&self, room: &RoomId, row: &Member) -> Result<bool, StoreError> {
+        let head = self.ports.log.head(&room.conversation()).await?.unwrap_or_default();
+        let told = self.role_told_behind(room, &row.user, head.seq.saturating_sub(LATELY)).await?;
+        Ok(told.is_some_and(|(_, role)| role != row.role))
+    }
+
     /// The last role that entries behind `seq` give the user, unless the membership ends there.
     async fn role_told_behind(
         &self,
@@ -142,7 +169,7 @@ pub(super) fn is_busy() -> Refused {
 
 /// One decision, one occasion, whoever tells of it.
 fn occasion_of(row: &Sanction) -> String {
-    let until = row.until.map(|until| until.millis());
+    let until = row.until.map(Timestamp::millis);
     format!("{}:{until:?}:{}:{:?}", row.at.millis(), row.by, row.reason)
 }
 

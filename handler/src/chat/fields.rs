@@ -53,6 +53,7 @@ pub(super) enum Field {
     AvatarUrl,
     Limit,
     Cursors,
+    Duration,
     On,
 }
 
@@ -95,6 +96,7 @@ impl Field {
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"duration" => Self::Duration,
             b"on" => Self::On,
             _ => return None,
         })
@@ -143,6 +145,7 @@ impl Field {
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::Duration) => "duration",
             (_, Self::On) => "on",
         }
     }

@@ -25,6 +25,7 @@ mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_moderation;
 mod live_rooms;
 mod marks;
 mod members;
@@ -34,7 +35,6 @@ mod my_rooms;
 mod names;
 mod parking;
 mod pins;
-#[allow(dead_code, reason = "use cases follow")]
 mod policy;
 mod profile;
 mod pulse;

@@ -50,6 +50,6 @@ impl Sanction {
 
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
+        !self.is_lifted() && self.until.is_none_or(|until| now < until)
     }
 }

@@ -74,7 +74,7 @@ async fn nobody_sanctions_the_creator_or_an_admin_or_without_the_right() {
         outcome.await.unwrap_err().code
     };
     assert_eq!(ban("bob", "ann").await, "not_permitted");
-    assert_eq!(ban("ann", "ann").await, "not_permitted");
+    assert_eq!(ban("ann", "ann").await, "not_yourself");
     assert_eq!(ban("eve", "bob").await, "not_a_member");
 }
 

@@ -148,6 +148,12 @@ impl Command {
         }
     }
 
+    /// A role that a crash left half given is given by the admin: who gave it may have lost the right to.
+    pub(super) fn again(&self) -> Self {
+        let who = if matches!(self.what, What::Role(..)) { USERS[0] } else { self.who };
+        Self { who, ..self.clone() }
+    }
+
     /// The id of the message it sends.
     fn id(&self) -> String {
         format!("{}-{}", self.who, self.key)
@@ -207,7 +213,9 @@ impl Command {
     /// The message it is about, if there is one.
     async fn target(&self, world: &World) -> Option<u64> {
         let index = match self.what {
-            What::Edit(index, ..) | What::Delete(index) | What::React(index, ..) | What::Pin(index, _) => index,
+            What::Edit(index, ..) | What::Delete(index) | What::React(index, ..) | What::Pin(index, _) => {
+                index
+            }
             _ => return None,
         };
         let page = world.truth.log.messages(&conversation(ROOM), Page::Newest, 12).await.unwrap()?;

@@ -168,7 +168,7 @@ impl<S: Store> Run<S> {
             deliver(self.world(), &self.handed).await;
             for command in &unfinished {
                 self.world().ticker.advance(Duration::from_millis(1));
-                let answer = command.give(self.world()).await;
+                let answer = command.again().give(self.world()).await;
                 assert!(!answer.as_ref().is_err_and(Refused::is_unavailable), "{command:?}: {answer:?}");
             }
             self.world().chat.repair().await.unwrap();
@@ -260,8 +260,13 @@ impl<S: Store> Run<S> {
                 let mut rows = truth.sanctions.list(&room, kind, None, ALL).await.unwrap();
                 rows.retain(|row| row.is_in_force(now));
                 let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.user, row.until)).collect();
-                assert_eq!(rows, in_force(&self.journal, kind, now), "{kind:?} by its rows, and by the entries");
-                let inside = rows.keys().filter(|user| kind == SanctionKind::Ban && members.contains_key(*user));
+                assert_eq!(
+                    rows,
+                    in_force(&self.journal, kind, now),
+                    "{kind:?} by its rows, and by the entries"
+                );
+                let inside =
+                    rows.keys().filter(|user| kind == SanctionKind::Ban && members.contains_key(*user));
                 assert_eq!(inside.count(), 0, "banned and members: {rows:?}, {members:?}");
             }
         });
