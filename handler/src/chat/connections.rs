@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::live::Answer;
+use super::presence::ROOMS_TOLD;
 use super::{Chat, Refused, groups, view};
 use crate::model::{Lease, RoomId, UserId};
 
@@ -104,7 +105,9 @@ impl Chat {
         let leases = self.ports.leases.of(user).await?;
         let lease = leases.iter().find(|lease| lease.connection == connection);
         let given = lease.map(|lease| lease.rooms.clone()).unwrap_or_default();
-        let since = lease.map_or_else(|| self.ports.clock.now(), |lease| lease.since);
+        let was_online = leases.iter().any(|lease| lease.confirmed);
+        // Counted from now: a listing of connections that the repair began before did not have to see this one.
+        let since = self.ports.clock.now();
         let confirmed = Lease {
             user: user.clone(),
             connection: connection.to_owned(),
@@ -114,7 +117,8 @@ impl Chat {
         };
         self.ports.leases.put(&confirmed).await?;
         let given: BTreeSet<RoomId> = given.into_iter().collect();
-        let rooms: BTreeSet<RoomId> = self.rooms_at_connect(user).await?.into_iter().collect();
+        let (rooms, ()) = tokio::join!(self.rooms_at_connect(user), self.seen_unless(was_online, user));
+        let rooms: BTreeSet<RoomId> = rooms?.into_iter().collect();
         for room in given.difference(&rooms) {
             // A page of memberships may not reach as far as the one before: the row itself decides.
             if self.ports.members.get(room, user).await?.is_none() {
@@ -127,13 +131,24 @@ impl Chat {
         if !confirmed.rooms.is_empty() {
             self.ports.leases.put(&Lease { rooms: Vec::new(), ..confirmed }).await?;
         }
+        if !was_online {
+            self.presence.came(user, rooms.into_iter().take(ROOMS_TOLD).collect());
+        }
         Ok(())
     }
 
-    /// Removes the lease; whose last one it was, was seen now.
+    /// Notes that somebody came. That this cannot be stored keeps nobody out.
+    async fn seen_unless(&self, was_online: bool, user: &UserId) {
+        if !was_online && let Err(error) = self.ports.profiles.seen(user, self.ports.clock.now()).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "when somebody came was not stored");
+        }
+    }
+
+    /// Removes the lease of a connection that was open; whose last one it was, was seen now.
     pub(super) async fn end_lease(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
         self.ports.leases.remove(user, connection).await?;
-        if self.ports.leases.of(user).await?.is_empty() {
+        if !self.ports.leases.of(user).await?.iter().any(|lease| lease.confirmed) {
+            self.presence.went(user);
             self.ports.profiles.seen(user, self.ports.clock.now()).await?;
         }
         Ok(())

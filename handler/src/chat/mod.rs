@@ -33,9 +33,11 @@ mod membership;
 mod message;
 mod my_rooms;
 mod names;
+mod online;
 mod parking;
 mod pins;
 mod policy;
+mod presence;
 mod profile;
 mod pulse;
 mod reactions;
@@ -72,7 +74,9 @@ pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
+pub use online::{OnlinePage, PresenceView, Presences};
 pub use pins::{Pins, PinsChanged};
+use presence::Presence;
 pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
@@ -162,6 +166,7 @@ pub struct Chat {
     names: Names,
     appenders: Appenders,
     pulse: Arc<Pulse>,
+    presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
     /// Whom nobody in a room may sanction.
@@ -178,6 +183,7 @@ impl Chat {
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
+        let presence = Arc::new(Presence::new(ports.clone(), Arc::clone(&pulse)));
         let notices = RoomNotices::new(ports.clone());
         Self {
             ports,
@@ -186,6 +192,7 @@ impl Chat {
             names,
             appenders,
             pulse,
+            presence,
             counters,
             notices,
             admins: Vec::new(),

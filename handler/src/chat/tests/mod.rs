@@ -9,6 +9,7 @@ mod members;
 mod messages;
 mod moderation;
 mod poison;
+mod presence;
 mod promises;
 mod replay;
 mod room_edit;
