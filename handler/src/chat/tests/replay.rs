@@ -30,6 +30,7 @@ fn follow(store: impl Store, steps: Vec<Step>) {
     run.check_rows();
 }
 
+#[expect(clippy::disallowed_methods, reason = "no setting of the program's")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }

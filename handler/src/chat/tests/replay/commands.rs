@@ -212,11 +212,10 @@ impl Command {
 
     /// The message it is about, if there is one.
     async fn target(&self, world: &World) -> Option<u64> {
-        let index = match self.what {
-            What::Edit(index, ..) | What::Delete(index) | What::React(index, ..) | What::Pin(index, _) => {
-                index
-            }
-            _ => return None,
+        let (What::Edit(index, ..) | What::Delete(index) | What::React(index, ..) | What::Pin(index, _)) =
+            self.what
+        else {
+            return None;
         };
         let page = world.truth.log.messages(&conversation(ROOM), Page::Newest, 12).await.unwrap()?;
         let is_meant = |state: &&MessageState| {
