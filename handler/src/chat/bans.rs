@@ -128,7 +128,7 @@ impl Chat {
         Ok(was_in_force)
     }
 
-    /// Those in force. A page may be short while there is more; expired rows go.
+    /// Those in force. A page may be short while there is more.
     pub async fn list_sanctions(
         &self,
         caller: &Caller,
@@ -144,11 +144,8 @@ impl Chat {
         let rows = self.ports.sanctions.list(&room.id, kind, after.as_ref(), limit).await?;
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
         let now = self.ports.clock.now();
-        let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
-        for row in expired.iter().filter(|row| row.applied) {
-            self.ports.sanctions.remove(&room.id, row).await?;
-        }
-        Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
+        let current = rows.into_iter().filter(|row| row.is_in_force(now));
+        Ok(SanctionPage { sanctions: current.map(SanctionView::from).collect(), next })
     }
 
     /// The row that this command, sent before, has laid on.

@@ -18,12 +18,15 @@ impl Chat {
     pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
         let (mut row, mut occasion) = (row.clone(), occasion_of(row));
         for _ in 0..TRIES {
-            let told = self.tell_sanction(room, &row, &occasion).await?;
+            let Some(seq) = self.tell_sanction(room, &row, &occasion).await? else {
+                // The room was deleted meanwhile. Whoever opens its id again has decided nothing yet.
+                self.ports.sanctions.remove(room, &row).await?;
+                return Err(Refused::room_not_found());
+            };
             if row.kind == SanctionKind::Ban && !row.is_lifted() {
-                self.put_out(room, &row).await?;
+                self.take_out_banned(room, &row).await?;
             }
             self.known.forget_sanctions(room, &row.user);
-            let Some(seq) = told else { return self.settle(room, &row).await };
             match self.standing_sanction(room, &row.user, row.kind).await? {
                 Some(now) if !now.is_same(&row) => {
                     occasion = format!("{}:{seq}", occasion_of(&now));
@@ -75,13 +78,6 @@ impl Chat {
             let later = |time: Timestamp| Timestamp::from_millis(time.millis() + 1);
             (new.at, new.until) = (later(new.at), new.until.map(later));
         }
-    }
-
-    async fn put_out(&self, room: &RoomId, ban: &Sanction) -> Result<(), Refused> {
-        if let Some(member) = self.ports.members.get(room, &ban.user).await? {
-            self.end_membership(room, &member, Some(&ban.by)).await?;
-        }
-        self.expel_live(room, &ban.user).await
     }
 
     /// Nothing is left to do for this row.

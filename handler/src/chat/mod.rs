@@ -13,6 +13,7 @@ pub mod counters;
 mod decisions;
 mod deliver;
 mod edits;
+mod enforcement;
 mod error;
 mod fanout;
 mod fields;
@@ -89,7 +90,7 @@ pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, UserId};
+use crate::model::{Lease, RoomId, Sanction, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -173,6 +174,8 @@ pub struct Chat {
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
+    /// The same of sanctions.
+    finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
 }
 
 impl Chat {
@@ -197,6 +200,7 @@ impl Chat {
             notices,
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
+            finished_up_to: tokio::sync::Mutex::default(),
         }
     }
 

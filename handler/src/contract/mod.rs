@@ -125,6 +125,8 @@ macro_rules! contract_suite {
             removal_takes_this_row_and_no_other,
             another_row_is_not_noted_as_applied,
             what_is_not_applied_is_listed_for_all_rooms,
+            work_under_way_is_gone_through_in_an_order_that_stays,
+            what_is_over_is_listed_once_it_is_applied,
             a_late_note_never_covers_a_new_sanction,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::{Sanctions, StoreError};
 
 type Rows = BTreeMap<(RoomId, SanctionKind), BTreeMap<UserId, Sanction>>;
@@ -61,6 +61,7 @@ impl Sanctions for MemorySanctions {
             return Ok(false);
         }
         of_kind.remove(&sanction.user);
+        // No empty tables are left behind.
         if of_kind.is_empty() {
             rows.remove(&key);
         }
@@ -77,11 +78,26 @@ impl Sanctions for MemorySanctions {
         Ok(())
     }
 
-    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+    async fn unapplied(
+        &self,
+        after: Option<(&RoomId, &Sanction)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let place = |room: &RoomId, row: &Sanction| (room.clone(), row.kind, row.user.clone());
+        let after = after.map(|(room, row)| place(room, row));
         let rows = self.rows();
         let all = rows.iter().flat_map(|((room, _), of_kind)| of_kind.values().map(move |row| (room, row)));
-        let left = all.filter(|(_, row)| !row.applied).take(limit);
-        Ok(left.map(|(room, row)| (room.clone(), row.clone())).collect())
+        let behind = all.filter(|(room, row)| {
+            !row.applied && after.as_ref().is_none_or(|after| place(room, row) > *after)
+        });
+        Ok(behind.take(limit).map(|(room, row)| (room.clone(), row.clone())).collect())
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let rows = self.rows();
+        let all = rows.iter().flat_map(|((room, _), of_kind)| of_kind.values().map(move |row| (room, row)));
+        let past = all.filter(|(_, row)| row.applied && !row.is_in_force(now)).take(limit);
+        Ok(past.map(|(room, row)| (room.clone(), row.clone())).collect())
     }
 }
 

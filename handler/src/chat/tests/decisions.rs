@@ -127,7 +127,7 @@ async fn what_is_laid_on_and_lifted_at_once_is_as_the_last_entry_says() {
             world.store.set(Mode::Quiet);
             let [row, told] = laid_on_bob(&world, &tea, kind).await;
             assert_eq!(row, told, "{kind:?}, seed {seed}");
-            assert_eq!(world.truth.sanctions.unapplied(9).await.unwrap(), []);
+            assert_eq!(world.truth.sanctions.unapplied(None, 9).await.unwrap(), []);
         }
     }
 }

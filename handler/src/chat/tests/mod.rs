@@ -2,12 +2,14 @@
 
 mod decisions;
 mod delivery;
+mod enforcement;
 mod inbox;
 mod live;
 mod marks;
 mod members;
 mod messages;
 mod moderation;
+mod over;
 mod poison;
 mod presence;
 mod promises;

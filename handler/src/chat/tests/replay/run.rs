@@ -252,7 +252,7 @@ impl<S: Store> Run<S> {
             if let Some(told) = told.room {
                 assert_eq!((row.name, row.description), told, "the room by its row, and by the entries");
             }
-            assert_eq!(truth.sanctions.unapplied(ALL).await.unwrap(), [], "left half done");
+            assert_eq!(truth.sanctions.unapplied(None, ALL).await.unwrap(), [], "left half done");
             let removals = truth.sanctions.list(&room, SanctionKind::Removal, None, ALL).await.unwrap();
             assert_eq!(removals, [], "removals under way");
             let now = self.world().ticker.now();
