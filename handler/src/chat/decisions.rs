@@ -17,11 +17,12 @@ impl Chat {
     /// Does what is still to do for a ban or a mute, or for the end of one. Repeatable.
     pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
         let (mut row, mut occasion) = (row.clone(), occasion_of(row));
-        for _ in 0..TRIES {
+        for turn in 0..TRIES {
             let Some(seq) = self.tell_sanction(room, &row, &occasion).await? else {
                 // The room was deleted meanwhile. Whoever opens its id again has decided nothing yet.
                 self.ports.sanctions.remove(room, &row).await?;
-                return Err(Refused::room_not_found());
+                // It may have gone with the last one who was in it, by this very ban.
+                return if turn > 0 { Ok(()) } else { Err(Refused::room_not_found()) };
             };
             if row.kind == SanctionKind::Ban && !row.is_lifted() {
                 self.take_out_banned(room, &row).await?;
