@@ -66,6 +66,8 @@ impl Chat {
             if !refused.is_unavailable() && member.joined_seq.is_none() {
                 self.ports.members.remove(&room.id, user).await?;
                 self.known.forget_member(&room.id, user);
+                // Whoever saw the row may have let connections in by it.
+                self.expel_live(&room.id, user).await?;
             }
             return Err(refused);
         }
