@@ -175,7 +175,8 @@ async fn the_repair_finishes_what_is_over_too_and_leaves_alone_who_is_back() {
     }
     world.ticker.advance(Duration::from_secs(60));
     // Of bob the crash left all to do; cid was out already, and came back when it was over.
-    world.truth.members.remove(&tea, &user("cid")).await.unwrap();
+    let cid = world.truth.members.get(&tea, &user("cid")).await.unwrap().unwrap();
+    world.truth.members.remove(&tea, &cid).await.unwrap();
     world.chat.join_room(&caller("cid"), tea.as_str()).await.unwrap();
     world.chat.repair().await.unwrap();
     assert!(world.truth.members.get(&tea, &user("bob")).await.unwrap().is_none());

@@ -13,6 +13,7 @@ mod over;
 mod poison;
 mod presence;
 mod promises;
+mod races;
 mod replay;
 mod room_edit;
 mod rooms;
