@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::live::Answer;
 use super::presence::ROOMS_TOLD;
 use super::{Chat, Refused, groups, view};
-use crate::model::{Lease, RoomId, UserId};
+use crate::model::{Lease, RoomId, UserId, bounds};
 use crate::ports::StoreError;
 
 /// Rooms a connection is in from its start; others it joins by the `join` event.
@@ -84,14 +84,23 @@ impl Chat {
             self.ports.transport.close(connection, NOT_CONFIRMED).await?;
             return Err(refused);
         }
-        let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
-        if !page.items.is_empty() {
-            self.ports
-                .transport
-                .send_to_connection(connection, view::encode(&Answer::Inbox { page }))
-                .await?;
+        self.hand_over_inbox(user, connection).await
+    }
+
+    /// As much of the inbox as fits into one frame; the rest is asked for.
+    async fn hand_over_inbox(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
+        let mut limit = INBOX_AT_CONNECT;
+        loop {
+            let page = self.inbox_page(user, None, None, limit).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            let frame = view::encode(&Answer::Inbox { page });
+            if frame.len() <= bounds::FRAME_BYTES || limit == 1 {
+                return Ok(self.ports.transport.send_to_connection(connection, frame).await?);
+            }
+            limit /= 2;
         }
-        Ok(())
     }
 
     /// The connection is closed. Memberships stay: closing is not leaving.
