@@ -1,7 +1,9 @@
 //! Ways into a room that its members open: to a user by name, or to whoever has the token of a link.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -9,6 +11,7 @@ use super::access::room_id;
 use super::history::page_length;
 use super::members::user_in;
 use super::policy::Action;
+use super::rooms::ALLOWED_USERS;
 use super::{Caller, Chat, Refused, RoomView, groups, view};
 use crate::model::{Invitation, Role, Room, RoomId, Timestamp, UserId, bounds};
 use crate::ports::Redeemed;
@@ -19,6 +22,8 @@ const LIFE: u64 = 7 * DAY;
 const LONGEST_LIFE: u64 = 90 * DAY;
 /// Invitations of a page, default and maximum.
 const PAGE: usize = 100;
+/// Memberships looked up at once.
+const LOOKED_UP_AT_ONCE: usize = 16;
 /// A token's length, more than enough; longer ones are nobody's.
 const TOKEN_BYTES: usize = 128;
 
@@ -76,18 +81,31 @@ impl Chat {
         let found = self.visible(caller, &id).await?;
         self.require(caller, &found, Action::Invite).await?;
         self.check_not_banned(&id, &user).await?;
+        let is_full = found.allowed_users.len() >= ALLOWED_USERS;
+        let inside = if is_full { self.members_among(&id, &found.allowed_users).await? } else { HashSet::new() };
         let allow = |room: &Room| {
             let mut room = room.clone();
-            if !room.allowed_users.contains(&user) {
-                room.allowed_users.push(user.clone());
+            if room.allowed_users.contains(&user) {
+                return Ok(room);
             }
-            super::rooms::check_how_many_allowed(room.allowed_users.len())?;
+            // Who came in needs no leave to.
+            room.allowed_users.retain(|allowed| !inside.contains(allowed));
+            if room.allowed_users.len() >= ALLOWED_USERS {
+                return Err(too_many_invited());
+            }
+            room.allowed_users.push(user.clone());
             Ok(room)
         };
         let room = self.update_room(caller, &id, Action::Invite, allow).await?;
         let notice = Notice { r#type: "invited", room_id: &id, room_name: &room.name, by: &caller.user };
         self.ports.transport.publish(&groups::user(&user), view::encode(&notice), &[]).await?;
         Ok(user)
+    }
+
+    async fn members_among(&self, room: &RoomId, users: &[UserId]) -> Result<HashSet<UserId>, Refused> {
+        let looks = users.iter().map(|user| self.ports.members.get(room, user));
+        let rows: Vec<_> = stream::iter(looks).buffered(LOOKED_UP_AT_ONCE).try_collect().await?;
+        Ok(rows.into_iter().flatten().map(|row| row.user).collect())
     }
 
     /// Makes a link. A repeat makes another one: the token of the first went with its answer.
@@ -201,6 +219,11 @@ impl From<Invitation> for InvitationView {
 /// What is stored of a token: whoever reads the store cannot use it.
 fn id_of(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+fn too_many_invited() -> Refused {
+    let sentence = format!("{ALLOWED_USERS} users are invited and have not come yet.");
+    Refused { field: Some("user"), ..Refused::conflict("too_many_invited", sentence) }
 }
 
 fn unknown() -> Refused {

@@ -43,9 +43,11 @@ mod removal;
 mod repair;
 mod room_edit;
 mod room_notices;
+mod room_pages;
 mod rooms;
 mod scene;
 mod sync;
+mod turns;
 mod view;
 
 #[cfg(test)]
@@ -79,9 +81,11 @@ pub use readers::{Reader, ReaderPage};
 pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
-pub use rooms::{FoundRooms, NewRoom, RoomPage};
+pub use room_pages::{FoundRooms, RoomPage};
+pub use rooms::NewRoom;
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
+use turns::Turns;
 pub use view::{MessageView, RoomView};
 
 use crate::model::{Lease, UserId};
@@ -163,6 +167,8 @@ pub struct Chat {
     pulse: Arc<Pulse>,
     counters: Arc<Counters>,
     notices: RoomNotices,
+    /// Of those who change a room's row.
+    turns: Turns,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
@@ -187,6 +193,7 @@ impl Chat {
             pulse,
             counters,
             notices,
+            turns: Turns::default(),
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
         }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::backoff::Backoff;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
 use super::{Caller, Chat, Refused, RoomView, access::room_id};
@@ -13,7 +14,7 @@ use crate::ports::UpdateRoomError;
 
 /// The command's name in its marker.
 const CHANGED: &str = "room_changed";
-/// How often a change is made anew where others were faster.
+/// How often a change is made anew where other processes were faster.
 const TRIES: usize = 10;
 
 /// What is to become of a room; what is `None` stays as it is.
@@ -64,6 +65,8 @@ impl Chat {
         action: Action,
         change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
     ) -> Result<Arc<Room>, Refused> {
+        let _turn = self.turns.take(id).await;
+        let mut backoff = Backoff::new(None);
         for _ in 0..TRIES {
             let found = self.visible(caller, id).await?;
             self.require(caller, &found, action).await?;
@@ -83,7 +86,8 @@ impl Chat {
                     }
                     return Ok(changed);
                 }
-                Err(UpdateRoomError::Changed) => {}
+                // By another process.
+                Err(UpdateRoomError::Changed) => drop(backoff.wait().await),
                 Err(error) => return Err(refused(error)),
             }
         }
