@@ -154,7 +154,7 @@ async fn make_data_dir(config: &StorageConfig) -> Result<(), OpenError> {
 }
 
 async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, AccessKey), OpenError> {
-    let TransportConfig::Embedded { hub: name, access_key, ack_delay } = &config.transport;
+    let TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } = &config.transport;
     let key = match (access_key, &config.storage) {
         (Some(key), _) => key.clone(),
         (None, StorageConfig::File { data_dir }) => hub_key::load_or_make(data_dir, ids).await?,
@@ -165,6 +165,7 @@ async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, Acce
         anonymous,
         default_hub: anonymous.then(|| name.clone()),
         ack_delay: *ack_delay,
+        keep_alive: *keep_alive,
         ..HubOptions::new(vec![key.clone()])
     };
     Ok((Hub::new(options), name.clone(), key))

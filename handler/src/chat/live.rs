@@ -146,6 +146,7 @@ impl Chat {
             action if live_rooms::ACTIONS.contains(&action) => {
                 self.act_on_rooms(caller, action, fields).await
             }
+            "online" | "presence" => self.act_on_presence(caller, action, fields).await,
             action if live_moderation::ACTIONS.contains(&action) => {
                 self.act_on_sanctions(caller, action, fields).await
             }

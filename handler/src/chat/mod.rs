@@ -12,6 +12,7 @@ mod connections;
 pub mod counters;
 mod deliver;
 mod edits;
+mod enforcement;
 mod error;
 mod fanout;
 mod fields;
@@ -32,9 +33,11 @@ mod membership;
 mod message;
 mod my_rooms;
 mod names;
+mod online;
 mod parking;
 mod pins;
 mod policy;
+mod presence;
 mod profile;
 mod pulse;
 mod reactions;
@@ -73,7 +76,9 @@ pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
+pub use online::{OnlinePage, PresenceView, Presences};
 pub use pins::{Pins, PinsChanged};
+use presence::Presence;
 pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
@@ -88,7 +93,7 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, UserId};
+use crate::model::{Lease, RoomId, Sanction, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -165,6 +170,7 @@ pub struct Chat {
     names: Names,
     appenders: Appenders,
     pulse: Arc<Pulse>,
+    presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
     /// Of those who change a room's row.
@@ -173,6 +179,8 @@ pub struct Chat {
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
+    /// The same of sanctions.
+    finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
 }
 
 impl Chat {
@@ -183,6 +191,7 @@ impl Chat {
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
+        let presence = Arc::new(Presence::new(ports.clone(), Arc::clone(&pulse)));
         let notices = RoomNotices::new(ports.clone());
         Self {
             ports,
@@ -191,11 +200,13 @@ impl Chat {
             names,
             appenders,
             pulse,
+            presence,
             counters,
             notices,
             turns: Turns::default(),
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
+            finished_up_to: tokio::sync::Mutex::default(),
         }
     }
 

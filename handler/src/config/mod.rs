@@ -94,6 +94,8 @@ pub enum TransportConfig {
         access_key: Option<AccessKey>,
         /// Holds acknowledgements back; an official client misses one that comes within 2 ms.
         ack_delay: Duration,
+        /// How often clients are pinged. One that is silent from one ping to the next is taken for lost.
+        keep_alive: Duration,
     },
 }
 

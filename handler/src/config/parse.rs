@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +19,11 @@ const DEFAULT_PORT: u16 = 5000;
 const ACCESS_KEY_MIN_BYTES: usize = 32;
 const CONNECTION: &str = "ServiceBusConnection";
 const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
-const ACK_DELAY_MAX_MS: u64 = 1_000;
+const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
+/// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
+/// within a minute, with the default.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_MS: RangeInclusive<u64> = 100..=60_000;
 
 pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let mut r = Reader::new(vars);
@@ -136,10 +141,11 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
         }
         AccessKey::new(text).map_err(|why| why.to_string())
     });
-    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MAX_MS).unwrap_or_default();
+    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MS).unwrap_or_default();
+    let keep_alive = r.millis("HUB_KEEP_ALIVE_MS", KEEP_ALIVE_MS).unwrap_or(KEEP_ALIVE);
     let hub = HubName::new(&r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned()));
     match hub {
-        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay }),
+        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay, keep_alive }),
         Err(_) => {
             r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
             None

@@ -136,6 +136,9 @@ settings! {
         "HUB_ACK_DELAY_MS", "milliseconds, 0 to 1000", "0",
             "Holds acknowledgements back. Microsoft's synchronous Python client can miss one that comes within 2 ms.",
             |c| match &c.transport { TransportConfig::Embedded { ack_delay, .. } => value(ack_delay.as_millis()) };
+        "HUB_KEEP_ALIVE_MS", "milliseconds, 100 to 60000", "10000",
+            "How often clients are pinged. One that is silent from one ping to the next is taken for lost: with the default, who died without a word is offline within a minute.",
+            |c| match &c.transport { TransportConfig::Embedded { keep_alive, .. } => value(keep_alive.as_millis()) };
         "WEBPUBSUB_HUB", "hub name", "demo_ai_chat",
             "Name of the hub that clients of this chat connect to.",
             |c| match &c.transport { TransportConfig::Embedded { hub, .. } => value(hub) };

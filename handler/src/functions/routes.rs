@@ -4,7 +4,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, my_rooms,
-    negotiate, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
+    negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -86,6 +86,7 @@ fn routes() -> Routes {
             rooms::invitations::revoke,
         )
         .post("/invitations/accept", rooms::invitations::accept)
+        .get("/rooms/{id}/online", online::in_room)
         .post("/rooms/{id}/join", rooms::join)
         .post("/rooms/{id}/leave", rooms::leave)
         .get("/rooms/{id}/bans", rooms::sanctions::bans)
@@ -112,6 +113,7 @@ fn routes() -> Routes {
         .get("/messages/{seq}/reactions", reactions::list)
         .put("/messages/{seq}/reactions", reactions::set)
         .delete("/messages/{seq}/reactions", reactions::remove)
+        .get("/presence", online::of_users)
         .get("/me", me::get)
         .put("/me", me::put)
         .get("/inbox", inbox::list)
