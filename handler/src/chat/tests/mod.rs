@@ -14,6 +14,7 @@ mod presence;
 mod promises;
 mod replay;
 mod room_edit;
+mod room_pages;
 mod rooms;
 mod sending;
 mod sync;
