@@ -17,7 +17,7 @@ impl Chat {
         if let Some(member) = member.filter(|member| !is_back(member.joined_at)) {
             self.end_membership(room, &member, Some(&ban.by)).await?;
         }
-        self.shut_out(room, &ban.user).await?;
+        self.settle_live(room, &ban.user).await?;
         self.vanish_if_empty(room, &ban.by).await
     }
 

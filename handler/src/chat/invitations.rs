@@ -82,7 +82,8 @@ impl Chat {
         self.require(caller, &found, Action::Invite).await?;
         self.check_not_banned(&id, &user).await?;
         let is_full = found.allowed_users.len() >= ALLOWED_USERS;
-        let inside = if is_full { self.members_among(&id, &found.allowed_users).await? } else { HashSet::new() };
+        let inside =
+            if is_full { self.members_among(&id, &found.allowed_users).await? } else { HashSet::new() };
         let allow = |room: &Room| {
             let mut room = room.clone();
             if room.allowed_users.contains(&user) {
@@ -103,7 +104,7 @@ impl Chat {
     }
 
     async fn members_among(&self, room: &RoomId, users: &[UserId]) -> Result<HashSet<UserId>, Refused> {
-        let looks = users.iter().map(|user| self.ports.members.get(room, user));
+        let looks: Vec<_> = users.iter().map(|user| self.ports.members.get(room, user)).collect();
         let rows: Vec<_> = stream::iter(looks).buffered(LOOKED_UP_AT_ONCE).try_collect().await?;
         Ok(rows.into_iter().flatten().map(|row| row.user).collect())
     }
@@ -158,7 +159,8 @@ impl Chat {
         if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
     }
 
-    /// Joins the room of a link. A repeat changes nothing.
+    /// Joins the room of a link. A repeat changes nothing. The link's role comes with the first time alone: who comes again
+    /// may have lost it since.
     pub async fn accept_invitation(&self, caller: &Caller, token: &str) -> Result<RoomView, Refused> {
         if token.is_empty() || token.len() > TOKEN_BYTES {
             return Err(unknown());
@@ -166,10 +168,24 @@ impl Chat {
         let id = id_of(token);
         let found = self.ports.invitations.get(&id).await?.ok_or_else(unknown)?;
         let room = self.known.room(&found.room, Duration::ZERO).await?.ok_or_else(unknown)?;
-        // Before the link is used: who is kept out uses nothing up.
+        // Of two at once one brings the role, and the other finds the member.
+        let _turn = self.turns.take(&room.id).await;
+        // Before the link is used: who is kept out, or in already, uses nothing up.
         self.check_not_banned(&room.id, &caller.user).await?;
+        let role = if self.is_member(&room.id, &caller.user).await? {
+            Role::Member
+        } else {
+            self.redeem(&id, &caller.user).await?
+        };
+        self.let_in(&room, &caller.user, role).await?;
+        self.view_room(&room).await
+    }
+
+    /// Uses the link; answers what it makes of the user.
+    async fn redeem(&self, id: &str, user: &UserId) -> Result<Role, Refused> {
+        let before = self.ports.invitations.get(id).await?.ok_or_else(unknown)?;
         let now = self.ports.clock.now();
-        let invitation = match self.ports.invitations.redeem(&id, &caller.user, now).await? {
+        let invitation = match self.ports.invitations.redeem(id, user, now).await? {
             Redeemed::Yes(invitation) => invitation,
             Redeemed::Unknown => return Err(unknown()),
             Redeemed::Expired => {
@@ -179,9 +195,8 @@ impl Chat {
                 return Err(Refused::conflict("invitation_used_up", "The invitation has been used up."));
             }
         };
-        self.make_member(&room, &caller.user, invitation.role).await?;
-        self.admit_live(&room.id, &caller.user).await?;
-        self.view_room(&room).await
+        let was_in = before.used_by.contains(user);
+        Ok(if was_in { Role::Member } else { invitation.role })
     }
 }
 

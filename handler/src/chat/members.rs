@@ -121,8 +121,7 @@ impl Chat {
         let action = if role == Role::Member { Action::AddMember } else { Action::ChangeRole };
         self.require(caller, &room, action).await?;
         self.check_not_banned(&id, &user).await?;
-        self.make_member(&room, &user, role).await?;
-        self.admit_live(&id, &user).await?;
+        self.let_in(&room, &user, role).await?;
         self.view_member(&room, &user).await
     }
 

@@ -12,6 +12,7 @@ mod connections;
 pub mod counters;
 mod decisions;
 mod deliver;
+mod doors;
 mod edits;
 mod enforcement;
 mod error;

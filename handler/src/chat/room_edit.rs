@@ -41,6 +41,7 @@ impl RoomEdit {
             room.allowed_users = check_allowed(allowed)?;
         }
         room.is_private = self.is_private.unwrap_or(room.is_private);
+        room.was_private |= room.is_private;
         Ok(room)
     }
 }

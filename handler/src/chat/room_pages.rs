@@ -40,7 +40,12 @@ enum Order<'a> {
 }
 
 impl Order<'_> {
-    async fn behind(&self, ports: &Ports, last: Option<&Room>, count: usize) -> Result<Vec<Room>, StoreError> {
+    async fn behind(
+        &self,
+        ports: &Ports,
+        last: Option<&Room>,
+        count: usize,
+    ) -> Result<Vec<Room>, StoreError> {
         match *self {
             Self::ById { after } => ports.rooms.list(last.map(|room| &room.id).or(after), count).await,
             Self::ByName { prefix, after } => {
@@ -98,7 +103,7 @@ impl Chat {
             let is_end = rooms.len() < wanted;
             looked_at += rooms.len();
             last = rooms.last().cloned().or(last);
-            let looks = rooms.into_iter().map(|room| self.if_visible(caller, room));
+            let looks: Vec<_> = rooms.into_iter().map(|room| self.if_visible(caller, room)).collect();
             let visible: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
             seen.extend(visible.into_iter().flatten());
             if seen.len() > limit {

@@ -41,6 +41,7 @@ impl Chat {
                 created_by: UserId::new(SYSTEM).map_err(|error| Refused::bad_id("created_by", &error))?,
                 created_at: self.ports.clock.now(),
                 is_private: false,
+                was_private: false,
                 allowed_users: Vec::new(),
                 revision: 0,
                 fleeting: false,
@@ -133,8 +134,7 @@ impl Chat {
     }
 
     async fn finish_creation(&self, room: &Room) -> Result<RoomView, Refused> {
-        self.make_member(room, &room.created_by, Role::Owner).await?;
-        self.admit_live(&room.id, &room.created_by).await?;
+        self.let_in(room, &room.created_by, Role::Owner).await?;
         self.view_room(room).await
     }
 
@@ -178,10 +178,22 @@ impl Chat {
         self.append_change(id, by, DELETED, &occasion, change).await?;
         self.take_out_everyone(id).await?;
         self.forget_decisions(id).await?;
+        if self.ports.rooms.get(id).await?.is_some_and(|room| room.was_private) {
+            self.blank_log(id).await?;
+        }
         self.ports.rooms.delete(id).await?;
         self.known.forget_room(id);
         self.touch_list(room);
         Ok(())
+    }
+
+    /// Whoever opens the id anew is not to read what was said in private.
+    async fn blank_log(&self, room: &RoomId) -> Result<(), Refused> {
+        let conversation = room.conversation();
+        match self.ports.log.head(&conversation).await? {
+            Some(head) if head.closed => Ok(self.ports.log.trim(&conversation, head.seq).await?),
+            _ => Ok(()),
+        }
     }
 
     /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
@@ -244,6 +256,7 @@ impl NewRoom {
             created_by,
             created_at: now,
             is_private: self.is_private,
+            was_private: self.is_private,
             allowed_users: check_allowed(&self.allowed_users)?,
             revision: 0,
             fleeting: false,

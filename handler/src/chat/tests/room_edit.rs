@@ -106,12 +106,8 @@ async fn however_many_changes_come_at_once_none_is_refused() {
 async fn who_came_in_makes_place_for_others_to_be_invited() {
     let world = World::open().await;
     let names: Vec<_> = (0..1_000).map(|n| format!("guest{n}")).collect();
-    let new = NewRoom {
-        name: "Tea".into(),
-        is_private: true,
-        allowed_users: names.clone(),
-        ..NewRoom::default()
-    };
+    let new =
+        NewRoom { name: "Tea".into(), is_private: true, allowed_users: names.clone(), ..NewRoom::default() };
     let tea = world.chat.create_room(&caller("ann"), new, None).await.unwrap().id;
     let invite = async |who: &str| {
         let invited = world.chat.invite_user(&caller("ann"), tea.as_str(), who).await;
@@ -220,6 +216,7 @@ async fn what_was_decided_in_a_room_goes_with_it() {
         at: world.truth.clock.now(),
         until: None,
         reason: None,
+        ends: None,
         applied: true,
     };
     world.truth.sanctions.put(&tea, &ban).await.unwrap();
