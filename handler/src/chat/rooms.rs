@@ -187,11 +187,13 @@ impl Chat {
         Ok(())
     }
 
-    /// Whoever opens the id anew is not to read what was said in private.
+    /// Whoever opens the id anew is not to read what was said in private. That the room was deleted stays.
     async fn blank_log(&self, room: &RoomId) -> Result<(), Refused> {
         let conversation = room.conversation();
         match self.ports.log.head(&conversation).await? {
-            Some(head) if head.closed => Ok(self.ports.log.trim(&conversation, head.seq).await?),
+            Some(head) if head.closed => {
+                Ok(self.ports.log.trim(&conversation, head.seq.saturating_sub(1)).await?)
+            }
             _ => Ok(()),
         }
     }

@@ -100,7 +100,7 @@ pub async fn removal_takes_this_row_and_no_other<S: Sanctions>(make: impl AsyncF
 }
 
 /// Decisions of the same user and kind that are not this one.
-fn others_in_place_of(row: &Sanction) -> [Sanction; 4] {
+fn others_in_place_of(row: &Sanction) -> [Sanction; 5] {
     let row = || row.clone();
     [
         Sanction { at: at(2), ..row() },

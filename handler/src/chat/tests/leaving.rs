@@ -80,7 +80,6 @@ async fn who_hears_a_private_room_and_is_not_in_it_is_taken_out_by_leaving() {
 enum Deed {
     Leave,
     Remove,
-    Join,
 }
 
 /// The caller hangs up so many polls after asking.
@@ -90,7 +89,6 @@ async fn hang_up(world: &World, room: &RoomId, deed: Deed, polls: usize) {
         match deed {
             Deed::Leave => chat.leave_room(&caller("bob"), room.as_str()).await.map(drop),
             Deed::Remove => chat.remove_member(&caller("ann"), room.as_str(), "bob", None).await,
-            Deed::Join => chat.join_room(&caller("bob"), room.as_str()).await.map(drop),
         }
     });
     for _ in 0..polls {
