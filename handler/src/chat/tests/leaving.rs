@@ -71,7 +71,7 @@ async fn who_hears_a_private_room_and_is_not_in_it_is_taken_out_by_leaving() {
     let world = World::open().await;
     let tea = tea(&world).await;
     let member = row(&world, &tea).await.unwrap();
-    world.truth.members.remove(&tea, &member.user).await.unwrap();
+    world.truth.members.remove(&tea, &member).await.unwrap();
     assert_eq!(world.chat.leave_room(&caller("bob"), tea.as_str()).await.unwrap_err().code, "room_not_found");
     assert!(!hears(&world, &tea));
 }
@@ -134,7 +134,7 @@ async fn who_hangs_up_while_joining_does_not_outstay_a_ban() {
             tokio::time::sleep(Duration::from_micros(100)).await;
         }
         let member = row(&world, &tea).await.unwrap();
-        world.truth.members.remove(&tea, &member.user).await.unwrap();
+        world.truth.members.remove(&tea, &member).await.unwrap();
         tokio::time::sleep(Duration::from_millis(millis)).await;
         asked.abort();
         let _ = asked.await;
@@ -155,7 +155,7 @@ async fn a_membership_ended_while_it_begins_is_refused() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let member = row(&world, &room).await.unwrap();
-        world.truth.members.remove(&room, &member.user).await.unwrap();
+        world.truth.members.remove(&room, &member).await.unwrap();
     });
     assert_eq!(joined.unwrap_err().code, "not_a_member");
     assert!(!world.is_live_in("bob", &format!("room_{room}")));
