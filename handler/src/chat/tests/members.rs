@@ -205,7 +205,6 @@ async fn a_link_gives_its_role_once_and_nobody_in_the_room_uses_it_up() {
         role: Role::Moderator,
         max_uses: Some(2),
         expires_in: Some(60),
-        ..NewInvitation::default()
     };
     let link = world.chat.create_invitation(&caller("ann"), tea.as_str(), new).await.unwrap();
     let accept = async |who: &str| {
