@@ -201,11 +201,7 @@ async fn a_link_lets_in_as_many_as_it_says_and_until_it_ends() {
 async fn a_link_gives_its_role_once_and_nobody_in_the_room_uses_it_up() {
     let world = World::open().await;
     let tea = tea_with(&world, &["dan"]).await;
-    let new = NewInvitation {
-        role: Role::Moderator,
-        max_uses: Some(2),
-        expires_in: Some(60),
-    };
+    let new = NewInvitation { role: Role::Moderator, max_uses: Some(2), expires_in: Some(60) };
     let link = world.chat.create_invitation(&caller("ann"), tea.as_str(), new).await.unwrap();
     let accept = async |who: &str| {
         let joined = world.chat.accept_invitation(&caller(who), &link.token).await;
