@@ -118,12 +118,13 @@ impl Chat {
             };
             self.append_change(&room.id, &user, lifted(kind), &row.at.millis().to_string(), change).await?;
         }
-        self.ports.sanctions.remove(&room.id, &user, kind).await?;
+        // What was laid on meanwhile stays.
+        self.ports.sanctions.remove_this(&room.id, &row).await?;
         self.known.forget_sanctions(&room.id, &user);
         Ok(was_in_force)
     }
 
-    /// Those in force. A page may be short while there is more; expired rows go.
+    /// Those in force. A page may be short while there is more.
     pub async fn list_sanctions(
         &self,
         caller: &Caller,
@@ -139,32 +140,8 @@ impl Chat {
         let rows = self.ports.sanctions.list(&room.id, kind, after.as_ref(), limit).await?;
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
         let now = self.ports.clock.now();
-        let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
-        for row in expired {
-            self.ports.sanctions.remove(&room.id, &row.user, kind).await?;
-        }
-        Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
-    }
-
-    /// Does what is still to do for a row that stands. Repeatable.
-    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
-        let change = Change::Sanctioned {
-            user: row.user.clone(),
-            kind: row.kind,
-            on: true,
-            by: row.by.clone(),
-            until: row.until,
-            reason: row.reason.clone(),
-        };
-        self.append_change(room, &row.user, laid(row.kind), &row.at.millis().to_string(), change).await?;
-        if row.kind == SanctionKind::Ban {
-            if let Some(member) = self.ports.members.get(room, &row.user).await? {
-                self.end_membership(room, &member, Some(&row.by)).await?;
-            }
-            self.expel_live(room, &row.user).await?;
-        }
-        self.known.forget_sanctions(room, &row.user);
-        Ok(self.ports.sanctions.mark_applied(room, row).await?)
+        let current = rows.into_iter().filter(|row| row.is_in_force(now));
+        Ok(SanctionPage { sanctions: current.map(SanctionView::from).collect(), next })
     }
 
     /// Its time names a sanction in its entry's marker, so one that comes in the same millisecond as another before it takes
@@ -237,7 +214,7 @@ fn sentence(what: &str, row: &Sanction) -> String {
 }
 
 /// The commands' names in their markers.
-fn laid(kind: SanctionKind) -> &'static str {
+pub(super) fn laid(kind: SanctionKind) -> &'static str {
     match kind {
         SanctionKind::Ban => "banned",
         SanctionKind::Mute => "muted",

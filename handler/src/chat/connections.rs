@@ -15,6 +15,8 @@ use crate::model::{Lease, RoomId, UserId};
 const ROOMS_AT_CONNECT: usize = 500;
 /// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
 const INBOX_AT_CONNECT: usize = 20;
+/// How often connections follow a membership that ends and begins while they do.
+const TURNS: usize = 3;
 /// Why a connection is closed whose rooms could not be looked at again.
 const NOT_CONFIRMED: &str = "Connect again.";
 
@@ -121,8 +123,8 @@ impl Chat {
         let rooms: BTreeSet<RoomId> = rooms?.into_iter().collect();
         for room in given.difference(&rooms) {
             // A page of memberships may not reach as far as the one before: the row itself decides.
-            if self.ports.members.get(room, user).await?.is_none() {
-                self.expel_live(room, user).await?;
+            if !self.is_member(room, user).await? {
+                self.shut_out(room, user).await?;
             }
         }
         for room in rooms.difference(&given) {
@@ -154,10 +156,35 @@ impl Chat {
         Ok(())
     }
 
-    /// Puts the user's live connections into the room.
+    /// Puts the user's live connections into the room, of which they are a member. Whoever ends that membership meanwhile may
+    /// have met the connections before they were in: then they go out again.
     pub(super) async fn admit_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        let connections = self.leased(user).await?;
-        Ok(self.ports.transport.admit(user, &groups::room(room), &connections).await?)
+        for _ in 0..TURNS {
+            let connections = self.leased(user).await?;
+            self.ports.transport.admit(user, &groups::room(room), &connections).await?;
+            if self.is_member(room, user).await? {
+                return Ok(());
+            }
+            self.expel_live(room, user).await?;
+            if !self.is_member(room, user).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the live connections of somebody out who is no member any more. Who joins meanwhile may have been in already:
+    /// then they come in again.
+    pub(super) async fn shut_out(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        self.expel_live(room, user).await?;
+        if self.is_member(room, user).await? {
+            self.admit_live(room, user).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_member(&self, room: &RoomId, user: &UserId) -> Result<bool, Refused> {
+        Ok(self.ports.members.get(room, user).await?.is_some())
     }
 
     /// Takes the user's live connections out of the room. The row that forbids them the room must have been written.

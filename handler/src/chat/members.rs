@@ -57,6 +57,8 @@ impl Chat {
         let room = self.visible(caller, &room_id(room)?).await?;
         if room.is_private || !self.options.anonymous {
             self.require(caller, &room, Action::SeeMembers).await?;
+        } else if !caller.is_admin {
+            self.check_not_banned(&room.id, &caller.user).await?;
         }
         let (mut members, mut scanned, mut last, mut more) = (Vec::new(), 0, after, true);
         while more && members.len() < limit && scanned < SCAN {

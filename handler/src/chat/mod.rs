@@ -12,6 +12,7 @@ mod connections;
 pub mod counters;
 mod deliver;
 mod edits;
+mod enforcement;
 mod error;
 mod fanout;
 mod fields;
@@ -88,7 +89,7 @@ pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, UserId};
+use crate::model::{Lease, RoomId, Sanction, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -172,6 +173,8 @@ pub struct Chat {
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
+    /// The same of sanctions.
+    finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
 }
 
 impl Chat {
@@ -196,6 +199,7 @@ impl Chat {
             notices,
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
+            finished_up_to: tokio::sync::Mutex::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::{Chat, Refused, groups};
-use crate::model::{Lease, SanctionKind, Timestamp};
+use crate::model::{Lease, Timestamp};
 
 /// How often it runs.
 pub const REPAIR_EVERY: Duration = Duration::from_secs(20);
@@ -19,28 +19,15 @@ const PAGE: usize = 500;
 const LEASES: usize = 20_000;
 /// Leases ended at once.
 const AT_ONCE: usize = 16;
-/// Sanctions finished in one run.
-const SANCTIONS: usize = 100;
 
 impl Chat {
-    /// Removes the leases of connections that are no more. Bounded work; repeatable.
+    /// Finishes what was left half done, removes what is over, and the leases of connections that are no more. Bounded work;
+    /// repeatable. What fails of it does not keep the rest from being done.
     pub async fn repair(&self) -> Result<(), Refused> {
-        let sanctions = self.finish_sanctions().await;
-        self.repair_leases().await?;
-        sanctions
-    }
-
-    /// What a crash left half done. One that cannot be finished does not keep the others waiting.
-    async fn finish_sanctions(&self) -> Result<(), Refused> {
-        let mut outcome = Ok(());
-        for (room, row) in self.ports.sanctions.unapplied(SANCTIONS).await? {
-            let finished = match row.kind {
-                SanctionKind::Ban | SanctionKind::Mute => self.apply(&room, &row).await,
-                SanctionKind::Removal => self.finish_removal(&room, &row).await,
-            };
-            outcome = outcome.and(finished);
-        }
-        outcome
+        let finished = self.finish_sanctions().await;
+        let forgotten = self.forget_expired().await;
+        let leases = self.repair_leases().await;
+        finished.and(forgotten).and(leases)
     }
 
     async fn repair_leases(&self) -> Result<(), Refused> {
