@@ -81,8 +81,13 @@ impl Chat {
         let occasion = format!("{}:{}", member.joined_at.millis(), member.read.seq);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {
-            Some(Position { seq, .. }) => {
+            Some(Position { seq, number, .. }) => {
                 self.ports.members.confirm(room, &member.user, seq).await?;
+                if number > member.read.number {
+                    // Said between the row and its entry: before them too. Behind the confirmation, for the row's first
+                    // mark names the entry's occasion.
+                    self.ports.members.raise_mark(room, &member.user, ReadMark { seq, number }).await?;
+                }
                 if self.ports.members.get(room, &member.user).await?.is_none() {
                     // Whoever ended an earlier membership took this row with it.
                     self.tell_left(room, &member.user, seq, None).await?;
