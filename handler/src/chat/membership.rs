@@ -42,7 +42,7 @@ impl Chat {
     }
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
-        self.check_not_banned(&room.id, user).await?;
+        self.end_if_banned(&room.id, user).await?;
         let member = match self.ports.members.get(&room.id, user).await? {
             Some(member) if !self.has_left(&room.id, &member).await? => member,
             stale => {
@@ -62,13 +62,7 @@ impl Chat {
             }
         };
         // A ban laid on meanwhile may not have found the row: one of the two sees the other.
-        if let Err(refused) = self.check_not_banned(&room.id, user).await {
-            if !refused.is_unavailable() && member.joined_seq.is_none() {
-                self.ports.members.remove(&room.id, user).await?;
-                self.known.forget_member(&room.id, user);
-            }
-            return Err(refused);
-        }
+        self.end_if_banned(&room.id, user).await?;
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
             self.touch_list(room);
@@ -77,7 +71,7 @@ impl Chat {
     }
 
     /// Writes the entry of a row that has none yet. The row's own values name the occasion, so a repeat is a duplicate.
-    async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
+    pub(super) async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
         let occasion = format!("{}:{}", member.joined_at.millis(), member.read.seq);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {

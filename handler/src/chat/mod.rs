@@ -11,6 +11,7 @@ mod budget;
 mod command;
 mod connections;
 pub mod counters;
+mod decisions;
 mod deliver;
 mod edits;
 mod enforcement;

@@ -233,8 +233,7 @@ impl Chat {
                 if rows.is_empty() {
                     break;
                 }
-                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, &row.user, kind)))
-                    .await?;
+                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, row))).await?;
             }
         }
         loop {

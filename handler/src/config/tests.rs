@@ -82,6 +82,13 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
+    let TransportConfig::Embedded { keep_alive, .. } = read(&[]).unwrap().transport;
+    let recovery = hub::HubOptions::new(Vec::new()).recovery_window;
+    assert!(keep_alive * 2 + recovery < Duration::from_secs(60));
+}
+
+#[test]
 fn what_this_version_lacks_is_refused_by_name() {
     for (name, value) in [
         ("TRANSPORT_MODE", "webpubsub"),

@@ -123,12 +123,11 @@ macro_rules! contract_suite {
             a_sanction_is_there_by_user_and_kind,
             a_sanction_replaces_the_one_of_its_kind,
             sanctions_are_listed_by_user_behind_the_cursor,
-            removal_answers_the_row_once,
-            what_is_applied_is_told_by_its_time,
+            removal_takes_this_row_and_no_other,
+            another_row_is_not_noted_as_applied,
             what_is_not_applied_is_listed_for_all_rooms,
             work_under_way_is_gone_through_in_an_order_that_stays,
             what_is_over_is_listed_once_it_is_applied,
-            a_row_is_removed_by_its_time,
             a_late_note_never_covers_a_new_sanction,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);

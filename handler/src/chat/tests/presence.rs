@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::world::*;
 use crate::adapters::faulty::Mode;
-use crate::chat::NewSanction;
+use crate::chat::{MemberQuery, NewSanction};
 use crate::contract::data::user;
 use crate::model::{RoomId, SanctionKind, Timestamp};
 use crate::repairs::Repairs;
@@ -240,11 +240,13 @@ async fn a_connection_that_was_slow_to_open_is_not_taken_for_gone() {
     let room = tea(&world, &["bob"]).await;
     let welcome = world.chat.connecting(&user("bob"), "c1").await.unwrap();
     world.ticker.advance(SECOND * 10);
-    // The repair has listed the connections, and waits for the list of leases.
     world.store.set(Mode::Delay(SECOND));
     let chat = Arc::clone(&world.chat);
     let repair = tokio::spawn(async move { chat.repair().await });
-    sleep(SECOND * 3 / 2).await;
+    while world.store.calls("leases.list") == 0 {
+        sleep(SECOND / 10).await;
+    }
+    // It has listed the connections, and waits for the list of leases.
     world.store.set(Mode::Quiet);
     world.wire.opens("c1", &welcome.groups);
     world.chat.connected(&user("bob"), "c1").await.unwrap();
@@ -317,6 +319,23 @@ async fn who_may_read_a_room_sees_who_is_there_page_by_page() {
     let world = World::members_only().await;
     let refused = world.chat.online_in(&caller("eve"), "general", None, None).await.unwrap_err();
     assert_eq!(refused.code, "not_a_member");
+}
+
+#[tokio::test]
+async fn a_page_of_members_costs_the_same_few_reads_however_many_they_are() {
+    let world = World::open().await;
+    let room = tea(&world, &[]).await;
+    for n in 0..600 {
+        world.chat.join_room(&caller(&format!("u{n:03}")), room.as_str()).await.unwrap();
+    }
+    let reads = || ["members.list", "leases.online", "profiles.get"].map(|method| world.store.calls(method));
+    for limit in [10, 500] {
+        let before = reads();
+        let query = MemberQuery { limit: Some(limit), ..MemberQuery::default() };
+        let page = world.chat.list_members(&caller("ann"), room.as_str(), &query).await.unwrap();
+        assert_eq!(page.members.len(), limit);
+        assert_eq!(reads(), before.map(|calls| calls + 1));
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,11 @@ impl Ticker {
     pub(super) fn advance(&self, by: Duration) {
         self.now.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
+
+    /// Ids from here on are another process's.
+    pub(super) fn count_from(&self, first: u64) {
+        self.next.store(first, Ordering::Relaxed);
+    }
 }
 
 impl Clock for Ticker {
