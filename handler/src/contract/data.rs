@@ -184,7 +184,8 @@ pub fn invitation(id: &str, room: &str, max_uses: u32) -> Invitation {
 }
 
 pub fn lease(id: &str, connection: &str, confirmed: bool) -> Lease {
-    Lease { user: user(id), connection: connection.to_owned(), since: at(0), confirmed, rooms: Vec::new() }
+    let rooms = vec![room_id("tea"), room_id("oats")];
+    Lease { user: user(id), connection: connection.to_owned(), since: at(7), confirmed, rooms }
 }
 
 /// A direct message from `sender`, stored at `seq` of a conversation of their own at `at(seq)`.

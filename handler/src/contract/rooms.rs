@@ -14,7 +14,13 @@ async fn ids(rooms: &impl Rooms, after: Option<&str>, limit: usize) -> Vec<Strin
 pub async fn a_created_room_is_there<R: Rooms>(make: impl AsyncFn() -> R) {
     let rooms = make().await;
     assert_eq!(rooms.get(&room_id("tea")).await.unwrap(), None);
-    let tea = Room { is_private: true, allowed_users: vec![user("bob"), user("cid")], ..room("tea", "Tea") };
+    let tea = Room {
+        created_at: at(7),
+        is_private: true,
+        allowed_users: vec![user("bob"), user("cid")],
+        fleeting: true,
+        ..room("tea", "Tea")
+    };
     rooms.create(&tea).await.unwrap();
     assert_eq!(rooms.get(&tea.id).await.unwrap(), Some(tea.clone()));
     assert_eq!(rooms.list(None, 9).await.unwrap(), [tea]);
