@@ -63,6 +63,8 @@ impl Chat {
         let Some(ban) = self.ban(room, user).await? else { return Ok(()) };
         if let Some(member) = self.ports.members.get(room, user).await? {
             self.end_membership(room, &member, Some(&ban.by)).await?;
+            // Whoever saw the row may have let connections in by it.
+            self.expel_live(room, user).await?;
         }
         Err(banned(&ban))
     }

@@ -17,7 +17,11 @@ impl Chat {
         if let Some(member) = member.filter(|member| !is_back(member.joined_at)) {
             self.end_membership(room, &member, Some(&ban.by)).await?;
         }
-        self.shut_out(room, &ban.user).await?;
+        self.expel_live(room, &ban.user).await?;
+        // A row that is there while the ban stands is about to go; who came back because it was lifted is let in again.
+        if self.check_not_banned(room, &ban.user).await.is_ok() {
+            self.shut_out(room, &ban.user).await?;
+        }
         self.vanish_if_empty(room, &ban.by).await
     }
 

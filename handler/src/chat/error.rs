@@ -145,6 +145,8 @@ impl From<Refusal> for Refused {
             }
             // Whoever sets what is set has what they want, and hears no refusal.
             Refusal::Unchanged => Self::conflict("refused", "It is so already."),
+            // Asked for by those alone who try again.
+            Refusal::GoneOn => Self::unavailable("room_is_busy", "The room goes on meanwhile. Try again."),
         }
     }
 }

@@ -107,11 +107,12 @@ impl Chat {
             };
             // An id that is opened again starts its revisions anew, so the room's beginning belongs to the occasion. The
             // marker is the room's, not the caller's: whoever repeats the change finds it.
-            let occasion = format!("{}:{}{behind}", room.created_at.millis(), room.revision);
+            let occasion = format!("{}{}:{}{behind}", room.created_at.millis(), room.instance, room.revision);
             let told = self.append_change(&room.id, &room.created_by, CHANGED, &occasion, change).await?;
             let seq = told.ok_or_else(Refused::room_not_found)?.seq;
             let now = self.known.room(&room.id, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
-            if now.revision == room.revision {
+            // Another revision that reads the same, as where somebody was let in, needs no second telling.
+            if (&now.name, &now.description) == (&room.name, &room.description) {
                 return Ok(());
             }
             (room, behind) = (now, format!(":{seq}"));

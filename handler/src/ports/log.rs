@@ -84,6 +84,8 @@ pub struct NewEntry {
     /// The time to store with it.
     pub at: Timestamp,
     pub change: Change,
+    /// Append it directly behind this `seq` or not at all.
+    pub only_behind: Option<u64>,
 }
 
 /// Where an entry stands in its log, and since when.
@@ -127,6 +129,8 @@ pub enum Refusal {
     /// No refusal of what is wanted: a reaction or a pin is so already.
     #[error("it is so already")]
     Unchanged,
+    #[error("the log has gone on")]
+    GoneOn,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -288,11 +288,11 @@ async fn other_rows_that_cannot_be_read_are_an_error() {
     }
     assert!(is_corrupt(&rooms.get(&tea).await));
     assert!(is_corrupt(&rooms.list(None, 9).await));
-    assert!(is_corrupt(&rooms.delete(&tea).await));
+    assert!(is_corrupt(&rooms.delete(&room("tea", "Tea")).await));
     assert!(is_corrupt(&members.get(&tea, &ann).await));
     assert!(is_corrupt(&members.count(&tea).await));
     assert!(is_corrupt(&members.rooms_of(&ann, None, 9).await));
-    assert!(is_corrupt(&members.remove(&tea, &ann).await));
+    assert!(is_corrupt(&members.remove(&tea, &member("ann")).await));
     assert!(is_corrupt(&sanctions.of(&tea, &ann).await));
     assert!(is_corrupt(&sanctions.list(&tea, ban.kind, None, 9).await));
     assert!(is_corrupt(&sanctions.unapplied(None, 9).await));

@@ -14,6 +14,7 @@ mod pages;
 mod poison;
 mod presence;
 mod promises;
+mod races;
 mod replay;
 mod room_edit;
 mod rooms;

@@ -281,6 +281,22 @@ impl World {
         self.chat = Arc::new(Chat::new(self.faulty.clone(), self.options));
     }
 
+    /// Another process on the same stores and transport, with faults of its own.
+    pub(super) fn another_process(&self, faults: &Faults) -> Chat {
+        let truth = &self.truth;
+        let ports = Ports {
+            log: Arc::new(Faulty::new(Arc::clone(&truth.log), faults.clone())),
+            rooms: Arc::new(Faulty::new(Arc::clone(&truth.rooms), faults.clone())),
+            members: Arc::new(Faulty::new(Arc::clone(&truth.members), faults.clone())),
+            sanctions: Arc::new(Faulty::new(Arc::clone(&truth.sanctions), faults.clone())),
+            invitations: Arc::new(Faulty::new(Arc::clone(&truth.invitations), faults.clone())),
+            leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), faults.clone())),
+            transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), faults.clone())),
+            ..truth.clone()
+        };
+        Chat::new(ports, self.options)
+    }
+
     /// These are the deployment's admins.
     pub(super) fn set_admins(&mut self, admins: &[&str]) {
         let admins: Vec<_> = admins.iter().map(|who| user(who)).collect();
