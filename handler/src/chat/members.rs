@@ -91,7 +91,7 @@ impl Chat {
             MemberView {
                 role: role_in(room, &row),
                 joined_at: row.joined_at,
-                read_seq: row.read.seq,
+                read_seq: self.read_mark(&room.id, &row).seq,
                 user: row.user,
                 online,
                 last_seen,

@@ -88,8 +88,12 @@ impl Chat {
         let occasion = format!("{}:{}", member.joined_at.millis(), member.since);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {
-            Some(Position { seq, .. }) => {
+            Some(Position { seq, number, .. }) => {
                 self.ports.members.confirm(room, member, seq).await?;
+                if number > member.read.number {
+                    // Said between the look at the head and the entry: before them too.
+                    self.ports.members.raise_mark(room, &member.user, ReadMark { seq, number }).await?;
+                }
                 if self.ports.members.get(room, &member.user).await?.is_none() {
                     // It ended before it was told.
                     self.tell_left(room, &member.user, seq, None).await?;

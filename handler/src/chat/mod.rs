@@ -7,6 +7,7 @@ mod access;
 mod appender;
 mod backoff;
 mod bans;
+mod budget;
 mod command;
 mod connections;
 pub mod counters;

@@ -11,6 +11,7 @@ mod members;
 mod messages;
 mod moderation;
 mod over;
+mod pages;
 mod poison;
 mod presence;
 mod promises;

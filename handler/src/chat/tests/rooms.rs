@@ -312,3 +312,19 @@ async fn where_callers_are_known_only_members_read() {
     world.chat.join_room(&caller("bob"), "general").await.unwrap();
     assert!(read("bob").await.is_ok());
 }
+
+/// The process died behind the entry; an admin repeats, which is another command.
+#[tokio::test]
+async fn a_deletion_that_a_crash_cut_off_is_told_by_whoever_finishes_it() {
+    let mut world = World::open().await;
+    let room = world.room("ann", "Tea").await;
+    world.chat.join_room(&caller("bob"), room.as_str()).await.unwrap();
+    let deleted = crate::contract::data::new(crate::contract::data::room_deleted());
+    world.truth.log.append(&room.conversation(), vec![deleted]).await.unwrap();
+    world.restart();
+    let admin = Caller { is_admin: true, ..caller("root") };
+    world.chat.delete_room(&admin, room.as_str(), None).await.unwrap();
+    let last = world.heard(&format!("room_{room}")).pop().unwrap();
+    assert_eq!((&last["type"], &last["by"]), (&serde_json::json!("room_deleted"), &serde_json::json!("ann")));
+    assert!(!world.is_live_in("bob", &format!("room_{room}")));
+}
