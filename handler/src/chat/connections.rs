@@ -9,15 +9,13 @@ use std::collections::BTreeSet;
 use super::live::Answer;
 use super::presence::ROOMS_TOLD;
 use super::{Chat, Refused, groups, view};
-use crate::model::{Lease, RoomId, UserId, bounds};
+use crate::model::{Lease, RoomId, UserId};
 use crate::ports::StoreError;
 
 /// Rooms a connection is in from its start; others it joins by the `join` event.
 const ROOMS_AT_CONNECT: usize = 500;
 /// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
 const INBOX_AT_CONNECT: usize = 20;
-/// How often connections follow a membership that ends and begins while they do.
-const TURNS: usize = 3;
 /// Why a connection is closed whose rooms could not be looked at again.
 const NOT_CONFIRMED: &str = "Connect again.";
 
@@ -84,23 +82,14 @@ impl Chat {
             self.ports.transport.close(connection, NOT_CONFIRMED).await?;
             return Err(refused);
         }
-        self.hand_over_inbox(user, connection).await
-    }
-
-    /// As much of the inbox as fits into one frame; the rest is asked for.
-    async fn hand_over_inbox(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
-        let mut limit = INBOX_AT_CONNECT;
-        loop {
-            let page = self.inbox_page(user, None, None, limit).await?;
-            if page.items.is_empty() {
-                return Ok(());
-            }
-            let frame = view::encode(&Answer::Inbox { page });
-            if frame.len() <= bounds::FRAME_BYTES || limit == 1 {
-                return Ok(self.ports.transport.send_to_connection(connection, frame).await?);
-            }
-            limit /= 2;
+        let page = self.inbox_page(user, None, None, INBOX_AT_CONNECT).await?;
+        if !page.items.is_empty() {
+            self.ports
+                .transport
+                .send_to_connection(connection, view::encode(&Answer::Inbox { page }))
+                .await?;
         }
+        Ok(())
     }
 
     /// The connection is closed. Memberships stay: closing is not leaving.
@@ -131,14 +120,9 @@ impl Chat {
         let given: BTreeSet<RoomId> = given.into_iter().collect();
         let (rooms, ()) = tokio::join!(self.rooms_at_connect(user), self.seen_unless(was_online, user));
         let rooms: BTreeSet<RoomId> = rooms?.into_iter().collect();
-        for room in given.difference(&rooms) {
+        for room in given.symmetric_difference(&rooms) {
             // A page of memberships may not reach as far as the one before: the row itself decides.
-            if !self.is_member(room, user).await? {
-                self.shut_out(room, user).await?;
-            }
-        }
-        for room in rooms.difference(&given) {
-            self.admit_live(room, user).await?;
+            self.settle_live(room, user).await?;
         }
         if !confirmed.rooms.is_empty() {
             self.ports.leases.put(&Lease { rooms: Vec::new(), ..confirmed }).await?;
@@ -169,37 +153,6 @@ impl Chat {
     /// Notes that somebody is here or was until now; not of guests, whose rows would stay for ever.
     async fn seen(&self, user: &UserId) -> Result<(), StoreError> {
         if user.is_guest() { Ok(()) } else { self.ports.profiles.seen(user, self.ports.clock.now()).await }
-    }
-
-    /// Puts the user's live connections into the room, of which they are a member. Whoever ends that membership meanwhile may
-    /// have met the connections before they were in: then they go out again.
-    pub(super) async fn admit_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        for _ in 0..TURNS {
-            let connections = self.leased(user).await?;
-            self.ports.transport.admit(user, &groups::room(room), &connections).await?;
-            if self.is_member(room, user).await? {
-                return Ok(());
-            }
-            self.expel_live(room, user).await?;
-            if !self.is_member(room, user).await? {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the live connections of somebody out who is no member any more. Who joins meanwhile may have been in already:
-    /// then they come in again.
-    pub(super) async fn shut_out(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        self.expel_live(room, user).await?;
-        if self.is_member(room, user).await? {
-            self.admit_live(room, user).await?;
-        }
-        Ok(())
-    }
-
-    async fn is_member(&self, room: &RoomId, user: &UserId) -> Result<bool, Refused> {
-        Ok(self.ports.members.get(room, user).await?.is_some())
     }
 
     /// Takes the user's live connections out of the room. The row that forbids them the room must have been written.
