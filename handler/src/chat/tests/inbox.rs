@@ -95,9 +95,12 @@ async fn what_is_handed_over_fits_into_a_frame() {
     world.chat.connected(&crate::contract::data::user("bob"), "c1").await.unwrap();
     let handed = world.sent_to("c1");
     assert!(handed[0].to_string().len() <= crate::model::bounds::FRAME_BYTES);
-    let next = handed[0]["next"].as_str().unwrap();
-    let rest = world.chat.inbox(&caller("bob"), Some(next), None, None).await.unwrap();
-    let rest = rest.items.iter().map(|item| item.message.id.to_string());
-    let all: Vec<String> = ids(&handed[0]).into_iter().map(str::to_owned).chain(rest).collect();
+    let mut all: Vec<String> = ids(&handed[0]).into_iter().map(str::to_owned).collect();
+    let mut next = Some(handed[0]["next"].as_str().unwrap().to_owned());
+    while let Some(after) = next {
+        let page = world.chat.inbox(&caller("bob"), Some(&after), None, None).await.unwrap();
+        all.extend(page.items.iter().map(|item| item.message.id.to_string()));
+        next = page.next;
+    }
     assert_eq!(all, sent);
 }
