@@ -9,7 +9,7 @@ ARGS ?=
 # One folder for all builds, also where CARGO_TARGET_DIR or a cargo configuration names another.
 TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
-.PHONY: help build run host test test-rust test-js lint bench crash fuzz clean
+.PHONY: help build run host test test-rust test-js azurite lint bench crash fuzz clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,7 +36,7 @@ host: build ## The same binary as the Functions host runs it, on http://127.0.0.
 
 test: test-rust test-js ## All tests: Rust, the client module, then the official JavaScript SDKs against bin/handler
 
-test-rust:
+test-rust: azurite
 	@scripts/need rust
 	$(CARGO) test --workspace --locked
 
@@ -46,6 +46,10 @@ test-js: build
 	(cd webclient && npm test)
 	scripts/npm tests/js
 	cd tests/js && npm test
+
+azurite: ## The emulator of Azure Storage, which the Rust tests of the table store start
+	@scripts/need node
+	scripts/npm tests/azurite
 
 lint: ## Formatting, clippy and documentation, warnings are errors
 	@scripts/need rust
@@ -73,4 +77,4 @@ fuzz: ## One minute of every fuzz target (needs the nightly toolchain and cargo-
 
 clean: ## Remove builds, not data
 	$(CARGO) clean
-	rm -rf bin webclient/dist webclient/node_modules tests/js/node_modules bench/peers/node_modules
+	rm -rf bin webclient/dist webclient/node_modules tests/js/node_modules tests/azurite/node_modules bench/peers/node_modules

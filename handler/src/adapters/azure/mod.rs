@@ -5,6 +5,7 @@ mod sas;
 mod service_bus;
 #[cfg(test)]
 mod service_bus_tests;
+pub mod table;
 mod wire;
 
 pub use connection_string::{ConnectionString, ConnectionStringError};
