@@ -8,8 +8,10 @@ CARGO ?= cargo
 ARGS ?=
 # One folder for all builds, also where CARGO_TARGET_DIR or a cargo configuration names another.
 TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+# Runs on any Linux of the platform, whatever its C library.
+STATIC = x86_64-unknown-linux-musl
 
-.PHONY: help build run host test test-rust test-js azurite lint bench crash fuzz clean
+.PHONY: help build run host test test-rust test-js test-package azurite package lint bench crash fuzz clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,7 +36,16 @@ host: build ## The same binary as the Functions host runs it, on http://127.0.0.
 	$(CARGO) build --release --locked -p funchost
 	exec $(TARGET)/release/funchost --app . --port 7071 $(ARGS)
 
-test: test-rust test-js ## All tests: Rust, the client module, then the official JavaScript SDKs against bin/handler
+package: ## dist/chat-functions.zip for Azure Functions, with a static program; looked at and run under the host double
+	@scripts/need rust
+	scripts/need musl
+	echo "Building the handler (release, static) …"
+	$(CARGO) build --release --locked -p handler --target $(STATIC)
+	$(CARGO) build --release --locked -p funchost
+	scripts/package --binary $(TARGET)/$(STATIC)/release/handler --out dist/chat-functions.zip
+	STATIC=1 PACKAGE=dist/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
+
+test: test-rust test-js test-package ## All tests: Rust, the client module, the official SDKs and the package against bin/handler
 
 test-rust: azurite
 	@scripts/need rust
@@ -50,6 +61,12 @@ test-js: build
 azurite: ## The emulator of Azure Storage, which the Rust tests of the table store start
 	@scripts/need node
 	scripts/npm tests/azurite
+
+# The same zip around the program that the other tests use: a second build for one test would cost minutes.
+test-package: build
+	@$(CARGO) build --release --locked -p funchost
+	scripts/package --binary bin/handler --out $(TARGET)/package/chat-functions.zip
+	PACKAGE=$(TARGET)/package/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
 
 lint: ## Formatting, clippy and documentation, warnings are errors
 	@scripts/need rust
@@ -77,4 +94,4 @@ fuzz: ## One minute of every fuzz target (needs the nightly toolchain and cargo-
 
 clean: ## Remove builds, not data
 	$(CARGO) clean
-	rm -rf bin webclient/dist webclient/node_modules tests/js/node_modules tests/azurite/node_modules bench/peers/node_modules
+	rm -rf bin dist webclient/dist webclient/node_modules tests/js/node_modules tests/azurite/node_modules bench/peers/node_modules

@@ -147,6 +147,8 @@ async fn the_section_of_chat_events_is_what_happens() {
                     heard += 1;
                 }
                 ["http", who] => stage.http(who, line),
+                ["socket", who] if line == "opens" => stage.connect_plain(who).await,
+                ["socket", who] if line == "closes" => drop(stage.sockets.remove(who)),
                 // Held by a test of the chat, which can bring it about.
                 ["json", "rejected"] => {}
                 _ => panic!("`{kind}` is nobody's"),

@@ -45,6 +45,8 @@ impl Peer {
             Self::Handler { storage } => {
                 let mut command = Command::new(handler_binary());
                 command.env("PORT", port.to_string()).env("WS_PORT", (port + 1).to_string());
+                // The hub's own: connections that are only opened and held answer no pings.
+                command.env("HUB_KEEP_ALIVE_MS", "20000");
                 command.env("STORAGE_MODE", storage).env("DATA_DIR", data).env("RUST_LOG", "warn");
                 command
             }

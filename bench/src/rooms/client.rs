@@ -67,6 +67,11 @@ impl Live {
         Err("the server closed the socket".into())
     }
 
+    /// Reads, and so answers pings, until the server ends it.
+    pub(super) async fn stays(mut self) {
+        while let Some(Ok(_)) = self.0.next().await {}
+    }
+
     pub(super) async fn says(&mut self, room: &str, text: &str) -> Outcome<Value> {
         self.asks(&json!({"action": "send", "room_id": room, "content": text}), "sent").await
     }

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use webpubsub::names::HubName;
+use webpubsub::roles::Action;
 
 use crate::connection::{Connection, lock};
 use crate::id::ConnectionId;
@@ -50,6 +51,17 @@ pub(crate) enum NotJoined {
     Gone,
     /// It is in as many groups as one may be.
     TooMany,
+    /// The client may not join this group.
+    Forbidden,
+}
+
+/// Who puts a connection into a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Joining {
+    /// The application, which knows what it does.
+    Application,
+    /// The client itself: with its permission, and within this number of groups.
+    Client { max_groups: usize },
 }
 
 impl Members {
@@ -125,18 +137,24 @@ impl HubState {
     }
 
     /// Joins a group; joining it again changes nothing.
+    ///
+    /// A client's permission is looked at here, while nobody else changes groups: whoever revokes it and then takes the
+    /// connection out finds that it is out and stays out, even if the client is joining meanwhile.
     pub(crate) fn join(
         &self,
         connection: &Arc<Connection>,
         group: &str,
-        max_groups: usize,
+        joining: Joining,
     ) -> Result<(), NotJoined> {
         let mut registry = self.registry();
         if !registry.all.by_id.contains_key(&connection.id) {
             return Err(NotJoined::Gone);
         }
-        {
+        if let Joining::Client { max_groups } = joining {
             let session = connection.session();
+            if !session.permissions.allows(Action::JoinLeaveGroup, group) {
+                return Err(NotJoined::Forbidden);
+            }
             if session.groups.len() >= max_groups && !session.groups.contains(group) {
                 return Err(NotJoined::TooMany);
             }
@@ -234,5 +252,79 @@ where
         if members.by_id.is_empty() {
             sets.remove(name);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::connection::{Identity, Kind};
+    use crate::delivery::Delivery;
+    use webpubsub::roles::Permissions;
+
+    const CLIENT: Joining = Joining::Client { max_groups: 2 };
+
+    fn connection(hub: &Arc<HubState>, id: u8) -> Arc<Connection> {
+        let identity = Identity {
+            id: ConnectionId::new([id; 16]),
+            user_id: Some("ann".into()),
+            kind: Kind::Json,
+            foreign_subprotocol: None,
+            permissions: Permissions::default(),
+            state: None,
+            events: 0,
+        };
+        let connection = Arc::new(Connection::new(Arc::clone(hub), identity, Delivery::new(1024, None)));
+        assert!(hub.register(&connection, &[]).is_ok());
+        connection
+    }
+
+    fn hub() -> Arc<HubState> {
+        Arc::new(HubState::new(HubName::new("chat").unwrap()))
+    }
+
+    #[test]
+    fn a_client_joins_what_it_may_and_not_too_much_while_the_application_does_as_it_likes() {
+        let hub = hub();
+        let ann = connection(&hub, 1);
+        assert!(matches!(hub.join(&ann, "tea", CLIENT), Err(NotJoined::Forbidden)));
+        ann.session().permissions.grant_all(Action::JoinLeaveGroup);
+        assert!(hub.join(&ann, "tea", CLIENT).is_ok() && hub.join(&ann, "oats", CLIENT).is_ok());
+        assert!(hub.join(&ann, "tea", CLIENT).is_ok(), "in it already");
+        assert!(matches!(hub.join(&ann, "milk", CLIENT), Err(NotJoined::TooMany)));
+        assert!(hub.join(&ann, "milk", Joining::Application).is_ok());
+        hub.unregister(&ann);
+        assert!(matches!(hub.join(&ann, "tea", CLIENT), Err(NotJoined::Gone)));
+    }
+
+    /// Both at the same moment, many times: a permission that is looked at before the groups are held loses this race.
+    #[test]
+    fn who_is_taken_out_while_joining_is_out() {
+        const ROUNDS: usize = 20_000;
+        let hub = hub();
+        let ann = connection(&hub, 1);
+        let start = Barrier::new(2);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..ROUNDS {
+                    start.wait();
+                    let _ = hub.join(&ann, "tea", CLIENT);
+                    start.wait();
+                }
+            });
+            let mut slipped_in = 0;
+            for _ in 0..ROUNDS {
+                ann.session().permissions.grant(Action::JoinLeaveGroup, "tea").unwrap();
+                start.wait();
+                ann.session().permissions.revoke(Action::JoinLeaveGroup, "tea").unwrap();
+                hub.leave(&ann, "tea");
+                start.wait();
+                slipped_in += usize::from(hub.leave(&ann, "tea"));
+            }
+            assert_eq!(slipped_in, 0, "of {ROUNDS}");
+        });
     }
 }

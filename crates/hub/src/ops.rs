@@ -17,7 +17,7 @@ use webpubsub::server_frame::closed_by_application;
 use crate::connection::Connection;
 use crate::delivery::Pushed;
 use crate::encoded::{Encoded, Origin};
-use crate::groups::Snapshot;
+use crate::groups::{Joining, Snapshot};
 use crate::hub::Hub;
 use crate::id::ConnectionId;
 use crate::target::{ConnectionInfo, OutMessage, PermissionError, Selection, Target};
@@ -87,8 +87,7 @@ impl Hub {
     /// Adds connections to a group. Gives the number that are in it now: 0 when none was found.
     pub fn add_to_group(&self, hub: &HubName, who: Target<'_>, group: &str, select: &Selection<'_>) -> usize {
         let Some(state) = self.find(hub) else { return 0 };
-        // The bound on groups is for clients; the application knows what it does.
-        let join = |c: &&Arc<Connection>| state.join(c, group, usize::MAX).is_ok();
+        let join = |c: &&Arc<Connection>| state.join(c, group, Joining::Application).is_ok();
         selected(state.members(who), select).iter().filter(join).count()
     }
 

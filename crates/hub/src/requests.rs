@@ -17,7 +17,7 @@ use webpubsub::server_frame::{self, PONG, RequestError};
 use crate::connection::{Connection, Kind};
 use crate::encoded::{Encoded, Origin};
 use crate::events::{EventFailed, Reply, UserEvent, UserEventAnswer};
-use crate::groups::NotJoined;
+use crate::groups::{Joining, NotJoined};
 use crate::hub::Hub;
 use crate::outbox::Frame;
 use crate::session::{CONNECTION_ENDED, close_own, flushing};
@@ -153,10 +153,9 @@ fn allowed(connection: &Connection, action: Action, group: &str) -> bool {
 }
 
 fn join(hub: &Hub, connection: &Arc<Connection>, group: &str) -> Result<(), RequestError> {
-    if !allowed(connection, Action::JoinLeaveGroup, group) {
-        return Err(RequestError::forbidden_join(group));
-    }
-    connection.hub.join(connection, group, hub.options().max_groups).map_err(|refused| match refused {
+    let joining = Joining::Client { max_groups: hub.options().max_groups };
+    connection.hub.join(connection, group, joining).map_err(|refused| match refused {
+        NotJoined::Forbidden => RequestError::forbidden_join(group),
         NotJoined::TooMany => RequestError::bad_request("The connection is in too many groups."),
         NotJoined::Gone => RequestError::internal(),
     })

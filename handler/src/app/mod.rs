@@ -110,6 +110,7 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
     let storage = match config.storage {
         StorageConfig::Memory => "memory",
         StorageConfig::File { .. } => "file",
+        StorageConfig::Table { .. } => "Azure Table",
     };
     let queue = match &config.queue {
         QueueConfig::Embedded { data_dir: None } => "embedded, in memory",
@@ -148,23 +149,24 @@ impl Running {
 }
 
 async fn make_data_dir(config: &StorageConfig) -> Result<(), OpenError> {
-    let StorageConfig::File { data_dir } = config else { return Ok(()) };
+    let Some(data_dir) = config.data_dir() else { return Ok(()) };
     let made = tokio::fs::create_dir_all(data_dir).await;
     made.map_err(|source| OpenError::DataDir { path: data_dir.clone(), source })
 }
 
 async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, AccessKey), OpenError> {
-    let TransportConfig::Embedded { hub: name, access_key, ack_delay } = &config.transport;
-    let key = match (access_key, &config.storage) {
+    let TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } = &config.transport;
+    let key = match (access_key, config.storage.data_dir()) {
         (Some(key), _) => key.clone(),
-        (None, StorageConfig::File { data_dir }) => hub_key::load_or_make(data_dir, ids).await?,
-        (None, StorageConfig::Memory) => hub_key::make(ids)?,
+        (None, Some(data_dir)) => hub_key::load_or_make(data_dir, ids).await?,
+        (None, None) => hub_key::make(ids)?,
     };
     let anonymous = config.auth == AuthConfig::Anonymous;
     let options = HubOptions {
         anonymous,
         default_hub: anonymous.then(|| name.clone()),
         ack_delay: *ack_delay,
+        keep_alive: *keep_alive,
         ..HubOptions::new(vec![key.clone()])
     };
     Ok((Hub::new(options), name.clone(), key))

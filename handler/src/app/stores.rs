@@ -1,5 +1,9 @@
 use std::sync::Arc;
 
+use crate::adapters::azure::table::{
+    TableDeadLetters, TableInbox, TableInvitations, TableLog, TableMembers, TableProfiles, TableRooms,
+    TableSanctions, Tables,
+};
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
     FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
@@ -50,6 +54,20 @@ impl Stores {
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     engine: Some(engine),
+                })
+            }
+            StorageConfig::Table { account, prefix, .. } => {
+                let tables = Tables::new(account, None, prefix)?;
+                Ok(Self {
+                    log: Arc::new(TableLog::new(&tables)),
+                    rooms: Arc::new(TableRooms::new(&tables)),
+                    members: Arc::new(TableMembers::new(&tables)),
+                    sanctions: Arc::new(TableSanctions::new(&tables)),
+                    invitations: Arc::new(TableInvitations::new(&tables)),
+                    profiles: Arc::new(TableProfiles::new(&tables)),
+                    inbox: Arc::new(TableInbox::new(&tables)),
+                    letters: Arc::new(TableDeadLetters::new(&tables)),
+                    engine: None,
                 })
             }
         }

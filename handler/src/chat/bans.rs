@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::access::room_id;
 use super::history::page_length;
-use super::policy::{Action, Standing};
+use super::members::user_in;
+use super::policy::Action;
+use super::removal::check_reason;
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, Room, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{Change, Marker, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
 /// A sanction may last this long, in seconds; one without an end is another thing.
 const LONGEST_SECS: u64 = 10 * 366 * 24 * 60 * 60;
@@ -69,13 +71,14 @@ impl Chat {
         kind: SanctionKind,
         new: NewSanction,
     ) -> Result<SanctionView, Refused> {
-        let user = target(&new.user)?;
+        let user = user_in("user", &new.user)?;
         let room = self.visible(caller, &room_id(room)?).await?;
-        self.require_above(caller, &room, &user).await?;
+        self.require_over(caller, &room, &user, Action::Sanction).await?;
         let wanted = new.judge(user, kind, caller, self.ports.clock.now())?;
         let row = match self.same_before(&room.id, &wanted).await? {
             Some(row) => row,
             None => {
+                let wanted = self.at_a_time_of_its_own(&room.id, wanted).await?;
                 self.ports.sanctions.put(&room.id, &wanted).await?;
                 wanted
             }
@@ -87,7 +90,8 @@ impl Chat {
         Ok(row.into())
     }
 
-    /// Lifts it. `false` where there is none in force. The entry first, so that a crash leaves the row for a repeat.
+    /// Lifts it: who might lay it, and every admin. `false` where there is none in force. The entry first, so that a crash
+    /// leaves the row for a repeat.
     pub async fn lift(
         &self,
         caller: &Caller,
@@ -95,9 +99,11 @@ impl Chat {
         kind: SanctionKind,
         user: &str,
     ) -> Result<bool, Refused> {
-        let user = target(user)?;
+        let user = user_in("user", user)?;
         let room = self.visible(caller, &room_id(room)?).await?;
-        self.require(caller, &room, Action::Sanction).await?;
+        if !caller.is_admin {
+            self.require_over(caller, &room, &user, Action::Sanction).await?;
+        }
         let rows = self.ports.sanctions.of(&room.id, &user).await?;
         let Some(row) = rows.into_iter().find(|row| row.kind == kind) else { return Ok(false) };
         let was_in_force = row.is_in_force(self.ports.clock.now());
@@ -112,67 +118,45 @@ impl Chat {
             };
             self.append_change(&room.id, &user, lifted(kind), &row.at.millis().to_string(), change).await?;
         }
-        self.ports.sanctions.remove(&room.id, &user, kind).await?;
+        // What was laid on meanwhile stays.
+        self.ports.sanctions.remove_this(&room.id, &row).await?;
         self.known.forget_sanctions(&room.id, &user);
         Ok(was_in_force)
     }
 
-    /// Those in force. A page may be short while there is more; expired rows go.
+    /// Those in force. A page may be short while there is more.
     pub async fn list_sanctions(
         &self,
         caller: &Caller,
         room: &str,
         kind: SanctionKind,
-        after: Option<&UserId>,
+        after: Option<&str>,
         limit: Option<usize>,
     ) -> Result<SanctionPage, Refused> {
         let limit = page_length(limit, bounds::MEMBERS_PAGE_DEFAULT, bounds::MEMBERS_PAGE_MAX)?;
+        let after = after.map(|after| user_in("after", after)).transpose()?;
         let room = self.visible(caller, &room_id(room)?).await?;
         self.require(caller, &room, Action::Sanction).await?;
-        let rows = self.ports.sanctions.list(&room.id, kind, after, limit).await?;
+        let rows = self.ports.sanctions.list(&room.id, kind, after.as_ref(), limit).await?;
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.user.clone());
         let now = self.ports.clock.now();
-        let (current, expired): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_in_force(now));
-        for row in expired {
-            self.ports.sanctions.remove(&room.id, &row.user, kind).await?;
-        }
-        Ok(SanctionPage { sanctions: current.into_iter().map(SanctionView::from).collect(), next })
+        let current = rows.into_iter().filter(|row| row.is_in_force(now));
+        Ok(SanctionPage { sanctions: current.map(SanctionView::from).collect(), next })
     }
 
-    /// Does what is still to do for a row that stands. Repeatable.
-    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
-        let change = Change::Sanctioned {
-            user: row.user.clone(),
-            kind: row.kind,
-            on: true,
-            by: row.by.clone(),
-            until: row.until,
-            reason: row.reason.clone(),
-        };
-        self.append_change(room, &row.user, laid(row.kind), &row.at.millis().to_string(), change).await?;
-        if row.kind == SanctionKind::Ban {
-            if let Some(member) = self.ports.members.get(room, &row.user).await? {
-                self.end_membership(room, &member, Some(&row.by)).await?;
+    /// Its time names a sanction in its entry's marker, so one that comes in the same millisecond as another before it takes
+    /// the next.
+    async fn at_a_time_of_its_own(&self, room: &RoomId, mut new: Sanction) -> Result<Sanction, Refused> {
+        let conversation = room.conversation();
+        loop {
+            let marker =
+                Marker::of_command(&conversation, &new.user, laid(new.kind), &new.at.millis().to_string());
+            if self.ports.log.find(&conversation, &marker).await?.is_none() {
+                return Ok(new);
             }
-            self.expel_live(room, &row.user).await?;
+            let later = |time: Timestamp| Timestamp::from_millis(time.millis() + 1);
+            (new.at, new.until) = (later(new.at), new.until.map(later));
         }
-        self.known.forget_sanctions(room, &row.user);
-        Ok(self.ports.sanctions.mark_applied(room, row).await?)
-    }
-
-    /// Nobody sanctions the room's creator, or somebody of their own standing or above it.
-    async fn require_above(&self, caller: &Caller, room: &Room, user: &UserId) -> Result<(), Refused> {
-        let own = self.require(caller, room, Action::Sanction).await?;
-        let theirs = if self.admins.contains(user) {
-            Standing::Admin
-        } else {
-            let member = self.ports.members.get(&room.id, user).await?;
-            member.map_or(Standing::Outsider, |member| Standing::of_role(member.role))
-        };
-        if room.created_by == *user || theirs >= own {
-            return Err(Refused::forbidden("not_permitted", "Your role in the room does not permit this."));
-        }
-        Ok(())
     }
 
     /// The row that this command, sent before, has laid on.
@@ -205,13 +189,8 @@ impl NewSanction {
                 format!("duration must be 1 to {LONGEST_SECS} seconds; leave it out for one without an end.");
             return Err(Refused::invalid("invalid_field", "duration", sentence));
         }
-        let max = bounds::REASON_CHARS;
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > max) {
-            let sentence = format!("reason must be at most {max} characters.");
-            return Err(Refused::invalid("too_long", "reason", sentence));
-        }
         let until = self.duration_secs.map(|secs| Timestamp::from_millis(now.millis() + secs * 1000));
-        let reason = self.reason.filter(|reason| !reason.trim().is_empty());
+        let reason = check_reason(self.reason)?;
         Ok(Sanction { user, kind, by: caller.user.clone(), at: now, until, reason, applied: false })
     }
 }
@@ -234,12 +213,8 @@ fn sentence(what: &str, row: &Sanction) -> String {
     row.until.map_or_else(|| format!("{what}."), |until| format!("{what} until {until}."))
 }
 
-fn target(text: &str) -> Result<UserId, Refused> {
-    UserId::new(text).map_err(|error| Refused::bad_id("user", &error))
-}
-
 /// The commands' names in their markers.
-fn laid(kind: SanctionKind) -> &'static str {
+pub(super) fn laid(kind: SanctionKind) -> &'static str {
     match kind {
         SanctionKind::Ban => "banned",
         SanctionKind::Mute => "muted",

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::live::Answer;
+use super::presence::ROOMS_TOLD;
 use super::{Chat, Refused, groups, view};
 use crate::model::{Lease, RoomId, UserId};
 
@@ -14,6 +15,8 @@ use crate::model::{Lease, RoomId, UserId};
 const ROOMS_AT_CONNECT: usize = 500;
 /// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
 const INBOX_AT_CONNECT: usize = 20;
+/// How often connections follow a membership that ends and begins while they do.
+const TURNS: usize = 3;
 /// Why a connection is closed whose rooms could not be looked at again.
 const NOT_CONFIRMED: &str = "Connect again.";
 
@@ -104,7 +107,9 @@ impl Chat {
         let leases = self.ports.leases.of(user).await?;
         let lease = leases.iter().find(|lease| lease.connection == connection);
         let given = lease.map(|lease| lease.rooms.clone()).unwrap_or_default();
-        let since = lease.map_or_else(|| self.ports.clock.now(), |lease| lease.since);
+        let was_online = leases.iter().any(|lease| lease.confirmed);
+        // Counted from now: a listing of connections that the repair began before did not have to see this one.
+        let since = self.ports.clock.now();
         let confirmed = Lease {
             user: user.clone(),
             connection: connection.to_owned(),
@@ -114,11 +119,12 @@ impl Chat {
         };
         self.ports.leases.put(&confirmed).await?;
         let given: BTreeSet<RoomId> = given.into_iter().collect();
-        let rooms: BTreeSet<RoomId> = self.rooms_at_connect(user).await?.into_iter().collect();
+        let (rooms, ()) = tokio::join!(self.rooms_at_connect(user), self.seen_unless(was_online, user));
+        let rooms: BTreeSet<RoomId> = rooms?.into_iter().collect();
         for room in given.difference(&rooms) {
             // A page of memberships may not reach as far as the one before: the row itself decides.
-            if self.ports.members.get(room, user).await?.is_none() {
-                self.expel_live(room, user).await?;
+            if !self.is_member(room, user).await? {
+                self.shut_out(room, user).await?;
             }
         }
         for room in rooms.difference(&given) {
@@ -127,22 +133,58 @@ impl Chat {
         if !confirmed.rooms.is_empty() {
             self.ports.leases.put(&Lease { rooms: Vec::new(), ..confirmed }).await?;
         }
+        if !was_online {
+            self.presence.came(user, rooms.into_iter().take(ROOMS_TOLD).collect());
+        }
         Ok(())
     }
 
-    /// Removes the lease; whose last one it was, was seen now.
+    /// Notes that somebody came. That this cannot be stored keeps nobody out.
+    async fn seen_unless(&self, was_online: bool, user: &UserId) {
+        if !was_online && let Err(error) = self.ports.profiles.seen(user, self.ports.clock.now()).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "when somebody came was not stored");
+        }
+    }
+
+    /// Removes the lease of a connection that was open; whose last one it was, was seen now.
     pub(super) async fn end_lease(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
         self.ports.leases.remove(user, connection).await?;
-        if self.ports.leases.of(user).await?.is_empty() {
+        if !self.ports.leases.of(user).await?.iter().any(|lease| lease.confirmed) {
+            self.presence.went(user);
             self.ports.profiles.seen(user, self.ports.clock.now()).await?;
         }
         Ok(())
     }
 
-    /// Puts the user's live connections into the room.
+    /// Puts the user's live connections into the room, of which they are a member. Whoever ends that membership meanwhile may
+    /// have met the connections before they were in: then they go out again.
     pub(super) async fn admit_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        let connections = self.leased(user).await?;
-        Ok(self.ports.transport.admit(user, &groups::room(room), &connections).await?)
+        for _ in 0..TURNS {
+            let connections = self.leased(user).await?;
+            self.ports.transport.admit(user, &groups::room(room), &connections).await?;
+            if self.is_member(room, user).await? {
+                return Ok(());
+            }
+            self.expel_live(room, user).await?;
+            if !self.is_member(room, user).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the live connections of somebody out who is no member any more. Who joins meanwhile may have been in already:
+    /// then they come in again.
+    pub(super) async fn shut_out(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        self.expel_live(room, user).await?;
+        if self.is_member(room, user).await? {
+            self.admit_live(room, user).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_member(&self, room: &RoomId, user: &UserId) -> Result<bool, Refused> {
+        Ok(self.ports.members.get(room, user).await?.is_some())
     }
 
     /// Takes the user's live connections out of the room. The row that forbids them the room must have been written.

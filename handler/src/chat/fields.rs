@@ -35,6 +35,7 @@ pub(super) enum Field {
     After,
     Before,
     User,
+    Users,
     Role,
     Reason,
     Token,
@@ -53,6 +54,7 @@ pub(super) enum Field {
     AvatarUrl,
     Limit,
     Cursors,
+    Duration,
     On,
 }
 
@@ -77,6 +79,7 @@ impl Field {
             b"after" => Self::After,
             b"before" => Self::Before,
             b"user" => Self::User,
+            b"users" => Self::Users,
             b"role" => Self::Role,
             b"reason" => Self::Reason,
             b"token" => Self::Token,
@@ -95,6 +98,7 @@ impl Field {
             b"avatarurl" => Self::AvatarUrl,
             b"limit" => Self::Limit,
             b"cursors" => Self::Cursors,
+            b"duration" => Self::Duration,
             b"on" => Self::On,
             _ => return None,
         })
@@ -125,6 +129,7 @@ impl Field {
             (_, Self::After) => "after",
             (_, Self::Before) => "before",
             (_, Self::User) => "user",
+            (_, Self::Users) => "users",
             (_, Self::Role) => "role",
             (_, Self::Reason) => "reason",
             (_, Self::Token) => "token",
@@ -143,6 +148,7 @@ impl Field {
             (_, Self::AvatarUrl) => "avatar_url",
             (_, Self::Limit) => "limit",
             (_, Self::Cursors) => "cursors",
+            (_, Self::Duration) => "duration",
             (_, Self::On) => "on",
         }
     }

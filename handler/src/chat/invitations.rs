@@ -145,8 +145,13 @@ impl Chat {
         if token.is_empty() || token.len() > TOKEN_BYTES {
             return Err(unknown());
         }
+        let id = id_of(token);
+        let found = self.ports.invitations.get(&id).await?.ok_or_else(unknown)?;
+        let room = self.known.room(&found.room, Duration::ZERO).await?.ok_or_else(unknown)?;
+        // Before the link is used: who is kept out uses nothing up.
+        self.check_not_banned(&room.id, &caller.user).await?;
         let now = self.ports.clock.now();
-        let invitation = match self.ports.invitations.redeem(&id_of(token), &caller.user, now).await? {
+        let invitation = match self.ports.invitations.redeem(&id, &caller.user, now).await? {
             Redeemed::Yes(invitation) => invitation,
             Redeemed::Unknown => return Err(unknown()),
             Redeemed::Expired => {
@@ -156,8 +161,6 @@ impl Chat {
                 return Err(Refused::conflict("invitation_used_up", "The invitation has been used up."));
             }
         };
-        let room = self.known.room(&invitation.room, Duration::ZERO).await?.ok_or_else(unknown)?;
-        self.check_not_banned(&room.id, &caller.user).await?;
         self.make_member(&room, &caller.user, invitation.role).await?;
         self.admit_live(&room.id, &caller.user).await?;
         self.view_room(&room).await

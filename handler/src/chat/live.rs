@@ -9,7 +9,8 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::message::Target;
 use super::{
-    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, live_rooms, view,
+    Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, live_moderation,
+    live_rooms, view,
 };
 use crate::model::{Change, ConversationId, MessageId, RoomId, Timestamp};
 use crate::ports::{NewEntry, Position};
@@ -144,6 +145,10 @@ impl Chat {
             }
             action if live_rooms::ACTIONS.contains(&action) => {
                 self.act_on_rooms(caller, action, fields).await
+            }
+            "online" | "presence" => self.act_on_presence(caller, action, fields).await,
+            action if live_moderation::ACTIONS.contains(&action) => {
+                self.act_on_sanctions(caller, action, fields).await
             }
             "sync" => Ok(self.sync(caller, SyncRequest::take(fields)?).await?.to_frame()),
             _ => {

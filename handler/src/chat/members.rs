@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::access::room_id;
 use super::history::page_length;
-use super::policy::{Action, Standing};
+use super::policy::{Action, Standing, is_the_creator, not_above};
 use super::{Caller, Chat, Refused};
 use crate::model::{Change, Member, Role, Room, Timestamp, UserId, bounds};
 
@@ -57,6 +57,8 @@ impl Chat {
         let room = self.visible(caller, &room_id(room)?).await?;
         if room.is_private || !self.options.anonymous {
             self.require(caller, &room, Action::SeeMembers).await?;
+        } else if !caller.is_admin {
+            self.check_not_banned(&room.id, &caller.user).await?;
         }
         let (mut members, mut scanned, mut last, mut more) = (Vec::new(), 0, after, true);
         while more && members.len() < limit && scanned < SCAN {
@@ -124,7 +126,8 @@ impl Chat {
         self.view_member(&room, &user).await
     }
 
-    /// Sets a member's role: owners and admins. The creator stays owner. Setting what is set appends nothing.
+    /// Sets a member's role: owners and admins. The creator stays owner; another owner stays one but for the creator, admins
+    /// and themself. Setting what is set appends nothing.
     pub async fn change_role(
         &self,
         caller: &Caller,
@@ -134,12 +137,15 @@ impl Chat {
     ) -> Result<MemberView, Refused> {
         let (id, user) = (room_id(room)?, user_in("user", user)?);
         let room = self.visible(caller, &id).await?;
-        self.require(caller, &room, Action::ChangeRole).await?;
+        let standing = self.require(caller, &room, Action::ChangeRole).await?;
         let row = self.ports.members.get(&id, &user).await?.ok_or_else(member_not_found)?;
         if room.created_by == user && role != Role::Owner {
             return Err(is_the_creator());
         }
         if row.role != role {
+            if caller.user != user && !standing.is_over(Standing::of_role(row.role)) {
+                return Err(not_above());
+            }
             // The entry first: a crash behind it leaves the row as it was, and a repeat says the same once more.
             let change = Change::RoleChanged { user: user.clone(), role, by: caller.user.clone() };
             let occasion = self.ports.ids.token();
@@ -149,27 +155,6 @@ impl Chat {
             self.known.forget_member(&id, &user);
         }
         self.view_member(&room, &user).await
-    }
-
-    /// The caller's right to do the action to this user: to nobody of their own standing or above it, unless they own the
-    /// room; to its creator nobody. The member's row, where the user is one.
-    pub(super) async fn require_over(
-        &self,
-        caller: &Caller,
-        room: &Room,
-        user: &UserId,
-        action: Action,
-    ) -> Result<Option<Member>, Refused> {
-        let standing = self.require(caller, room, action).await?;
-        if room.created_by == *user {
-            return Err(is_the_creator());
-        }
-        let target = self.ports.members.get(&room.id, user).await?;
-        let theirs = target.as_ref().map_or(Standing::Outsider, |member| Standing::of_role(member.role));
-        if standing < Standing::Owner && theirs >= standing {
-            return Err(Refused::forbidden("not_permitted", "Your role in the room does not permit this."));
-        }
-        Ok(target)
     }
 }
 
@@ -191,10 +176,6 @@ pub fn role_named(text: &str) -> Result<Role, Refused> {
         "owner" => Ok(Role::Owner),
         _ => Err(Refused::invalid("invalid_role", "role", "role must be member, moderator or owner.")),
     }
-}
-
-fn is_the_creator() -> Refused {
-    Refused::forbidden("is_the_creator", "The room's creator stays its owner.")
 }
 
 fn member_not_found() -> Refused {

@@ -36,7 +36,7 @@ impl Chat {
         if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
             self.end_membership(&room.id, &member, None).await?;
         }
-        self.expel_live(&room.id, &caller.user).await?;
+        self.shut_out(&room.id, &caller.user).await?;
         self.vanish_if_empty(&room.id, &caller.user).await?;
         self.view_room(&room).await
     }

@@ -12,6 +12,7 @@ mod connections;
 pub mod counters;
 mod deliver;
 mod edits;
+mod enforcement;
 mod error;
 mod fanout;
 mod fields;
@@ -24,6 +25,7 @@ mod invitations;
 mod known;
 mod live;
 mod live_messages;
+mod live_moderation;
 mod live_rooms;
 mod marks;
 mod members;
@@ -31,10 +33,11 @@ mod membership;
 mod message;
 mod my_rooms;
 mod names;
+mod online;
 mod parking;
 mod pins;
-#[allow(dead_code, reason = "use cases follow")]
 mod policy;
+mod presence;
 mod profile;
 mod pulse;
 mod reactions;
@@ -71,7 +74,9 @@ pub use members::{MemberPage, MemberQuery, MemberView, role_named};
 pub use message::{Poison, QueuedMessage, Submission, Target};
 pub use my_rooms::{MyRoom, MyRooms};
 use names::Names;
+pub use online::{OnlinePage, PresenceView, Presences};
 pub use pins::{Pins, PinsChanged};
+use presence::Presence;
 pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
@@ -84,7 +89,7 @@ pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, UserId};
+use crate::model::{Lease, RoomId, Sanction, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -161,12 +166,15 @@ pub struct Chat {
     names: Names,
     appenders: Appenders,
     pulse: Arc<Pulse>,
+    presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
+    /// The same of sanctions.
+    finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
 }
 
 impl Chat {
@@ -177,6 +185,7 @@ impl Chat {
         let names = Names::new(Arc::clone(&ports.profiles));
         let appenders = Appenders::new(ports.clone(), Arc::clone(&known), Arc::clone(&counters));
         let pulse = Arc::new(Pulse::new(ports.clone()));
+        let presence = Arc::new(Presence::new(ports.clone(), Arc::clone(&pulse)));
         let notices = RoomNotices::new(ports.clone());
         Self {
             ports,
@@ -185,10 +194,12 @@ impl Chat {
             names,
             appenders,
             pulse,
+            presence,
             counters,
             notices,
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
+            finished_up_to: tokio::sync::Mutex::default(),
         }
     }
 

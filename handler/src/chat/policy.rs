@@ -2,16 +2,18 @@
 //! room asks here.
 
 use super::{Caller, Chat, Refused};
-use crate::model::{Role, Room};
+use crate::model::{Member, Role, Room, UserId};
 use crate::ports::StoreError;
 
-/// What a caller is in a room, ascending in what they may do.
+/// What somebody is in a room, ascending in what they may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     Outsider,
     Member,
     Moderator,
     Owner,
+    /// The owner whose room it is. Others may be made owners, and this one stays.
+    Creator,
     /// Not of the room: of the deployment.
     Admin,
 }
@@ -51,6 +53,13 @@ impl Standing {
         };
         self >= least
     }
+
+    /// Whether the one may be removed, banned or muted by the other, or lose their ownership to them. Nobody acts so
+    /// against their like or those above, so two owners leave each other alone, and nobody at all against the creator or an
+    /// admin: a room's creator cannot be driven out of it, its deletion is all that an admin has.
+    pub(super) fn is_over(self, other: Self) -> bool {
+        self > other && !matches!(other, Self::Creator | Self::Admin)
+    }
 }
 
 impl Chat {
@@ -61,7 +70,7 @@ impl Chat {
         }
         Ok(match self.ports.members.get(&room.id, &caller.user).await? {
             None => Standing::Outsider,
-            Some(_) if room.created_by == caller.user => Standing::Owner,
+            Some(_) if room.created_by == caller.user => Standing::Creator,
             Some(member) => Standing::of_role(member.role),
         })
     }
@@ -82,6 +91,42 @@ impl Chat {
             _ => Refused::forbidden("not_permitted", "Your role in the room does not permit this."),
         })
     }
+
+    /// The caller's right to do the action to this user; see [`Standing::is_over`]. The member's row, where the user is one.
+    pub(super) async fn require_over(
+        &self,
+        caller: &Caller,
+        room: &Room,
+        user: &UserId,
+        action: Action,
+    ) -> Result<Option<Member>, Refused> {
+        let standing = self.require(caller, room, action).await?;
+        if caller.user == *user {
+            return Err(against("not_yourself", "Nobody does this to themself."));
+        }
+        let target = self.ports.members.get(&room.id, user).await?;
+        let theirs = match &target {
+            // Also when they are not there: they may come back.
+            _ if room.created_by == *user => return Err(is_the_creator()),
+            _ if self.admins.contains(user) => Standing::Admin,
+            Some(member) => Standing::of_role(member.role),
+            None => Standing::Outsider,
+        };
+        if standing.is_over(theirs) { Ok(target) } else { Err(not_above()) }
+    }
+}
+
+pub(super) fn is_the_creator() -> Refused {
+    against("is_the_creator", "The room's creator stays its owner.")
+}
+
+pub(super) fn not_above() -> Refused {
+    against("not_permitted", "The user's role in the room is not below yours.")
+}
+
+/// A refusal for whom the request names.
+fn against(code: &'static str, sentence: &'static str) -> Refused {
+    Refused { field: Some("user"), ..Refused::forbidden(code, sentence) }
 }
 
 #[cfg(test)]
@@ -112,7 +157,23 @@ mod tests {
             permitted(Moderator),
             [SeeMembers, Pin, AddMember, Invite, RemoveMember, Sanction, DeleteOthersMessage]
         );
-        assert_eq!(permitted(Owner), all);
-        assert_eq!(permitted(Admin), all);
+        for standing in [Owner, Creator, Admin] {
+            assert_eq!(permitted(standing), all);
+        }
+    }
+
+    #[test]
+    fn the_table_of_who_is_over_whom() {
+        use Standing::*;
+        let all = [Outsider, Member, Moderator, Owner, Creator, Admin];
+        let below = |standing: Standing| -> Vec<Standing> {
+            all.into_iter().filter(|other| standing.is_over(*other)).collect()
+        };
+        assert_eq!(below(Outsider), []);
+        assert_eq!(below(Member), [Outsider]);
+        assert_eq!(below(Moderator), [Outsider, Member]);
+        assert_eq!(below(Owner), [Outsider, Member, Moderator], "owners leave each other alone");
+        assert_eq!(below(Creator), [Outsider, Member, Moderator, Owner]);
+        assert_eq!(below(Admin), [Outsider, Member, Moderator, Owner], "not the creator, not another admin");
     }
 }

@@ -1,5 +1,5 @@
-//! What is told of a room at most once a second: how far its members have read, and who is typing. The same beat writes
-//! the marks that senders raise by sending, so that no message costs a second write.
+//! What is told of a room at most once a second: how far its members have read, who is typing, and who came and went. The
+//! same beat writes the marks that senders raise by sending, so that no message costs a second write.
 //!
 //! A room has a beat while there is something to tell: a task that ends after a second in which nothing happened.
 
@@ -21,9 +21,11 @@ pub(super) const TYPING: Duration = Duration::from_secs(5);
 /// Marks of one event, and those written in one beat.
 const MARKS_TOLD: usize = 100;
 const MARKS_WRITTEN: usize = 500;
+/// Users of one presence event; the others are told by the next beats.
+const PRESENCE_TOLD: usize = 100;
 /// Names of one typing event; the others are counted.
 const TYPISTS_TOLD: usize = 20;
-/// Rooms, marks and typists held in this process, together.
+/// Rooms, marks, typists, comings and goings held in this process, together.
 const HELD: usize = 200_000;
 const WRITTEN_AT_ONCE: usize = 16;
 
@@ -50,6 +52,8 @@ struct Room {
     /// What the last typing event said, and when.
     told: Vec<UserId>,
     told_at: Option<Instant>,
+    /// Who came online, and who went offline.
+    presence: FxHashMap<UserId, bool>,
 }
 
 /// What one beat tells and writes.
@@ -59,6 +63,8 @@ struct Beat {
     marks: Vec<(UserId, ReadMark)>,
     /// Everybody who is typing, where that is news.
     typing: Option<Vec<UserId>>,
+    /// Who came, and who went.
+    presence: Option<(Vec<UserId>, Vec<UserId>)>,
 }
 
 #[derive(Serialize)]
@@ -66,6 +72,7 @@ struct Beat {
 enum Told<'a> {
     Read { room_id: &'a RoomId, marks: Vec<Mark<'a>> },
     Typing { room_id: &'a RoomId, users: &'a [UserId], count: usize },
+    Presence { room_id: &'a RoomId, online: &'a [UserId], offline: &'a [UserId] },
 }
 
 #[derive(Serialize)]
@@ -77,7 +84,7 @@ struct Mark<'a> {
 impl Room {
     /// How much it holds, itself included.
     fn held(&self) -> usize {
-        1 + self.receipts.len() + self.unwritten.len() + self.typists.len()
+        1 + self.receipts.len() + self.unwritten.len() + self.typists.len() + self.presence.len()
     }
 
     /// What is due now; `None` when there is nothing left to do for the room.
@@ -89,7 +96,17 @@ impl Room {
         let users: Vec<_> = self.receipts.keys().take(MARKS_TOLD).cloned().collect();
         let receipts = users.into_iter().filter_map(|user| self.receipts.remove_entry(&user)).collect();
         let marks = self.unwritten.iter().take(MARKS_WRITTEN).map(|(user, mark)| (user.clone(), *mark));
-        Some(Beat { receipts, marks: marks.collect(), typing: self.typing(now) })
+        let marks = marks.collect();
+        Some(Beat { receipts, marks, typing: self.typing(now), presence: self.comings_and_goings() })
+    }
+
+    fn comings_and_goings(&mut self) -> Option<(Vec<UserId>, Vec<UserId>)> {
+        let mut users: Vec<_> = self.presence.keys().take(PRESENCE_TOLD).cloned().collect();
+        users.sort_unstable();
+        let told = users.into_iter().filter_map(|user| self.presence.remove_entry(&user));
+        let (came, went): (Vec<_>, Vec<_>) = told.partition(|(_, online)| *online);
+        let names = |users: Vec<(UserId, bool)>| users.into_iter().map(|(user, _)| user).collect::<Vec<_>>();
+        (!came.is_empty() || !went.is_empty()).then(|| (names(came), names(went)))
     }
 
     /// Who is typing, if that changed, or was said so long ago that a client may have forgotten it.
@@ -160,6 +177,12 @@ impl Pulse {
             } else {
                 noted.typists.remove(user);
             }
+        });
+    }
+
+    pub(super) fn presence(self: &Arc<Self>, room: &RoomId, user: &UserId, online: bool) {
+        self.note(room, |noted| {
+            noted.presence.insert(user.clone(), online);
         });
     }
 
@@ -234,7 +257,7 @@ impl Pulse {
 
     /// A frame that the transport does not take is lost: the next one says more.
     async fn tell(&self, room: &RoomId, beat: &Beat) {
-        let mut frames = Vec::with_capacity(2);
+        let mut frames = Vec::with_capacity(3);
         if !beat.receipts.is_empty() {
             let marks = beat.receipts.iter().map(|(user, seq)| Mark { user, seq: *seq }).collect();
             frames.push(Told::Read { room_id: room, marks });
@@ -242,6 +265,9 @@ impl Pulse {
         if let Some(users) = &beat.typing {
             let told = users.get(..TYPISTS_TOLD).unwrap_or(users);
             frames.push(Told::Typing { room_id: room, users: told, count: users.len() });
+        }
+        if let Some((online, offline)) = &beat.presence {
+            frames.push(Told::Presence { room_id: room, online, offline });
         }
         for frame in frames {
             let group = groups::room(room);

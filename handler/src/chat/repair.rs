@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
 use super::{Chat, Refused, groups};
-use crate::model::{Lease, SanctionKind, Timestamp};
+use crate::model::{Lease, Timestamp};
 
 /// How often it runs.
 pub const REPAIR_EVERY: Duration = Duration::from_secs(20);
@@ -15,47 +17,42 @@ const UNCONFIRMED: Duration = Duration::from_secs(30);
 /// Connections listed at once, leases read at once, and leases looked at in one run. The next run goes on behind them.
 const PAGE: usize = 500;
 const LEASES: usize = 20_000;
-/// Sanctions finished in one run.
-const SANCTIONS: usize = 100;
+/// Leases ended at once.
+const AT_ONCE: usize = 16;
 
 impl Chat {
-    /// Removes the leases of connections that are no more. Bounded work; repeatable.
+    /// Finishes what was left half done, removes what is over, and the leases of connections that are no more. Bounded work;
+    /// repeatable. What fails of it does not keep the rest from being done.
     pub async fn repair(&self) -> Result<(), Refused> {
-        let sanctions = self.finish_sanctions().await;
-        self.repair_leases().await?;
-        sanctions
-    }
-
-    /// What a crash left half done. One that cannot be finished does not keep the others waiting.
-    async fn finish_sanctions(&self) -> Result<(), Refused> {
-        let mut outcome = Ok(());
-        for (room, row) in self.ports.sanctions.unapplied(SANCTIONS).await? {
-            let finished = match row.kind {
-                SanctionKind::Ban | SanctionKind::Mute => self.apply(&room, &row).await,
-                SanctionKind::Removal => self.finish_removal(&room, &row).await,
-            };
-            outcome = outcome.and(finished);
-        }
-        outcome
+        let finished = self.finish_sanctions().await;
+        let forgotten = self.forget_expired().await;
+        let leases = self.repair_leases().await;
+        finished.and(forgotten).and(leases)
     }
 
     async fn repair_leases(&self) -> Result<(), Refused> {
         let started = self.ports.clock.now();
         let open = self.open_connections().await?;
-        let mut after = self.repaired_up_to.lock().await;
+        let (mut after, mut outcome) = (self.repaired_up_to.lock().await, Ok(()));
         for _ in 0..LEASES / PAGE {
             let cursor = after.as_ref().map(|lease| (&lease.user, lease.connection.as_str()));
             let leases = self.ports.leases.list(cursor, PAGE).await?;
-            for lease in &leases {
-                self.repair_lease(lease, started, open.contains(&lease.connection)).await?;
+            let repairs = leases
+                .iter()
+                .map(|lease| self.repair_lease(lease, started, open.contains(&lease.connection)));
+            let mut repairs = stream::iter(repairs.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+            while let Some(repaired) = repairs.next().await {
+                // One that cannot be ended is met again, and does not keep the others.
+                outcome = outcome.and(repaired);
             }
+            drop(repairs);
             let is_last = leases.len() < PAGE;
             *after = leases.into_iter().next_back().filter(|_| !is_last);
             if is_last {
                 break;
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn repair_lease(&self, lease: &Lease, now: Timestamp, is_open: bool) -> Result<(), Refused> {
@@ -65,7 +62,11 @@ impl Chat {
             // It is there and `connected` never came.
             (true, false) if age > GRACE => self.confirm(&lease.user, &lease.connection).await,
             (false, true) if age > GRACE => self.end_lease(&lease.user, &lease.connection).await,
-            (false, false) if age > UNCONFIRMED => self.end_lease(&lease.user, &lease.connection).await,
+            // Nobody came by it, so nobody goes.
+            (false, false) if age > UNCONFIRMED => {
+                self.ports.leases.remove(&lease.user, &lease.connection).await?;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,14 +12,21 @@ use super::{
     TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::ConnectionString;
+use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
 const CONNECTION: &str = "ServiceBusConnection";
+const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
+const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
 const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
-const ACK_DELAY_MAX_MS: u64 = 1_000;
+const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
+/// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
+/// within a minute, with the default.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_MS: RangeInclusive<u64> = 100..=60_000;
 
 pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let mut r = Reader::new(vars);
@@ -136,10 +144,11 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
         }
         AccessKey::new(text).map_err(|why| why.to_string())
     });
-    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MAX_MS).unwrap_or_default();
+    let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MS).unwrap_or_default();
+    let keep_alive = r.millis("HUB_KEEP_ALIVE_MS", KEEP_ALIVE_MS).unwrap_or(KEEP_ALIVE);
     let hub = HubName::new(&r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned()));
     match hub {
-        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay }),
+        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay, keep_alive }),
         Err(_) => {
             r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
             None
@@ -150,16 +159,35 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
 fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
     must_be_named(r, on_azure, "STORAGE_MODE");
     let data_dir = r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from);
-    let file = StorageConfig::File { data_dir };
-    let choices = [("memory", Some(&StorageConfig::Memory)), ("file", Some(&file)), ("table", None)];
-    match r.choice("STORAGE_MODE", &choices) {
-        Some(None) => {
-            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
-            None
-        }
-        Some(Some(storage)) => Some(storage.clone()),
-        None => Some(StorageConfig::Memory),
+    match r.choice("STORAGE_MODE", &[("memory", "memory"), ("file", "file"), ("table", "table")]) {
+        Some("table") => table(r, data_dir),
+        Some("file") => Some(StorageConfig::File { data_dir }),
+        _ => Some(StorageConfig::Memory),
     }
+}
+
+fn table(r: &mut Reader<'_>, data_dir: PathBuf) -> Option<StorageConfig> {
+    let prefix = r.parse("CHAT_TABLE_NAME", |text| {
+        let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        if letters && begins && (3..=TABLE_PREFIX_CHARS).contains(&text.len()) {
+            return Ok(text.to_owned());
+        }
+        Err(format!("must be 3 to {TABLE_PREFIX_CHARS} letters and digits, a letter first"))
+    });
+    if !r.is_set(STORAGE) {
+        if r.is_set(STORAGE_IDENTITY) {
+            r.mistake(STORAGE_IDENTITY, format!("this version does not have identities yet; set {STORAGE}"));
+        } else {
+            r.mistake(STORAGE, "must be set for STORAGE_MODE=table; UseDevelopmentStorage=true is Azurite");
+        }
+    }
+    let account = r.parse(STORAGE, |text| StorageAccount::parse(text).map_err(|why| why.to_string()))?;
+    Some(StorageConfig::Table {
+        account,
+        prefix: prefix.unwrap_or_else(|| "chatmessages".to_owned()),
+        data_dir,
+    })
 }
 
 fn queue(
@@ -174,11 +202,7 @@ fn queue(
     if named.unwrap_or(follows && !on_azure) {
         return service_bus(r, under_host);
     }
-    let data_dir = match storage? {
-        StorageConfig::Memory => None,
-        StorageConfig::File { data_dir } => Some(data_dir.clone()),
-    };
-    Some(QueueConfig::Embedded { data_dir })
+    Some(QueueConfig::Embedded { data_dir: storage?.data_dir().cloned() })
 }
 
 fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {

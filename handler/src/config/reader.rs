@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::mistakes::Mistakes;
@@ -60,13 +61,14 @@ impl<'a> Reader<'a> {
         self.parse(name, |text| text.parse().map_err(|_| "must be a port, 0 to 65535".to_owned()))
     }
 
-    pub(super) fn millis(&mut self, name: &'static str, max: u64) -> Option<Duration> {
+    pub(super) fn millis(&mut self, name: &'static str, within: RangeInclusive<u64>) -> Option<Duration> {
         self.parse(name, |text| {
-            text.parse()
-                .ok()
-                .filter(|millis| *millis <= max)
-                .map(Duration::from_millis)
-                .ok_or_else(|| format!("must be a number of milliseconds, 0 to {max}"))
+            text.parse().ok().filter(|millis| within.contains(millis)).map(Duration::from_millis).ok_or_else(
+                || {
+                    let (min, max) = within.into_inner();
+                    format!("must be a number of milliseconds, {min} to {max}")
+                },
+            )
         })
     }
 

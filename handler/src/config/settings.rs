@@ -20,6 +20,7 @@ pub enum Group {
     Modes,
     Network,
     Hub,
+    Storage,
     ServiceBus,
     Access,
     Running,
@@ -30,10 +31,11 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
+        Self::Storage,
         Self::ServiceBus,
         Self::Access,
         Self::Running,
@@ -47,6 +49,7 @@ impl Group {
             Self::Modes => "Modes",
             Self::Network => "Network",
             Self::Hub => "Embedded hub",
+            Self::Storage => "Azure Table Storage",
             Self::ServiceBus => "Service Bus",
             Self::Access => "Who may do what",
             Self::Running => "Running",
@@ -95,8 +98,8 @@ settings! {
             "Who holds the clients' sockets: the embedded hub, or Azure Web PubSub (later).",
             |c| match c.transport { TransportConfig::Embedded { .. } => value("self") };
         "STORAGE_MODE", "memory, file, table", "memory; on Azure none",
-            "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table (later).",
-            |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file") };
+            "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table Storage or Azurite.",
+            |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file"), StorageConfig::Table { .. } => value("table") };
         "QUEUE_MODE", "embedded, servicebus", "servicebus when ServiceBusConnection is set, else embedded; on Azure none",
             "Where accepted messages wait: in this process (on disk in DATA_DIR unless STORAGE_MODE=memory), or in Service Bus, from which only a Functions host receives.",
             |c| match c.queue { QueueConfig::Embedded { .. } => value("embedded"), QueueConfig::ServiceBus { .. } => value("servicebus") };
@@ -105,7 +108,7 @@ settings! {
             |c| match c.auth { AuthConfig::Anonymous => value("anonymous") };
         "DATA_DIR", "path", "./data",
             "Folder of STORAGE_MODE=file, of the embedded queue and of the hub's key.",
-            |c| match &c.storage { StorageConfig::File { data_dir } => value(data_dir.display()), StorageConfig::Memory => Shown::Unset };
+            |c| optional(c.storage.data_dir().map(|data_dir| data_dir.display()));
     }
     Network {
         "PORT", "port", "5000",
@@ -136,6 +139,9 @@ settings! {
         "HUB_ACK_DELAY_MS", "milliseconds, 0 to 1000", "0",
             "Holds acknowledgements back. Microsoft's synchronous Python client can miss one that comes within 2 ms.",
             |c| match &c.transport { TransportConfig::Embedded { ack_delay, .. } => value(ack_delay.as_millis()) };
+        "HUB_KEEP_ALIVE_MS", "milliseconds, 100 to 60000", "10000",
+            "How often clients are pinged. One that is silent from one ping to the next is taken for lost: with the default, who died without a word is offline within a minute.",
+            |c| match &c.transport { TransportConfig::Embedded { keep_alive, .. } => value(keep_alive.as_millis()) };
         "WEBPUBSUB_HUB", "hub name", "demo_ai_chat",
             "Name of the hub that clients of this chat connect to.",
             |c| match &c.transport { TransportConfig::Embedded { hub, .. } => value(hub) };
@@ -145,6 +151,14 @@ settings! {
         "EVENTHANDLER_KEY", "secret", "none",
             "Also asked as ?code= of the event handler, beside the signature.",
             |c| hidden(c.event_handler_key.is_some());
+    }
+    Storage {
+        "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
+            "The storage account of STORAGE_MODE=table, with its key. UseDevelopmentStorage=true is Azurite on this machine.",
+            |c| hidden(matches!(c.storage, StorageConfig::Table { .. }));
+        "CHAT_TABLE_NAME", "3 to 50 letters and digits", "chatmessages",
+            "The table of inboxes, and what the names of the other tables begin with. They are made on first use.",
+            |c| match &c.storage { StorageConfig::Table { prefix, .. } => value(prefix), _ => Shown::Unset };
     }
     ServiceBus {
         "ServiceBusConnection", "connection string", "none",
@@ -195,9 +209,7 @@ settings! {
         "WEBPUBSUB_ENDPOINT", "URL", "none", "TRANSPORT_MODE=webpubsub, with an identity.", unset;
         "WEBPUBSUB_CONNECTION_STRING", "connection string", "none", "TRANSPORT_MODE=webpubsub, with a key.", unset;
         "USE_MANAGED_IDENTITY", "true, false", "false", "Managed identity instead of the developer's credentials.", unset;
-        "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none", "STORAGE_MODE=table, with a key.", unset;
-        "AZURE_STORAGE_ACCOUNT", "name", "none", "STORAGE_MODE=table, with an identity.", unset;
-        "CHAT_TABLE_NAME", "name", "chatmessages", "STORAGE_MODE=table.", unset;
+        "AZURE_STORAGE_ACCOUNT", "name", "none", "STORAGE_MODE=table with an identity. Refused: this version has account keys only.", unset;
         "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
         "ServiceBusConnection__fullyQualifiedNamespace", "host name", "none", "Service Bus with an identity. Refused: this version has shared access keys only.", unset;
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;

@@ -56,6 +56,7 @@ fn every_mistake_is_told_at_once() {
         ("STORAGE_MODE", "disk"),
         ("HUB_ACCESS_KEY", "short"),
         ("HUB_ACK_DELAY_MS", "soon"),
+        ("HUB_KEEP_ALIVE_MS", "99"),
         ("WEBPUBSUB_HUB", "1"),
         ("ADMIN_USERS", &"x".repeat(129)),
         ("CORS_ORIGINS", "example.com"),
@@ -68,6 +69,7 @@ fn every_mistake_is_told_at_once() {
         "PORT",
         "HUB_ACCESS_KEY",
         "HUB_ACK_DELAY_MS",
+        "HUB_KEEP_ALIVE_MS",
         "WEBPUBSUB_HUB",
         "STORAGE_MODE",
         "ADMIN_USERS",
@@ -80,10 +82,16 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
+    let TransportConfig::Embedded { keep_alive, .. } = read(&[]).unwrap().transport;
+    let recovery = hub::HubOptions::new(Vec::new()).recovery_window;
+    assert!(keep_alive * 2 + recovery < Duration::from_secs(60));
+}
+
+#[test]
 fn what_this_version_lacks_is_refused_by_name() {
     for (name, value) in [
         ("TRANSPORT_MODE", "webpubsub"),
-        ("STORAGE_MODE", "table"),
         ("AUTH_MODE", "jwt"),
         ("AUTH_MODE", "easyauth"),
         ("RATE_LIMIT_USER", "10/20"),
@@ -93,6 +101,30 @@ fn what_this_version_lacks_is_refused_by_name() {
         assert_eq!(found, [(name, true)]);
     }
     assert!(read(&[("RATE_LIMIT_USER", "off")]).is_ok());
+}
+
+#[test]
+fn tables_need_an_account_and_a_name_that_tables_may_have() {
+    let name = "AZURE_STORAGE_CONNECTION_STRING";
+    fn table<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("STORAGE_MODE", "table")], more].concat()
+    }
+    let config = read(&table(&[(name, "UseDevelopmentStorage=true")])).unwrap();
+    assert!(matches!(&config.storage, StorageConfig::Table { account, prefix, .. }
+        if account.host() == "127.0.0.1:10002" && prefix == "chatmessages"));
+    assert!(
+        matches!(&config.queue, QueueConfig::Embedded { data_dir: Some(_) }),
+        "what waits is durable too"
+    );
+    let shown = format!("{config:?}{}", effective(&config));
+    assert!(!shown.contains("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"), "{shown}");
+    assert_eq!(mistakes(&table(&[])), [name]);
+    assert_eq!(mistakes(&table(&[(name, "AccountName=chat")])), [name]);
+    assert_eq!(mistakes(&table(&[("AZURE_STORAGE_ACCOUNT", "chat")])), ["AZURE_STORAGE_ACCOUNT"]);
+    for prefix in ["1chat", "chat-messages", "ab", &"x".repeat(51)] {
+        let set = table(&[(name, "UseDevelopmentStorage=true"), ("CHAT_TABLE_NAME", prefix)]);
+        assert_eq!(mistakes(&set), ["CHAT_TABLE_NAME"], "{prefix}");
+    }
 }
 
 #[test]

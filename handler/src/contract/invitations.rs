@@ -40,6 +40,8 @@ pub async fn an_invitation_is_stored_once<I: Invitations>(make: impl AsyncFn() -
         invitations.create(&other).await.unwrap();
     }
     let expected = Invitation { used_by: vec![user("ann")], ..row };
+    assert_eq!(invitations.get("a").await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(invitations.get("aa").await.unwrap(), None);
     assert_eq!(invitations.list(&tea(), None, 9).await.unwrap(), [expected]);
     assert_eq!(ids(&invitations, "mate", None, 9).await, [""; 0]);
 }

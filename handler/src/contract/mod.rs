@@ -125,6 +125,9 @@ macro_rules! contract_suite {
             removal_answers_the_row_once,
             what_is_applied_is_told_by_its_time,
             what_is_not_applied_is_listed_for_all_rooms,
+            work_under_way_is_gone_through_in_an_order_that_stays,
+            what_is_over_is_listed_once_it_is_applied,
+            a_row_is_removed_by_its_time,
             a_late_note_never_covers_a_new_sanction,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);

@@ -28,7 +28,7 @@ async fn names(
 
 /// What is not applied, in no order.
 async fn unapplied(sanctions: &impl Sanctions) -> BTreeSet<(RoomId, String, SanctionKind)> {
-    let rows = sanctions.unapplied(999).await.unwrap();
+    let rows = sanctions.unapplied(None, 999).await.unwrap();
     assert!(rows.iter().all(|(_, row)| !row.applied));
     let set: BTreeSet<_> =
         rows.iter().map(|(room, row)| (room.clone(), row.user.to_string(), row.kind)).collect();
@@ -58,7 +58,7 @@ pub async fn a_sanction_replaces_the_one_of_its_kind<S: Sanctions>(make: impl As
     }
     assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![second.clone()]);
     assert_eq!(sanctions.list(&tea(), Ban, None, 9).await.unwrap(), vec![second.clone()]);
-    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), second)]);
+    assert_eq!(sanctions.unapplied(None, 9).await.unwrap(), [(tea(), second)]);
 }
 
 pub async fn sanctions_are_listed_by_user_behind_the_cursor<S: Sanctions>(make: impl AsyncFn() -> S) {
@@ -92,7 +92,7 @@ pub async fn removal_answers_the_row_once<S: Sanctions>(make: impl AsyncFn() -> 
     assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), None);
     assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![mute.clone()]);
     assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
-    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), mute)]);
+    assert_eq!(sanctions.unapplied(None, 9).await.unwrap(), [(tea(), mute)]);
 }
 
 pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncFn() -> S) {
@@ -118,7 +118,7 @@ pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncF
 
 pub async fn what_is_not_applied_is_listed_for_all_rooms<S: Sanctions>(make: impl AsyncFn() -> S) {
     let sanctions = make().await;
-    assert_eq!(sanctions.unapplied(9).await.unwrap(), []);
+    assert_eq!(sanctions.unapplied(None, 9).await.unwrap(), []);
     let mut expected = BTreeSet::new();
     for (room, name, kind) in [("tea", "ann", Ban), ("tea", "bob", Removal), ("mate", "ann", Mute)] {
         sanctions.put(&room_id(room), &sanction(name, kind, 1)).await.unwrap();
@@ -127,13 +127,91 @@ pub async fn what_is_not_applied_is_listed_for_all_rooms<S: Sanctions>(make: imp
     let done = Sanction { applied: true, ..sanction("cid", Ban, 1) };
     sanctions.put(&tea(), &done).await.unwrap();
     assert_eq!(unapplied(&sanctions).await, expected);
-    assert_eq!(sanctions.unapplied(2).await.unwrap().len(), 2);
-    assert_eq!(sanctions.unapplied(0).await.unwrap(), []);
+    assert_eq!(sanctions.unapplied(None, 2).await.unwrap().len(), 2);
+    assert_eq!(sanctions.unapplied(None, 0).await.unwrap(), []);
     sanctions.put(&tea(), &Sanction { applied: true, ..sanction("ann", Ban, 2) }).await.unwrap();
     sanctions.put(&tea(), &Sanction { applied: false, ..done }).await.unwrap();
     expected.remove(&(tea(), "ann".to_owned(), Ban));
     expected.insert((tea(), "cid".to_owned(), Ban));
     assert_eq!(unapplied(&sanctions).await, expected, "a row in place of another counts as it is");
+}
+
+pub async fn work_under_way_is_gone_through_in_an_order_that_stays<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let mut expected = BTreeSet::new();
+    for room in ["tea", "te", "mate"] {
+        for (name, kind) in [("ann", Ban), ("ann", Mute), ("an", Removal), ("bob", Removal), ("a", Mute)] {
+            sanctions.put(&room_id(room), &sanction(name, kind, 1)).await.unwrap();
+            expected.insert((room_id(room), name.to_owned(), kind));
+        }
+        sanctions.put(&room_id(room), &Sanction { applied: true, ..sanction("cid", Ban, 1) }).await.unwrap();
+    }
+    let all = sanctions.unapplied(None, 99).await.unwrap();
+    assert_eq!(all.len(), expected.len());
+    let mut seen = Vec::new();
+    while let Some(page) = {
+        let after = seen.last().map(|(room, row): &(RoomId, Sanction)| (room, row));
+        Some(sanctions.unapplied(after, 4).await.unwrap()).filter(|page| !page.is_empty())
+    } {
+        assert!(page.len() <= 4);
+        // What is gone through may be finished or lifted meanwhile, also the one that the cursor names.
+        let last = page.last().unwrap();
+        sanctions.mark_applied(&last.0, &last.1).await.unwrap();
+        sanctions.remove(&page[0].0, &page[0].1.user, page[0].1.kind).await.unwrap();
+        seen.extend(page);
+    }
+    assert_eq!(seen, all);
+}
+
+pub async fn what_is_over_is_listed_once_it_is_applied<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let until = |name: &str, kind, millis| Sanction { until: Some(at(millis)), ..sanction(name, kind, 1) };
+    let over = async |millis| -> BTreeSet<(RoomId, String)> {
+        let rows = sanctions.expired(at(millis), 99).await.unwrap();
+        rows.into_iter().map(|(room, row)| (room, row.user.to_string())).collect()
+    };
+    let is = |names: &[(&str, &str)]| -> BTreeSet<(RoomId, String)> {
+        names.iter().map(|(room, name)| (room_id(room), (*name).to_owned())).collect()
+    };
+    for (room, row) in
+        [("tea", until("ann", Ban, 5)), ("tea", until("bob", Mute, 7)), ("mate", until("ann", Mute, 9))]
+    {
+        let before = over(99).await;
+        sanctions.put(&room_id(room), &row).await.unwrap();
+        assert_eq!(over(99).await, before, "work under way is not over");
+        sanctions.mark_applied(&room_id(room), &row).await.unwrap();
+        assert_eq!(over(99).await.len(), before.len() + 1);
+    }
+    sanctions.put(&tea(), &Sanction { applied: true, ..sanction("ever", Ban, 1) }).await.unwrap();
+    assert_eq!(over(4).await, is(&[]));
+    assert_eq!(over(5).await, is(&[("tea", "ann")]), "in the very moment");
+    assert_eq!(over(99).await, is(&[("tea", "ann"), ("tea", "bob"), ("mate", "ann")]));
+    assert_eq!(sanctions.expired(at(99), 2).await.unwrap().len(), 2);
+    let longer = Sanction { applied: true, at: at(2), ..until("ann", Ban, 50) };
+    sanctions.put(&tea(), &longer).await.unwrap();
+    assert_eq!(over(9).await, is(&[("tea", "bob"), ("mate", "ann")]), "it goes on");
+    sanctions.put(&tea(), &Sanction { applied: true, ..sanction("bob", Mute, 2) }).await.unwrap();
+    sanctions.remove(&room_id("mate"), &user("ann"), Mute).await.unwrap();
+    assert_eq!(over(99).await, is(&[("tea", "ann")]));
+    sanctions.put(&tea(), &Sanction { applied: false, ..longer }).await.unwrap();
+    assert_eq!(over(99).await, is(&[]));
+}
+
+pub async fn a_row_is_removed_by_its_time<S: Sanctions>(make: impl AsyncFn() -> S) {
+    let sanctions = make().await;
+    let (old, new) = (sanction("ann", Ban, 1), sanction("ann", Ban, 2));
+    assert!(!sanctions.remove_this(&tea(), &old).await.unwrap());
+    sanctions.put(&tea(), &new).await.unwrap();
+    for other in [&old, &sanction("ann", Mute, 2), &sanction("an", Ban, 2)] {
+        assert!(!sanctions.remove_this(&tea(), other).await.unwrap());
+    }
+    assert!(!sanctions.remove_this(&room_id("te"), &new).await.unwrap());
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![new.clone()]);
+    sanctions.mark_applied(&tea(), &new).await.unwrap();
+    assert!(sanctions.remove_this(&tea(), &new).await.unwrap(), "whatever became of it since");
+    assert!(!sanctions.remove_this(&tea(), &new).await.unwrap());
+    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), []);
+    assert_eq!(unapplied(&sanctions).await, BTreeSet::new());
 }
 
 pub async fn a_late_note_never_covers_a_new_sanction<S: Sanctions + 'static>(make: impl AsyncFn() -> S) {
@@ -189,5 +267,5 @@ pub async fn everything_is_there_again<S: Sanctions>(make: impl AsyncFn() -> S) 
     let ban = Sanction { applied: true, ..ban };
     assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), [ban]);
     assert_eq!(names(&sanctions, "tea", Mute, None, 9).await, ["bob"]);
-    assert_eq!(sanctions.unapplied(9).await.unwrap(), [(tea(), sanction("bob", Mute, 2))]);
+    assert_eq!(sanctions.unapplied(None, 9).await.unwrap(), [(tea(), sanction("bob", Mute, 2))]);
 }

@@ -67,6 +67,12 @@ impl Call {
         self.query(name).map(|text| read(text).ok_or_else(|| no_number(name))).transpose()
     }
 
+    /// Every value of a query parameter that may be repeated. Empty ones count as absent.
+    pub(crate) fn queries(&self, name: &str) -> Vec<String> {
+        let found = self.query.iter().filter(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.clone()).collect()
+    }
+
     /// The query's `limit`; whoever makes the page holds it against its bounds.
     pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
         let read = |text: &str| is_digits(text).then(|| text.parse().unwrap_or(usize::MAX));

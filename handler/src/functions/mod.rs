@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod my_rooms;
 mod negotiate;
+mod online;
 mod openapi;
 mod page;
 mod paths;

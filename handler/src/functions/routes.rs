@@ -4,7 +4,7 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, my_rooms,
-    negotiate, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
+    negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -86,8 +86,15 @@ fn routes() -> Routes {
             rooms::invitations::revoke,
         )
         .post("/invitations/accept", rooms::invitations::accept)
+        .get("/rooms/{id}/online", online::in_room)
         .post("/rooms/{id}/join", rooms::join)
         .post("/rooms/{id}/leave", rooms::leave)
+        .get("/rooms/{id}/bans", rooms::sanctions::bans)
+        .post("/rooms/{id}/bans", rooms::sanctions::ban)
+        .delete("/rooms/{id}/bans", rooms::sanctions::unban)
+        .get("/rooms/{id}/mutes", rooms::sanctions::mutes)
+        .post("/rooms/{id}/mutes", rooms::sanctions::mute)
+        .delete("/rooms/{id}/mutes", rooms::sanctions::unmute)
         .get("/rooms/{id}/messages", messages::of_room)
         .get("/rooms/{id}/messages/{seq}", message::get)
         .patch("/rooms/{id}/messages/{seq}", message::edit)
@@ -106,6 +113,7 @@ fn routes() -> Routes {
         .get("/messages/{seq}/reactions", reactions::list)
         .put("/messages/{seq}/reactions", reactions::set)
         .delete("/messages/{seq}/reactions", reactions::remove)
+        .get("/presence", online::of_users)
         .get("/me", me::get)
         .put("/me", me::put)
         .get("/inbox", inbox::list)

@@ -39,6 +39,8 @@ pub const REASON_CHARS: usize = 500;
 /// Members of a page: default and maximum.
 pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 pub const MEMBERS_PAGE_MAX: usize = 500;
+/// Users whose presence is asked for at once, at most.
+pub const PRESENCE_USERS: usize = 100;
 /// Uses of one invitation, at most.
 pub const INVITATION_USES: u32 = 1_000;
 /// Sync: conversations asked of at once, at most.

@@ -12,6 +12,9 @@ pub trait Invitations: Send + Sync {
     /// Stores the invitation unless its id is there.
     async fn create(&self, invitation: &Invitation) -> Result<(), StoreError>;
 
+    /// The invitation with this id, also one that has expired or is used up.
+    async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError>;
+
     /// Uses the invitation up by one for this user, however many do so at once; not again for one it has let in.
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError>;
 

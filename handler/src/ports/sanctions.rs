@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 
 /// Bans, mutes and removals under way. At most one row per room, user and kind.
 ///
@@ -33,9 +33,20 @@ pub trait Sanctions: Send + Sync {
         kind: SanctionKind,
     ) -> Result<Option<Sanction>, StoreError>;
 
+    /// Removes the row put at `at`; answers whether it did. Another that stands there by now stays.
+    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError>;
+
     /// Notes that the row put at `at` is applied. Nothing happens when another stands there by now, or none.
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError>;
 
-    /// Rows of all rooms that are not applied, at most `limit`.
-    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError>;
+    /// Rows of all rooms that are not applied, in an order that stays, those behind `after`, at most `limit`. `after` need
+    /// not be there any more.
+    async fn unapplied(
+        &self,
+        after: Option<(&RoomId, &Sanction)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Sanction)>, StoreError>;
+
+    /// Applied rows of all rooms whose `until` is `now` or before it, at most `limit`.
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError>;
 }

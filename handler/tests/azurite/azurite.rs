@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use handler::adapters::azure::table::{StorageAccount, Tables};
 
-/// The well-known account of the emulator.
-const ACCOUNT: &str = "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// An account's key, planted: it must be nowhere to be read.
+pub const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRhYmxlIHRlc3RzIHRoYXQgbm9ib2R5IG1heSBzZWU=";
 
 pub struct Azurite {
     /// It ends when this closes: with the process that runs the tests.
@@ -37,6 +37,7 @@ impl Azurite {
             .args(["--tableHost", "127.0.0.1", "--tablePort", &port.to_string()])
             .args(["--disableTelemetry", "--silent", "--skipApiVersionCheck", "--location"])
             .arg(data.path())
+            .env("AZURITE_ACCOUNTS", format!("chat:{KEY}"))
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,7 +47,8 @@ impl Azurite {
         let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("successfully started"));
         assert!(started, "Azurite ended before it listened");
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let connection = format!("{ACCOUNT};TableEndpoint=http://127.0.0.1:{port}/devstoreaccount1");
+        let connection =
+            format!("AccountName=chat;AccountKey={KEY};TableEndpoint=http://127.0.0.1:{port}/chat");
         Self { _stdin: child.stdin.take().unwrap(), _child: child, _data: data, connection }
     }
 

@@ -4,9 +4,16 @@
 
 mod calls;
 mod changes;
+mod client;
+mod invitations;
 mod listing;
+mod members;
+mod notices;
+mod on_join;
 #[path = "../stories/people.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod people;
+mod private;
 #[path = "../product/mod.rs"]
 mod product;
+mod restart;

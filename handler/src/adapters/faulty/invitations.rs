@@ -11,6 +11,10 @@ impl<P: Invitations + ?Sized> Invitations for Faulty<P> {
         self.call("invitations.create", self.inner.create(invitation)).await
     }
 
+    async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError> {
+        self.call("invitations.get", self.inner.get(id)).await
+    }
+
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError> {
         self.call("invitations.redeem", self.inner.redeem(id, user, now)).await
     }

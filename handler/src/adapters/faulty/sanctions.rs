@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::{Sanctions, StoreError};
 
 #[async_trait]
@@ -38,8 +38,20 @@ impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
         self.call("sanctions.mark_applied", self.inner.mark_applied(room, sanction)).await
     }
 
-    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
-        self.call("sanctions.unapplied", self.inner.unapplied(limit)).await
+    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        self.call("sanctions.remove_this", self.inner.remove_this(room, sanction)).await
+    }
+
+    async fn unapplied(
+        &self,
+        after: Option<(&RoomId, &Sanction)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        self.call("sanctions.unapplied", self.inner.unapplied(after, limit)).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        self.call("sanctions.expired", self.inner.expired(now, limit)).await
     }
 }
 

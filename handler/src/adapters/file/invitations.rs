@@ -41,6 +41,10 @@ impl Invitations for FileInvitations {
         self.engine.write(create).await
     }
 
+    async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError> {
+        self.engine.read(|txn| get(&txn.open_table(INVITATIONS)?, &id_key(id)))
+    }
+
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError> {
         let key = id_key(id);
         // Guesses, repeats and late comers change nothing: they need no transaction.

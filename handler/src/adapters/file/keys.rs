@@ -36,6 +36,12 @@ impl Key {
         self
     }
 
+    /// As the last part.
+    pub(super) fn then_key(mut self, key: &Self) -> Self {
+        self.0.extend_from_slice(&key.0);
+        self
+    }
+
     pub(super) fn then_byte(mut self, byte: u8) -> Self {
         self.0.push(byte);
         self

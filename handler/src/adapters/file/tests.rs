@@ -295,9 +295,12 @@ async fn other_rows_that_cannot_be_read_are_an_error() {
     assert!(is_corrupt(&members.remove(&tea, &ann).await));
     assert!(is_corrupt(&sanctions.of(&tea, &ann).await));
     assert!(is_corrupt(&sanctions.list(&tea, ban.kind, None, 9).await));
-    assert!(is_corrupt(&sanctions.unapplied(9).await));
+    assert!(is_corrupt(&sanctions.unapplied(None, 9).await));
+    assert!(is_corrupt(&sanctions.remove_this(&tea, &ban).await));
+    assert!(is_corrupt(&sanctions.put(&tea, &ban).await), "its end stands in an index");
     assert!(is_corrupt(&sanctions.mark_applied(&tea, &ban).await));
     assert!(is_corrupt(&sanctions.remove(&tea, &ann, ban.kind).await));
+    assert!(is_corrupt(&invitations.get("a").await));
     assert!(is_corrupt(&invitations.redeem("a", &ann, at(0)).await));
     assert!(is_corrupt(&invitations.list(&tea, None, 9).await));
     assert!(is_corrupt(&profiles.get(std::slice::from_ref(&ann)).await));

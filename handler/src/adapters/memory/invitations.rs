@@ -32,6 +32,10 @@ impl Invitations for MemoryInvitations {
         Ok(())
     }
 
+    async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError> {
+        Ok(self.rows().get(id).cloned())
+    }
+
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError> {
         Ok(match self.rows().get_mut(id) {
             Some(invitation) => invitation.redeem(user, now),

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::model::{RoomId, Sanction, SanctionKind, UserId};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::{Sanctions, StoreError};
 
 type Rows = BTreeMap<(RoomId, SanctionKind), BTreeMap<UserId, Sanction>>;
@@ -60,12 +60,15 @@ impl Sanctions for MemorySanctions {
         user: &UserId,
         kind: SanctionKind,
     ) -> Result<Option<Sanction>, StoreError> {
-        let (mut rows, key) = (self.rows(), (room.clone(), kind));
-        let removed = rows.get_mut(&key).and_then(|of_kind| of_kind.remove(user));
-        if rows.get(&key).is_some_and(BTreeMap::is_empty) {
-            rows.remove(&key);
-        }
-        Ok(removed)
+        Ok(take(&mut self.rows(), room, user, kind))
+    }
+
+    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let of_kind = rows.get(&(room.clone(), sanction.kind));
+        let stands =
+            of_kind.and_then(|of_kind| of_kind.get(&sanction.user)).is_some_and(|row| row.at == sanction.at);
+        Ok(stands && take(&mut rows, room, &sanction.user, sanction.kind).is_some())
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
@@ -78,12 +81,37 @@ impl Sanctions for MemorySanctions {
         Ok(())
     }
 
-    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+    async fn unapplied(
+        &self,
+        after: Option<(&RoomId, &Sanction)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let place = |room: &RoomId, row: &Sanction| (room.clone(), row.kind, row.user.clone());
+        let after = after.map(|(room, row)| place(room, row));
         let rows = self.rows();
         let all = rows.iter().flat_map(|((room, _), of_kind)| of_kind.values().map(move |row| (room, row)));
-        let left = all.filter(|(_, row)| !row.applied).take(limit);
-        Ok(left.map(|(room, row)| (room.clone(), row.clone())).collect())
+        let behind = all.filter(|(room, row)| {
+            !row.applied && after.as_ref().is_none_or(|after| place(room, row) > *after)
+        });
+        Ok(behind.take(limit).map(|(room, row)| (room.clone(), row.clone())).collect())
     }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let rows = self.rows();
+        let all = rows.iter().flat_map(|((room, _), of_kind)| of_kind.values().map(move |row| (room, row)));
+        let past = all.filter(|(_, row)| row.applied && !row.is_in_force(now)).take(limit);
+        Ok(past.map(|(room, row)| (room.clone(), row.clone())).collect())
+    }
+}
+
+/// No empty tables are left behind.
+fn take(rows: &mut Rows, room: &RoomId, user: &UserId, kind: SanctionKind) -> Option<Sanction> {
+    let key = (room.clone(), kind);
+    let taken = rows.get_mut(&key).and_then(|of_kind| of_kind.remove(user));
+    if rows.get(&key).is_some_and(BTreeMap::is_empty) {
+        rows.remove(&key);
+    }
+    taken
 }
 
 #[cfg(test)]

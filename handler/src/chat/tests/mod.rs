@@ -1,13 +1,16 @@
 //! The use cases as their users see them, on memory adapters whose every call may be made to fail.
 
 mod delivery;
+mod enforcement;
 mod inbox;
 mod live;
 mod marks;
 mod members;
 mod messages;
 mod moderation;
+mod over;
 mod poison;
+mod presence;
 mod promises;
 mod replay;
 mod room_edit;

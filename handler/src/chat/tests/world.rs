@@ -14,7 +14,7 @@ use crate::adapters::memory::{
     MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
     MemoryProfiles, MemoryRooms, MemorySanctions,
 };
-use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission};
+use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
 use crate::model::{ConversationId, MessageId, RoomId, Timestamp, UserId};
 use crate::ports::*;
@@ -59,9 +59,37 @@ pub(super) struct Wire {
     groups: Mutex<BTreeMap<String, BTreeSet<UserId>>>,
     /// Open connections and the groups each is in.
     connections: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Groups that a connection may join by itself, each with the connection's id.
+    rights: Mutex<BTreeSet<(String, String)>>,
+    /// Whose connections cannot be taken out of anything.
+    stuck: Mutex<BTreeSet<UserId>>,
 }
 
 impl Wire {
+    /// A client is in, with all that `connect` answered.
+    pub(super) fn welcomes(&self, connection: &str, welcome: &Welcome) {
+        self.opens(connection, &welcome.groups);
+        let groups = welcome.groups.iter().filter(|group| {
+            welcome.roles.iter().any(|role| *role == crate::chat::groups::join_leave_role(group))
+        });
+        let mut rights = self.rights.lock().unwrap();
+        rights.extend(groups.map(|group| (connection.to_owned(), group.clone())));
+    }
+
+    pub(super) fn may_join(&self, connection: &str, group: &str) -> bool {
+        self.rights.lock().unwrap().contains(&(connection.to_owned(), group.to_owned()))
+    }
+
+    /// From now on, or no longer, the transport fails when the user is to be taken out of a group.
+    pub(super) fn set_stuck(&self, user: &UserId, is_stuck: bool) {
+        let mut stuck = self.stuck.lock().unwrap();
+        if is_stuck {
+            stuck.insert(user.clone())
+        } else {
+            stuck.remove(user)
+        };
+    }
+
     /// A client is in, with the groups that `connect` answered.
     pub(super) fn opens(&self, connection: &str, groups: &[String]) {
         let groups = groups.iter().cloned().collect();
@@ -94,12 +122,19 @@ impl Transport for Wire {
         let mut live = self.connections.lock().unwrap();
         let joined = connections
             .iter()
-            .filter_map(|id| live.get_mut(id).map(|groups| groups.insert(group.to_owned())));
-        joined.count();
+            .filter_map(|id| live.get_mut(id).map(|groups| (id, groups.insert(group.to_owned()))));
+        let rights = joined.map(|(id, _)| (id.clone(), group.to_owned()));
+        self.rights.lock().unwrap().extend(rights);
         self.groups.lock().unwrap().entry(group.to_owned()).or_default().insert(user.clone());
         Ok(())
     }
     async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
+        if self.stuck.lock().unwrap().contains(user) {
+            return Err(TransportError::Unavailable("it is stuck".into()));
+        }
+        for connection in connections {
+            self.rights.lock().unwrap().remove(&(connection.clone(), group.to_owned()));
+        }
         let mut live = self.connections.lock().unwrap();
         let left = connections.iter().filter_map(|id| live.get_mut(id).map(|groups| groups.remove(group)));
         left.count();
@@ -241,6 +276,12 @@ impl World {
         self.chat = Arc::new(Chat::new(self.faulty.clone(), self.options));
     }
 
+    /// These are the deployment's admins.
+    pub(super) fn set_admins(&mut self, admins: &[&str]) {
+        let admins: Vec<_> = admins.iter().map(|who| user(who)).collect();
+        self.chat = Arc::new(Chat::new(self.faulty.clone(), self.options).with_admins(&admins));
+    }
+
     pub(super) async fn room(&self, owner: &str, name: &str) -> RoomId {
         let new = NewRoom { name: name.to_owned(), ..NewRoom::default() };
         self.chat.create_room(&caller(owner), new, None).await.unwrap().id
@@ -328,6 +369,10 @@ impl World {
 
 pub(super) fn caller(who: &str) -> Caller {
     Caller::request(user(who))
+}
+
+pub(super) fn admin(who: &str) -> Caller {
+    Caller { is_admin: true, ..caller(who) }
 }
 
 pub(super) fn socket(who: &str, connection: &str) -> Caller {

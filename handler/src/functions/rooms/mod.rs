@@ -1,4 +1,4 @@
-//! Rooms: create, list, read, change, delete, join, leave; their members and invitations.
+//! Rooms: create, list, read, change, delete, join, leave; their members, invitations, bans and mutes.
 
 mod create;
 mod delete;
@@ -8,6 +8,7 @@ mod join;
 mod leave;
 mod list;
 pub(super) mod members;
+pub(super) mod sanctions;
 pub(super) mod update;
 
 pub(super) use create::handle as create;

@@ -51,6 +51,10 @@ impl Invitations for TableInvitations {
         }
     }
 
+    async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError> {
+        Ok(self.find(id).await?.map(|(invitation, _)| invitation))
+    }
+
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError> {
         let mut retry = pause::Retry::default();
         loop {

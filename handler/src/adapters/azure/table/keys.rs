@@ -32,7 +32,8 @@ pub(super) fn escaped(text: &str) -> String {
     key
 }
 
-/// Undoes [`escaped`]. `None` for what it never makes.
+/// Undoes [`escaped`]: nothing of a text is lost in its key. `None` for what it never makes.
+#[cfg(test)]
 pub(super) fn unescaped(key: &str) -> Option<String> {
     let mut parts = key.split('=');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -60,6 +61,7 @@ pub(super) fn sortable(text: &str) -> String {
 }
 
 /// Undoes [`sortable`].
+#[cfg(test)]
 pub(super) fn unsorted(key: &str) -> Option<String> {
     String::from_utf8(hex::decode(key).ok()?).ok()
 }

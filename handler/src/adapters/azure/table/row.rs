@@ -87,10 +87,6 @@ impl Row {
         self.get_text("RowKey")
     }
 
-    pub(super) fn partition(&self) -> Result<&str, StoreError> {
-        self.get_text("PartitionKey")
-    }
-
     /// What has to be named for a conditional write.
     pub(super) fn etag(&self) -> Result<&str, StoreError> {
         self.get_text("odata.etag")

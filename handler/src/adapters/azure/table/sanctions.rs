@@ -6,13 +6,17 @@ use super::{keys, pause};
 use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::{Sanctions, StoreError};
 
-/// Holds a note of every sanction that is not known to be applied, of all rooms.
+/// Notes of the sanctions of all rooms that are not known to be applied: room, kind, user.
 const OPEN: &str = "open";
+/// Notes of those that end by themselves: when, room, kind, user.
+const ENDING: &str = "ending";
 /// Notes read at once.
 const PAGE: usize = 200;
+/// A note whose row is not there may be of a put that is under way, for so long.
+const GRACE_MILLIS: u64 = 60 * 60 * 1_000;
 
 /// The sanctions of a storage account, one partition per room. A note is written before the row that it is about, and
-/// removed behind the one that needs it no more: a crash leaves a note too many, which the next reader removes.
+/// removed behind the one that needs it no more: a crash leaves a note too many, which counts for nothing.
 #[derive(Clone, Debug)]
 pub struct TableSanctions {
     table: Table,
@@ -34,8 +38,12 @@ fn key(kind: SanctionKind, user: &UserId) -> String {
     format!("{}{}", letter(kind), keys::sortable(user.as_str()))
 }
 
-fn note_key(room: &RoomId, kind: SanctionKind, user: &UserId) -> String {
-    format!("{room}.{}", key(kind, user))
+fn open_key(room: &RoomId, key: &str) -> String {
+    format!("{room}.{key}")
+}
+
+fn ending_key(until: Timestamp, room: &RoomId, key: &str) -> String {
+    format!("{}.{room}.{key}", keys::number('u', until.millis()))
 }
 
 impl TableSanctions {
@@ -57,29 +65,81 @@ impl TableSanctions {
         }
     }
 
-    /// Removes the note as it was seen, if it is of a sanction of that time: one of a later sanction stays.
-    async fn forget_of(&self, note: Option<Row>, at: Timestamp) -> Result<(), StoreError> {
-        let Some(note) = note.filter(|note| note.find_text("at") == Some(at.to_string().as_str())) else {
-            return Ok(());
-        };
+    async fn note(&self, notes: &str, key: &str, room: &RoomId, at: Timestamp) -> Result<(), StoreError> {
+        self.put_row(notes, Row::new(notes, key)?.text("room", room.as_str()).text("at", &at.to_string()))
+            .await
+    }
+
+    /// Removes the note as it was seen: one that was written again stays.
+    async fn forget(&self, notes: &str, note: &Row) -> Result<(), StoreError> {
         let delete = Write::Delete(note.key()?.to_owned(), Match::Etag(note.etag()?.to_owned()));
-        match self.table.write_one(OPEN, delete).await {
+        match self.table.write_one(notes, delete).await {
             Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
             Err(WriteError::Store(error)) => Err(error),
         }
     }
+
+    /// Removes the row, if it is there and meant, then its notes as they were before.
+    async fn erase(
+        &self,
+        room: &RoomId,
+        key: &str,
+        is_meant: impl Fn(&Sanction) -> bool + Send,
+    ) -> Result<Option<Sanction>, StoreError> {
+        let mut retry = pause::Retry::default();
+        loop {
+            let open = self.table.get(OPEN, &open_key(room, key)).await?;
+            let (row, etag) = match self.find(room, key).await? {
+                Some(found) if is_meant(&found.0) => found,
+                _ => return Ok(None),
+            };
+            let ending = match row.until {
+                Some(until) => self.table.get(ENDING, &ending_key(until, room, key)).await?,
+                None => None,
+            };
+            let delete = Write::Delete(key.to_owned(), Match::Etag(etag));
+            match self.table.write_one(&partition(room), delete).await {
+                Ok(_) => {}
+                Err(WriteError::Refused(_)) => {
+                    retry.wait().await?;
+                    continue;
+                }
+                Err(WriteError::Store(error)) => return Err(error),
+            }
+            for (notes, note) in [(OPEN, open), (ENDING, ending)] {
+                if let Some(note) = note.filter(|note| is_of(note, &row)) {
+                    self.forget(notes, &note).await?;
+                }
+            }
+            return Ok(Some(row));
+        }
+    }
+
+    /// The row that a note is about.
+    async fn noted(&self, note: &Row) -> Result<(RoomId, Option<Sanction>), StoreError> {
+        let room = RoomId::new(note.get_text("room")?).map_err(corrupt)?;
+        let key = note.key()?.rsplit('.').next().unwrap_or_default();
+        let row = self.find(&room, key).await?.map(|(row, _)| row);
+        Ok((room, row))
+    }
+}
+
+/// Whether the note was written with this row.
+fn is_of(note: &Row, row: &Sanction) -> bool {
+    note.find_text("at") == Some(row.at.to_string().as_str())
 }
 
 #[async_trait]
 impl Sanctions for TableSanctions {
     async fn put(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
+        let (partition, key) = (partition(room), key(sanction.kind, &sanction.user));
         if !sanction.applied {
-            let note = Row::new(OPEN, &note_key(room, sanction.kind, &sanction.user))?;
-            self.put_row(OPEN, note.text("room", room.as_str()).text("at", &sanction.at.to_string())).await?;
+            self.note(OPEN, &open_key(room, &key), room, sanction.at).await?;
         }
-        let partition = partition(room);
-        self.put_row(&partition, Row::new(&partition, &key(sanction.kind, &sanction.user))?.json(sanction)?)
-            .await
+        if let Some(until) = sanction.until {
+            self.note(ENDING, &ending_key(until, room, &key), room, sanction.at).await?;
+        }
+        self.put_row(&partition, Row::new(&partition, &key)?.json(sanction)?).await
     }
 
     async fn of(&self, room: &RoomId, user: &UserId) -> Result<Vec<Sanction>, StoreError> {
@@ -111,29 +171,26 @@ impl Sanctions for TableSanctions {
         user: &UserId,
         kind: SanctionKind,
     ) -> Result<Option<Sanction>, StoreError> {
-        let note = self.table.get(OPEN, &note_key(room, kind, user)).await?;
-        let mut retry = pause::Retry::default();
-        let sanction = loop {
-            let Some((sanction, etag)) = self.find(room, &key(kind, user)).await? else { return Ok(None) };
-            let delete = Write::Delete(key(kind, user), Match::Etag(etag));
-            match self.table.write_one(&partition(room), delete).await {
-                Ok(_) => break sanction,
-                Err(WriteError::Refused(_)) => retry.wait().await?,
-                Err(WriteError::Store(error)) => return Err(error),
-            }
-        };
-        self.forget_of(note, sanction.at).await?;
-        Ok(Some(sanction))
+        self.erase(room, &key(kind, user), |_| true).await
+    }
+
+    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let at = sanction.at;
+        let removed = self.erase(room, &key(sanction.kind, &sanction.user), |row| row.at == at).await?;
+        Ok(removed.is_some())
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
         let (partition, key) = (partition(room), key(sanction.kind, &sanction.user));
-        let note = self.table.get(OPEN, &note_key(room, sanction.kind, &sanction.user)).await?;
+        let note = self.table.get(OPEN, &open_key(room, &key)).await?;
         let mut retry = pause::Retry::default();
         loop {
             let Some((there, etag)) = self.find(room, &key).await? else { return Ok(()) };
-            if there.at != sanction.at || there.applied {
+            if there.at != sanction.at {
                 return Ok(());
+            }
+            if there.applied {
+                break;
             }
             let row = Row::new(&partition, &key)?.json(&Sanction { applied: true, ..there })?;
             match self.table.write_one(&partition, Write::Replace(row, Match::Etag(etag))).await {
@@ -142,27 +199,59 @@ impl Sanctions for TableSanctions {
                 Err(WriteError::Store(error)) => return Err(error),
             }
         }
-        self.forget_of(note, sanction.at).await
+        match note.filter(|note| is_of(note, sanction)) {
+            Some(note) => self.forget(OPEN, &note).await,
+            None => Ok(()),
+        }
     }
 
-    async fn unapplied(&self, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
-        let (mut found, mut last) = (Vec::new(), String::new());
+    async fn unapplied(
+        &self,
+        after: Option<(&RoomId, &Sanction)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let after = after.map(|(room, row)| open_key(room, &key(row.kind, &row.user)));
+        let (mut found, mut last) = (Vec::new(), after.unwrap_or_default());
         while found.len() < limit {
             let notes = self.table.query(&Query::partition(OPEN).after(&last), PAGE).await?;
             let Some(note) = notes.last() else { break };
             note.key()?.clone_into(&mut last);
             for note in &notes {
-                let room = RoomId::new(note.get_text("room")?).map_err(corrupt)?;
-                let key = note.key()?.rsplit('.').next().unwrap_or_default();
-                match self.find(&room, key).await? {
-                    Some((sanction, _)) if !sanction.applied => {
-                        if found.len() < limit {
-                            found.push((room, sanction));
-                        }
+                let (room, row) = self.noted(note).await?;
+                match row {
+                    Some(row) if !row.applied => found.push((room, row)),
+                    Some(row) if is_of(note, &row) => self.forget(OPEN, note).await?,
+                    _ => {}
+                }
+                if found.len() == limit {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
+        let end = keys::number('u', now.millis().saturating_add(1));
+        let (mut found, mut last) = (Vec::new(), String::new());
+        while found.len() < limit {
+            let notes = self.table.query(&Query::partition(ENDING).after(&last).before(&end), PAGE).await?;
+            let Some(note) = notes.last() else { break };
+            note.key()?.clone_into(&mut last);
+            for note in &notes {
+                let until = note.key()?.get(1..21).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+                let (room, row) = self.noted(note).await?;
+                match row {
+                    Some(row) if row.until.map(Timestamp::millis) == Some(until) => {
+                        found.extend(row.applied.then_some((room, row)));
                     }
-                    // One whose row is not there may be of a put that is under way.
-                    Some((sanction, _)) => self.forget_of(Some(note.clone()), sanction.at).await?,
-                    None => {}
+                    _ if until.saturating_add(GRACE_MILLIS) < now.millis() => {
+                        self.forget(ENDING, note).await?;
+                    }
+                    _ => {}
+                }
+                if found.len() == limit {
+                    break;
                 }
             }
         }

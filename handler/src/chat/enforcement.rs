@@ -1,0 +1,77 @@
+//! What follows from a ban or mute once its row stands, and the rows that nobody comes back to: those a crash left half done,
+//! and those that are over.
+
+use super::bans::laid;
+use super::{Chat, Kind, Refused};
+use crate::model::{Change, RoomId, Sanction, SanctionKind};
+
+/// Sanctions finished in one run of the repair, and those forgotten.
+const AT_ONCE: usize = 100;
+const FORGOTTEN: usize = 500;
+
+impl Chat {
+    /// Does what is still to do for a row that stands. Repeatable.
+    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
+        let change = Change::Sanctioned {
+            user: row.user.clone(),
+            kind: row.kind,
+            on: true,
+            by: row.by.clone(),
+            until: row.until,
+            reason: row.reason.clone(),
+        };
+        let occasion = row.at.millis().to_string();
+        if self.append_change(room, &row.user, laid(row.kind), &occasion, change).await?.is_none() {
+            // The room was deleted meanwhile. Whoever opens its id again has decided nothing yet.
+            self.ports.sanctions.remove_this(room, row).await?;
+            return Err(Refused::room_not_found());
+        }
+        if row.kind == SanctionKind::Ban {
+            self.take_out_banned(room, row).await?;
+        }
+        self.known.forget_sanctions(room, &row.user);
+        Ok(self.ports.sanctions.mark_applied(room, row).await?)
+    }
+
+    /// The row stands already, so nobody can become a member behind this.
+    async fn take_out_banned(&self, room: &RoomId, ban: &Sanction) -> Result<(), Refused> {
+        let member = self.ports.members.get(room, &ban.user).await?;
+        // Who came back after the ban's end has nothing to do with it any more.
+        let is_back = |joined_at| ban.until.is_some_and(|until| joined_at >= until);
+        if let Some(member) = member.filter(|member| !is_back(member.joined_at)) {
+            self.end_membership(room, &member, Some(&ban.by)).await?;
+        }
+        self.shut_out(room, &ban.user).await?;
+        self.vanish_if_empty(room, &ban.by).await
+    }
+
+    /// Finishes what a crash left half done. One that cannot be finished keeps nobody waiting: the next run goes on behind
+    /// the last one of this, and begins anew at the end.
+    pub(super) async fn finish_sanctions(&self) -> Result<(), Refused> {
+        let mut finished = self.finished_up_to.lock().await;
+        let after = finished.as_ref().map(|(room, row)| (room, row));
+        let rows = self.ports.sanctions.unapplied(after, AT_ONCE).await?;
+        *finished = rows.last().filter(|_| rows.len() == AT_ONCE).cloned();
+        let mut outcome = Ok(());
+        for (room, row) in &rows {
+            let done = match row.kind {
+                SanctionKind::Ban | SanctionKind::Mute => self.apply(room, row).await,
+                SanctionKind::Removal => self.finish_removal(room, row).await,
+            };
+            if let Err(refused) = done
+                && refused.kind != Kind::NotFound
+            {
+                outcome = Err(refused);
+            }
+        }
+        outcome
+    }
+
+    /// Removes the rows of those that are over. The room's log needs no word of it: their entries said until when.
+    pub(super) async fn forget_expired(&self) -> Result<(), Refused> {
+        for (room, row) in self.ports.sanctions.expired(self.ports.clock.now(), FORGOTTEN).await? {
+            self.ports.sanctions.remove_this(&room, &row).await?;
+        }
+        Ok(())
+    }
+}
