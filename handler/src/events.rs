@@ -38,7 +38,7 @@ impl Events {
     ) -> Result<(UserId, Welcome), Refused> {
         let user = match claimed.filter(|user| !user.is_empty()) {
             Some(claimed) => UserId::new(claimed),
-            None => UserId::new(&format!("guest-{}", self.ids.token().get(..8).unwrap_or("0"))),
+            None => UserId::guest(&self.ids.token()),
         };
         let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
         let welcome = self.chat.connecting(&user, connection).await?;

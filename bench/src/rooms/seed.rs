@@ -89,7 +89,7 @@ impl Seed {
                 Change::Message(message) => Some(Marker::new(&conversation, &message.sender, &message.id)),
                 _ => None,
             };
-            NewEntry { marker, at: at(1), change }
+            NewEntry { marker, at: at(1), change, only_behind: None }
         });
         let outcomes = self.log.append(&conversation, entries.collect()).await?;
         if let Some(other) = outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Appended { .. })) {
@@ -121,7 +121,14 @@ fn member(n: usize) -> Done<Member> {
     let role = if n == 0 { Role::Owner } else { Role::Member };
     // The first entries of the log are the joins, in this order.
     let joined_seq = Some(n as u64 + 1);
-    Ok(Member { user: user(n)?, role, joined_at: at(0), joined_seq, read: ReadMark::default() })
+    Ok(Member {
+        user: user(n)?,
+        role,
+        joined_at: at(0),
+        joined_seq,
+        since: n as u64,
+        read: ReadMark::default(),
+    })
 }
 
 fn message(n: usize, members: usize) -> Done<Change> {

@@ -95,6 +95,9 @@ impl<R: Rows> Planner<'_, R> {
         let (seq, at) = (self.plan.head.seq + 1, new.at);
         let number = self.plan.head.count + u64::from(matches!(new.change, Change::Message(_)));
         let entry = Entry { seq, number, at, change: new.change };
+        if new.only_behind.is_some_and(|behind| behind != self.plan.head.seq) {
+            return Ok(Outcome::Refused(Refusal::GoneOn));
+        }
         if let Some(refusal) = self.shape(&entry)? {
             return Ok(Outcome::Refused(refusal));
         }

@@ -66,6 +66,8 @@ impl Chat {
     pub(super) async fn can_see(&self, caller: &Caller, room: &Room) -> Result<bool, Refused> {
         Ok(!room.is_private
             || caller.is_admin
+            // Who made it may come back to it: no room is without somebody who can own it.
+            || room.created_by == caller.user
             || room.allowed_users.contains(&caller.user)
             || self.ports.members.get(&room.id, &caller.user).await?.is_some())
     }

@@ -11,7 +11,7 @@ use super::members::user_in;
 use super::policy::Action;
 use super::removal::check_reason;
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, Marker, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
 /// A sanction may last this long, in seconds; one without an end is another thing.
 const LONGEST_SECS: u64 = 10 * 366 * 24 * 60 * 60;
@@ -55,12 +55,24 @@ pub struct SanctionPage {
 impl Chat {
     /// Refuses a user whom a ban in force keeps out of the room. Every way in asks here.
     pub(super) async fn check_not_banned(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        let rows = self.ports.sanctions.of(room, user).await?;
-        let now = self.ports.clock.now();
-        match rows.iter().find(|row| row.kind == SanctionKind::Ban && row.is_in_force(now)) {
-            Some(ban) => Err(banned(ban)),
-            None => Ok(()),
+        self.ban(room, user).await?.map_or(Ok(()), |ban| Err(banned(&ban)))
+    }
+
+    /// The same, and a membership that the ban did not find ends: it was laid on meanwhile, or a crash came between.
+    pub(super) async fn end_if_banned(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
+        let Some(ban) = self.ban(room, user).await? else { return Ok(()) };
+        if let Some(member) = self.ports.members.get(room, user).await? {
+            self.end_membership(room, &member, Some(&ban.by)).await?;
+            // Whoever saw the row may have let connections in by it.
+            self.expel_live(room, user).await?;
         }
+        Err(banned(&ban))
+    }
+
+    async fn ban(&self, room: &RoomId, user: &UserId) -> Result<Option<Sanction>, Refused> {
+        let now = self.ports.clock.now();
+        let ban = self.standing_sanction(room, user, SanctionKind::Ban).await?;
+        Ok(ban.filter(|ban| ban.is_in_force(now)))
     }
 
     /// Lays a ban or a mute on a user, in place of an earlier one. Repeatable.
@@ -90,8 +102,8 @@ impl Chat {
         Ok(row.into())
     }
 
-    /// Lifts it: who might lay it, and every admin. `false` where there is none in force. The entry first, so that a crash
-    /// leaves the row for a repeat.
+    /// Lifts it: who might lay it, and every admin. `false` where there is none in force. Its row stands, lifted, until the
+    /// entry tells of it, so that a crash leaves it for a repeat or the repair.
     pub async fn lift(
         &self,
         caller: &Caller,
@@ -104,23 +116,17 @@ impl Chat {
         if !caller.is_admin {
             self.require_over(caller, &room, &user, Action::Sanction).await?;
         }
-        let rows = self.ports.sanctions.of(&room.id, &user).await?;
-        let Some(row) = rows.into_iter().find(|row| row.kind == kind) else { return Ok(false) };
-        let was_in_force = row.is_in_force(self.ports.clock.now());
+        let standing = self.standing_sanction(&room.id, &user, kind).await?;
+        let (now, Some(mut row)) = (self.ports.clock.now(), standing) else { return Ok(false) };
+        let was_in_force = row.is_in_force(now);
         if was_in_force {
-            let change = Change::Sanctioned {
-                user: user.clone(),
-                kind,
-                on: false,
-                by: caller.user.clone(),
-                until: None,
-                reason: None,
-            };
-            self.append_change(&room.id, &user, lifted(kind), &row.at.millis().to_string(), change).await?;
+            row = self.at_a_time_of_its_own(&room.id, row.lifted(&caller.user, now)).await?;
+            self.ports.sanctions.put(&room.id, &row).await?;
+            self.known.forget_sanctions(&room.id, &row.user);
         }
-        // What was laid on meanwhile stays.
-        self.ports.sanctions.remove_this(&room.id, &row).await?;
-        self.known.forget_sanctions(&room.id, &user);
+        if row.is_lifted() {
+            self.apply(&room.id, &row).await?;
+        }
         Ok(was_in_force)
     }
 
@@ -142,21 +148,6 @@ impl Chat {
         let now = self.ports.clock.now();
         let current = rows.into_iter().filter(|row| row.is_in_force(now));
         Ok(SanctionPage { sanctions: current.map(SanctionView::from).collect(), next })
-    }
-
-    /// Its time names a sanction in its entry's marker, so one that comes in the same millisecond as another before it takes
-    /// the next.
-    async fn at_a_time_of_its_own(&self, room: &RoomId, mut new: Sanction) -> Result<Sanction, Refused> {
-        let conversation = room.conversation();
-        loop {
-            let marker =
-                Marker::of_command(&conversation, &new.user, laid(new.kind), &new.at.millis().to_string());
-            if self.ports.log.find(&conversation, &marker).await?.is_none() {
-                return Ok(new);
-            }
-            let later = |time: Timestamp| Timestamp::from_millis(time.millis() + 1);
-            (new.at, new.until) = (later(new.at), new.until.map(later));
-        }
     }
 
     /// The row that this command, sent before, has laid on.
@@ -211,20 +202,4 @@ fn banned(row: &Sanction) -> Refused {
 
 fn sentence(what: &str, row: &Sanction) -> String {
     row.until.map_or_else(|| format!("{what}."), |until| format!("{what} until {until}."))
-}
-
-/// The commands' names in their markers.
-pub(super) fn laid(kind: SanctionKind) -> &'static str {
-    match kind {
-        SanctionKind::Ban => "banned",
-        SanctionKind::Mute => "muted",
-        SanctionKind::Removal => "removed",
-    }
-}
-
-fn lifted(kind: SanctionKind) -> &'static str {
-    match kind {
-        SanctionKind::Ban => "unbanned",
-        _ => "unmuted",
-    }
 }

@@ -10,6 +10,7 @@ use super::live::Answer;
 use super::presence::ROOMS_TOLD;
 use super::{Chat, Refused, groups, view};
 use crate::model::{Lease, RoomId, UserId};
+use crate::ports::StoreError;
 
 /// Rooms a connection is in from its start; others it joins by the `join` event.
 const ROOMS_AT_CONNECT: usize = 500;
@@ -141,7 +142,7 @@ impl Chat {
 
     /// Notes that somebody came. That this cannot be stored keeps nobody out.
     async fn seen_unless(&self, was_online: bool, user: &UserId) {
-        if !was_online && let Err(error) = self.ports.profiles.seen(user, self.ports.clock.now()).await {
+        if !was_online && let Err(error) = self.seen(user).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "when somebody came was not stored");
         }
     }
@@ -151,9 +152,14 @@ impl Chat {
         self.ports.leases.remove(user, connection).await?;
         if !self.ports.leases.of(user).await?.iter().any(|lease| lease.confirmed) {
             self.presence.went(user);
-            self.ports.profiles.seen(user, self.ports.clock.now()).await?;
+            self.seen(user).await?;
         }
         Ok(())
+    }
+
+    /// Notes that somebody is here or was until now; not of guests, whose rows would stay for ever.
+    async fn seen(&self, user: &UserId) -> Result<(), StoreError> {
+        if user.is_guest() { Ok(()) } else { self.ports.profiles.seen(user, self.ports.clock.now()).await }
     }
 
     /// Puts the user's live connections into the room, of which they are a member. Whoever ends that membership meanwhile may

@@ -206,6 +206,7 @@ impl Chat {
                     marker: Some(item.message.marker),
                     at: self.ports.clock.now(),
                     change: Change::Message(item.message.message.clone()),
+                    only_behind: None,
                 },
                 excluded: None,
             });

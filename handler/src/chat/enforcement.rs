@@ -1,47 +1,27 @@
-//! What follows from a ban or mute once its row stands, and the rows that nobody comes back to: those a crash left half done,
+//! What follows from a ban once its row stands, and the rows that nobody comes back to: those a crash left half done,
 //! and those that are over.
 
-use super::bans::laid;
 use super::{Chat, Kind, Refused};
-use crate::model::{Change, RoomId, Sanction, SanctionKind};
+use crate::model::{RoomId, Sanction, SanctionKind};
 
 /// Sanctions finished in one run of the repair, and those forgotten.
 const AT_ONCE: usize = 100;
 const FORGOTTEN: usize = 500;
 
 impl Chat {
-    /// Does what is still to do for a row that stands. Repeatable.
-    pub(super) async fn apply(&self, room: &RoomId, row: &Sanction) -> Result<(), Refused> {
-        let change = Change::Sanctioned {
-            user: row.user.clone(),
-            kind: row.kind,
-            on: true,
-            by: row.by.clone(),
-            until: row.until,
-            reason: row.reason.clone(),
-        };
-        let occasion = row.at.millis().to_string();
-        if self.append_change(room, &row.user, laid(row.kind), &occasion, change).await?.is_none() {
-            // The room was deleted meanwhile. Whoever opens its id again has decided nothing yet.
-            self.ports.sanctions.remove_this(room, row).await?;
-            return Err(Refused::room_not_found());
-        }
-        if row.kind == SanctionKind::Ban {
-            self.take_out_banned(room, row).await?;
-        }
-        self.known.forget_sanctions(room, &row.user);
-        Ok(self.ports.sanctions.mark_applied(room, row).await?)
-    }
-
     /// The row stands already, so nobody can become a member behind this.
-    async fn take_out_banned(&self, room: &RoomId, ban: &Sanction) -> Result<(), Refused> {
+    pub(super) async fn take_out_banned(&self, room: &RoomId, ban: &Sanction) -> Result<(), Refused> {
         let member = self.ports.members.get(room, &ban.user).await?;
         // Who came back after the ban's end has nothing to do with it any more.
         let is_back = |joined_at| ban.until.is_some_and(|until| joined_at >= until);
         if let Some(member) = member.filter(|member| !is_back(member.joined_at)) {
             self.end_membership(room, &member, Some(&ban.by)).await?;
         }
-        self.shut_out(room, &ban.user).await?;
+        self.expel_live(room, &ban.user).await?;
+        // A row that is there while the ban stands is about to go; who came back because it was lifted is let in again.
+        if self.check_not_banned(room, &ban.user).await.is_ok() {
+            self.shut_out(room, &ban.user).await?;
+        }
         self.vanish_if_empty(room, &ban.by).await
     }
 
@@ -70,7 +50,7 @@ impl Chat {
     /// Removes the rows of those that are over. The room's log needs no word of it: their entries said until when.
     pub(super) async fn forget_expired(&self) -> Result<(), Refused> {
         for (room, row) in self.ports.sanctions.expired(self.ports.clock.now(), FORGOTTEN).await? {
-            self.ports.sanctions.remove_this(&room, &row).await?;
+            self.ports.sanctions.remove(&room, &row).await?;
         }
         Ok(())
     }

@@ -140,6 +140,8 @@ impl From<Refusal> for Refused {
             Refusal::TooManyReactions => {
                 Self::conflict("too_many_reactions", "The message has as many reactions as may be.")
             }
+            // Asked for by those alone who try again.
+            Refusal::GoneOn => Self::unavailable("room_is_busy", "The room goes on meanwhile. Try again."),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Rooms that come with the first who joins and go with the last who leaves, where the deployment wants them.
 
+use super::command::Verdict;
 use super::message::GENERAL;
 use super::{Caller, Chat, Kind, Refused, RoomView};
 use crate::model::{Room, RoomId, UserId, bounds};
 use crate::ports::CreateRoomError;
 
 /// How often joining and creating are tried in turn, where others come and go.
-const TRIES: usize = 5;
+const TRIES: usize = 10;
 
 impl Chat {
     /// Joins a room, and makes it where there is none.
@@ -18,15 +19,17 @@ impl Chat {
                 None => self.create_fleeting(caller, id).await?,
             }
             match self.join_existing(caller, id).await {
-                // Gone again.
-                Err(refused) if refused.kind == Kind::NotFound => {}
+                // Gone again, or going: what is left to do of that is done here too, so that the next try finds the id free.
+                Err(refused) if refused.kind == Kind::NotFound => self.finish_end(id).await?,
                 outcome => return outcome,
             }
         }
         self.join_existing(caller, id).await
     }
 
+    /// The log before the row: so a row whose log is closed is one that is going.
     async fn create_fleeting(&self, caller: &Caller, id: &RoomId) -> Result<(), Refused> {
+        self.ports.log.open(&id.conversation()).await?;
         let mut room = Room {
             id: id.clone(),
             name: id.as_str().chars().take(bounds::ROOM_NAME_CHARS).collect(),
@@ -37,6 +40,7 @@ impl Chat {
             allowed_users: Vec::new(),
             revision: 0,
             fleeting: true,
+            instance: self.ports.ids.token(),
         };
         loop {
             match self.ports.rooms.create(&room).await {
@@ -46,7 +50,7 @@ impl Chat {
                 Err(CreateRoomError::Store(error)) => return Err(error.into()),
             }
         }
-        self.ports.log.open(&id.conversation()).await?;
+        self.known.forget_room(id);
         self.notices.touch(id);
         Ok(())
     }
@@ -64,10 +68,29 @@ impl Chat {
         if !self.options.create_on_join || id.as_str() == GENERAL {
             return Ok(());
         }
-        match self.ports.rooms.get(id).await? {
-            Some(room) if room.fleeting && self.ports.members.count(id).await? == 0 => {
-                self.end_room(&room, by, None).await
+        for _ in 0..TRIES {
+            // In this order. Who joins writes a row and then an entry: one of them is seen, or the log has gone on.
+            let head = self.ports.log.head(&id.conversation()).await?;
+            let room = self.ports.rooms.get(id).await?.filter(|room| room.fleeting);
+            let (Some(head), Some(room)) = (head, room) else { return Ok(()) };
+            if self.ports.members.count(id).await? > 0 {
+                return Ok(());
             }
+            match self.append_end(&room, by, None, Some(head.seq)).await? {
+                Verdict::Stored { position, .. } => return self.clear_room(&room, position.seq).await,
+                Verdict::Refused(_) => {}
+                Verdict::Gone => return self.finish_end(id).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes the end of a room whose log is closed.
+    async fn finish_end(&self, id: &RoomId) -> Result<(), Refused> {
+        // The row first: a log that is closed behind its making was closed by its end.
+        let Some(room) = self.ports.rooms.get(id).await? else { return Ok(()) };
+        match self.ports.log.head(&id.conversation()).await? {
+            Some(head) if head.closed => self.clear_room(&room, head.seq).await,
             _ => Ok(()),
         }
     }

@@ -201,6 +201,7 @@ impl Chat {
             marker: Some(message.marker),
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
+            only_behind: None,
         };
         let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
         self.names.sign(&mut commands).await;

@@ -142,7 +142,11 @@ impl Chat {
         if room.created_by == user && role != Role::Owner {
             return Err(is_the_creator());
         }
-        if row.role != role {
+        if row.joined_seq.is_none() {
+            // Told behind the change, it would say the former role.
+            self.tell_joined(&id, &row).await?;
+        }
+        if row.role != role || self.tells_another_role(&id, &row).await? {
             if caller.user != user && !standing.is_over(Standing::of_role(row.role)) {
                 return Err(not_above());
             }
@@ -150,9 +154,10 @@ impl Chat {
             let change = Change::RoleChanged { user: user.clone(), role, by: caller.user.clone() };
             let occasion = self.ports.ids.token();
             let told = self.append_change(&id, &user, "role_changed", &occasion, change).await?;
-            told.ok_or_else(Refused::room_not_found)?;
-            self.ports.members.set_role(&id, &user, role).await?.ok_or_else(member_not_found)?;
-            self.known.forget_member(&id, &user);
+            let seq = told.ok_or_else(Refused::room_not_found)?.seq;
+            if !self.follow_role(&id, &user, role, seq).await? {
+                return Err(member_not_found());
+            }
         }
         self.view_member(&room, &user).await
     }

@@ -42,12 +42,12 @@ impl Chat {
     }
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
-        self.check_not_banned(&room.id, user).await?;
+        self.end_if_banned(&room.id, user).await?;
         let member = match self.ports.members.get(&room.id, user).await? {
             Some(member) if !self.has_left(&room.id, &member).await? => member,
             stale => {
-                if stale.is_some() {
-                    self.ports.members.remove(&room.id, user).await?;
+                if let Some(stale) = stale {
+                    self.ports.members.remove(&room.id, &stale).await?;
                 }
                 let head = self.ports.log.head(&room.id.conversation()).await?.unwrap_or_default();
                 let member = Member {
@@ -55,6 +55,7 @@ impl Chat {
                     role,
                     joined_at: self.ports.clock.now(),
                     joined_seq: None,
+                    since: head.seq,
                     // Nothing from before is unread.
                     read: ReadMark { seq: head.seq, number: head.count },
                 };
@@ -62,13 +63,7 @@ impl Chat {
             }
         };
         // A ban laid on meanwhile may not have found the row: one of the two sees the other.
-        if let Err(refused) = self.check_not_banned(&room.id, user).await {
-            if !refused.is_unavailable() && member.joined_seq.is_none() {
-                self.ports.members.remove(&room.id, user).await?;
-                self.known.forget_member(&room.id, user);
-            }
-            return Err(refused);
-        }
+        self.end_if_banned(&room.id, user).await?;
         if member.joined_seq.is_none() {
             self.tell_joined(&room.id, &member).await?;
             self.touch_list(room);
@@ -77,21 +72,21 @@ impl Chat {
     }
 
     /// Writes the entry of a row that has none yet. The row's own values name the occasion, so a repeat is a duplicate.
-    async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
-        let occasion = format!("{}:{}", member.joined_at.millis(), member.read.seq);
+    pub(super) async fn tell_joined(&self, room: &RoomId, member: &Member) -> Result<u64, Refused> {
+        let occasion = format!("{}:{}", member.joined_at.millis(), member.since);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {
             Some(Position { seq, .. }) => {
-                self.ports.members.confirm(room, &member.user, seq).await?;
+                self.ports.members.confirm(room, member, seq).await?;
                 if self.ports.members.get(room, &member.user).await?.is_none() {
-                    // Whoever ended an earlier membership took this row with it.
+                    // It ended before it was told.
                     self.tell_left(room, &member.user, seq, None).await?;
                 }
                 Ok(seq)
             }
             None => {
                 // The room was deleted meanwhile.
-                self.ports.members.remove(room, &member.user).await?;
+                self.ports.members.remove(room, member).await?;
                 Err(Refused::room_not_found())
             }
         }
@@ -109,11 +104,7 @@ impl Chat {
             None => self.tell_joined(room, member).await?,
         };
         self.tell_left(room, &member.user, joined_seq, by).await?;
-        let removed = self.ports.members.remove(room, &member.user).await?;
-        if let Some(newer) = removed.and_then(|row| row.joined_seq).filter(|seq| *seq != joined_seq) {
-            // The user came back meanwhile, and lost that row too.
-            self.tell_left(room, &member.user, newer, by).await?;
-        }
+        self.ports.members.remove(room, member).await?;
         self.known.forget_member(room, &member.user);
         if let Some(room) = self.known.room(room, AT_INGEST).await? {
             self.touch_list(&room);
@@ -157,20 +148,21 @@ impl Chat {
         occasion: &str,
         change: Change,
     ) -> Result<Option<Position>, Refused> {
-        let conversation = room.conversation();
-        let entry = NewEntry {
-            marker: Some(Marker::of_command(&conversation, user, command, occasion)),
-            at: self.ports.clock.now(),
-            change,
-        };
+        let marker = Marker::of_command(&room.conversation(), user, command, occasion);
+        let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
+        match self.append_to_room(room, entry).await? {
+            Verdict::Stored { position, .. } => Ok(Some(position)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn append_to_room(&self, room: &RoomId, entry: NewEntry) -> Result<Verdict, Refused> {
         let commands = vec![Command { entry, excluded: None }];
-        let appended = self.appenders.append(&Audience::Room(room.clone()), &conversation, commands).await?;
+        let audience = Audience::Room(room.clone());
+        let appended = self.appenders.append(&audience, &room.conversation(), commands).await?;
         if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
             return Err(failure.into());
         }
-        match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => Ok(Some(*position)),
-            _ => Ok(None),
-        }
+        Ok(appended.verdicts.first().copied().unwrap_or(Verdict::Gone))
     }
 }

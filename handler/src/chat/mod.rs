@@ -10,6 +10,7 @@ mod bans;
 mod command;
 mod connections;
 pub mod counters;
+mod decisions;
 mod deliver;
 mod edits;
 mod enforcement;

@@ -74,7 +74,7 @@ impl Chat {
                 self.tell_removed(room, removal).await?;
             }
         }
-        self.ports.sanctions.remove(room, user, SanctionKind::Removal).await?;
+        self.ports.sanctions.remove(room, removal).await?;
         self.vanish_if_empty(room, &removal.by).await
     }
 

@@ -4,7 +4,9 @@
 //! its marker is the revision, by which a repeat finishes what a crash left between row and entry.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::decisions::is_busy;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
 use super::{Caller, Chat, Refused, RoomView, access::room_id};
@@ -87,26 +89,35 @@ impl Chat {
                 Err(error) => return Err(refused(error)),
             }
         }
-        Err(Refused::unavailable("room_is_busy", "The room is being changed by many at once. Try again."))
+        Err(is_busy())
     }
 
-    /// One entry for each revision but the first.
+    /// One entry for each revision but the first. Where the row is another by then, whose entry may have come before, it
+    /// is told behind.
     async fn tell_changed(&self, caller: &Caller, room: &Room) -> Result<(), Refused> {
-        if room.revision == 0 {
-            return Ok(());
+        let (mut room, mut behind) = (Arc::new(room.clone()), String::new());
+        for _ in 0..TRIES {
+            if room.revision == 0 {
+                return Ok(());
+            }
+            let change = Change::RoomChanged {
+                name: room.name.clone(),
+                description: room.description.clone(),
+                by: caller.user.clone(),
+            };
+            // An id that is opened again starts its revisions anew, so the room's beginning belongs to the occasion. The
+            // marker is the room's, not the caller's: whoever repeats the change finds it.
+            let occasion = format!("{}{}:{}{behind}", room.created_at.millis(), room.instance, room.revision);
+            let told = self.append_change(&room.id, &room.created_by, CHANGED, &occasion, change).await?;
+            let seq = told.ok_or_else(Refused::room_not_found)?.seq;
+            let now = self.known.room(&room.id, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
+            // Another revision that reads the same, as where somebody was let in, needs no second telling.
+            if (&now.name, &now.description) == (&room.name, &room.description) {
+                return Ok(());
+            }
+            (room, behind) = (now, format!(":{seq}"));
         }
-        let change = Change::RoomChanged {
-            name: room.name.clone(),
-            description: room.description.clone(),
-            by: caller.user.clone(),
-        };
-        // An id that is opened again starts its revisions anew, so the room's beginning belongs to the occasion. The
-        // marker is the room's, not the caller's: whoever repeats the change finds it.
-        let occasion = format!("{}:{}", room.created_at.millis(), room.revision);
-        match self.append_change(&room.id, &room.created_by, CHANGED, &occasion, change).await? {
-            Some(_) => Ok(()),
-            None => Err(Refused::room_not_found()),
-        }
+        Err(is_busy())
     }
 }
 
@@ -114,9 +125,7 @@ fn refused(error: UpdateRoomError) -> Refused {
     match error {
         UpdateRoomError::NameTaken => super::rooms::name_taken(),
         UpdateRoomError::NoSuchRoom => Refused::room_not_found(),
-        UpdateRoomError::Changed => {
-            Refused::unavailable("room_is_busy", "The room is being changed by many at once. Try again.")
-        }
+        UpdateRoomError::Changed => is_busy(),
         UpdateRoomError::Store(error) => error.into(),
     }
 }

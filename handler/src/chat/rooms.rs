@@ -4,11 +4,12 @@ use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 use super::access::room_id;
+use super::command::Verdict;
 use super::history::page_length;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
-use crate::ports::CreateRoomError;
+use crate::ports::{CreateRoomError, NewEntry};
 
 /// The command's name in its marker.
 const DELETED: &str = "deleted";
@@ -62,6 +63,7 @@ impl Chat {
                 allowed_users: Vec::new(),
                 revision: 0,
                 fleeting: false,
+                instance: String::new(),
             };
             match self.ports.rooms.create(&room).await {
                 // Another process was first.
@@ -212,14 +214,48 @@ impl Chat {
 
     /// Tells everyone, takes everyone out, and removes the room with what was decided in it. Repeatable.
     pub(super) async fn end_room(&self, room: &Room, by: &UserId, key: Option<&str>) -> Result<(), Refused> {
-        let id = &room.id;
+        let verdict = self.append_end(room, by, key, None).await?;
+        let closed_at = match verdict {
+            Verdict::Stored { position, .. } => position.seq,
+            // Another deletion was first, and what it left is finished here.
+            _ => match self.ports.log.head(&room.id.conversation()).await? {
+                Some(head) if head.closed => head.seq,
+                _ => return Ok(()),
+            },
+        };
+        self.clear_room(room, closed_at).await
+    }
+
+    /// The room's last entry. With a key its marker is the caller's, by which their repeat is known; without, the room's.
+    pub(super) async fn append_end(
+        &self,
+        room: &Room,
+        by: &UserId,
+        key: Option<&str>,
+        only_behind: Option<u64>,
+    ) -> Result<Verdict, Refused> {
+        let conversation = room.id.conversation();
+        let marker = match key {
+            Some(key) => Marker::of_command(&conversation, by, DELETED, key),
+            None => {
+                let occasion = format!("{}:{}", room.created_at.millis(), room.instance);
+                Marker::of_command(&conversation, &room.created_by, DELETED, &occasion)
+            }
+        };
         let change = Change::RoomDeleted { by: by.clone() };
-        // Where another deletion was first the log is closed, and what it left is finished here.
-        let occasion = key.map_or_else(|| room.created_at.millis().to_string(), str::to_owned);
-        self.append_change(id, by, DELETED, &occasion, change).await?;
-        self.take_out_everyone(id).await?;
-        self.forget_decisions(id).await?;
-        self.ports.rooms.delete(id).await?;
+        let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind };
+        self.append_to_room(&room.id, entry).await
+    }
+
+    /// What is to do once the log is closed: takes out who was in it then, and removes the room. The id may have another
+    /// room already, which is left alone.
+    pub(super) async fn clear_room(&self, room: &Room, closed_at: u64) -> Result<(), Refused> {
+        let id = &room.id;
+        self.take_out_everyone(room, closed_at).await?;
+        if self.ports.rooms.get(id).await?.is_some_and(|there| there.is_same_as(room)) {
+            self.forget_decisions(id).await?;
+            self.ports.rooms.delete(room).await?;
+        }
         self.known.forget_room(id);
         self.touch_list(room);
         Ok(())
@@ -233,8 +269,7 @@ impl Chat {
                 if rows.is_empty() {
                     break;
                 }
-                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, &row.user, kind)))
-                    .await?;
+                try_join_all(rows.iter().map(|row| self.ports.sanctions.remove(room, row))).await?;
             }
         }
         loop {
@@ -254,22 +289,27 @@ impl Chat {
         Ok(self.ports.log.find(&conversation, &marker).await?.is_some())
     }
 
-    /// Connections first: while the row is there, a repeat finds whom it has still to take out.
-    async fn take_out_everyone(&self, room: &RoomId) -> Result<(), Refused> {
+    /// Takes out those who were in before the log was closed. Connections first: while the row is there, a repeat finds
+    /// whom it has still to take out.
+    async fn take_out_everyone(&self, room: &Room, closed_at: u64) -> Result<(), Refused> {
+        let mut after: Option<UserId> = None;
         loop {
-            let members = self.ports.members.list(room, None, EXPELLED_AT_ONCE).await?;
-            if members.is_empty() {
-                return Ok(());
-            }
-            try_join_all(members.iter().map(|member| self.take_out(room, member))).await?;
+            let members = self.ports.members.list(&room.id, after.as_ref(), EXPELLED_AT_ONCE).await?;
+            let Some(last) = members.last() else { return Ok(()) };
+            after = Some(last.user.clone());
+            let were_in =
+                members.iter().filter(|member| member.joined_seq.unwrap_or(member.since) < closed_at);
+            try_join_all(were_in.map(|member| self.take_out(room, member))).await?;
         }
     }
 
-    async fn take_out(&self, room: &RoomId, member: &Member) -> Result<(), Refused> {
-        self.expel_live(room, &member.user).await?;
-        self.ports.members.remove(room, &member.user).await?;
-        self.known.forget_member(room, &member.user);
-        Ok(())
+    async fn take_out(&self, room: &Room, member: &Member) -> Result<(), Refused> {
+        let (id, user) = (&room.id, &member.user);
+        self.expel_live(id, user).await?;
+        self.ports.members.remove(id, member).await?;
+        self.known.forget_member(id, user);
+        // Who was letting themself in just now would hear the next room of this id.
+        if room.fleeting { self.expel_live(id, user).await } else { Ok(()) }
     }
 
     pub(super) async fn view_room(&self, room: &Room) -> Result<RoomView, Refused> {
@@ -289,6 +329,7 @@ impl NewRoom {
             allowed_users: check_allowed(&self.allowed_users)?,
             revision: 0,
             fleeting: false,
+            instance: String::new(),
         })
     }
 }

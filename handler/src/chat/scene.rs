@@ -120,7 +120,7 @@ impl Chat {
         marker: Marker,
         change: Change,
     ) -> Result<Changed, Refused> {
-        let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change };
+        let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
         let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
         let appended = self.appenders.append(&scene.audience(), &scene.conversation(), commands).await?;
         if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {

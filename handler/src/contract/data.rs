@@ -123,13 +123,13 @@ pub fn room_deleted() -> Change {
 
 /// An entry without a marker.
 pub fn new(change: Change) -> NewEntry {
-    NewEntry { marker: None, at: at(0), change }
+    NewEntry { marker: None, at: at(0), change, only_behind: None }
 }
 
 /// An entry whose marker comes from `id`.
 pub fn marked(conversation: &ConversationId, id: &str, change: Change) -> NewEntry {
     let marker = Marker::new(conversation, &user("ann"), &message_id(id));
-    NewEntry { marker: Some(marker), at: at(0), change }
+    NewEntry { marker: Some(marker), at: at(0), change, only_behind: None }
 }
 
 pub fn room(id: &str, name: &str) -> Room {
@@ -143,6 +143,7 @@ pub fn room(id: &str, name: &str) -> Room {
         allowed_users: Vec::new(),
         revision: 0,
         fleeting: false,
+        instance: String::new(),
     }
 }
 
@@ -152,6 +153,7 @@ pub fn member(id: &str) -> Member {
         role: Role::Member,
         joined_at: at(0),
         joined_seq: None,
+        since: 0,
         read: ReadMark::default(),
     }
 }
@@ -184,7 +186,8 @@ pub fn invitation(id: &str, room: &str, max_uses: u32) -> Invitation {
 }
 
 pub fn lease(id: &str, connection: &str, confirmed: bool) -> Lease {
-    Lease { user: user(id), connection: connection.to_owned(), since: at(0), confirmed, rooms: Vec::new() }
+    let rooms = vec![room_id("tea"), room_id("oats")];
+    Lease { user: user(id), connection: connection.to_owned(), since: at(7), confirmed, rooms }
 }
 
 /// A direct message from `sender`, stored at `seq` of a conversation of their own at `at(seq)`.

@@ -611,6 +611,22 @@ pub async fn entries_page_forward<L: Log>(make: impl AsyncFn() -> L) {
     }
 }
 
+pub async fn an_entry_may_ask_to_stand_directly_behind_another<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let behind =
+        |seq: u64, id: &str| NewEntry { only_behind: Some(seq), ..marked(&tea, id, message(id, "x")) };
+    let appended = |seq: u64| Outcome::Appended { seq, number: seq, at: at(0) };
+    assert_eq!(append(&log, &tea, vec![behind(0, "a"), behind(1, "b")]).await, [appended(1), appended(2)]);
+    let refused = || Outcome::Refused(Refusal::GoneOn);
+    for seq in [0, 1, 3] {
+        assert_eq!(append(&log, &tea, vec![behind(seq, "c")]).await, [refused()], "behind {seq}");
+    }
+    let repeat = append(&log, &tea, vec![behind(0, "a")]).await;
+    assert_eq!(repeat, [Outcome::Duplicate { seq: 1, number: 1, at: at(0) }], "a repeat is where it is");
+    let others = vec![new(message("d", "x")), behind(2, "c"), behind(3, "c")];
+    assert_eq!(append(&log, &tea, others).await, [appended(3), refused(), appended(4)]);
+}
+
 pub async fn the_sent_mark_is_clamped_and_only_raised<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(make).await;
     append(&log, &tea, (1..=5).map(|n| new(message(&n.to_string(), "x"))).collect()).await;

@@ -48,23 +48,42 @@ pub async fn adding_keeps_the_row_that_is_there<M: Members>(make: impl AsyncFn()
 
 pub async fn a_confirmation_notes_the_entry<M: Members>(make: impl AsyncFn() -> M) {
     let members = make().await;
-    members.confirm(&tea(), &user("ann"), 7).await.unwrap();
+    members.confirm(&tea(), &member("ann"), 7).await.unwrap();
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None);
     members.add(&tea(), &member("ann")).await.unwrap();
     for _ in 0..2 {
-        members.confirm(&tea(), &user("ann"), 7).await.unwrap();
+        members.confirm(&tea(), &member("ann"), 7).await.unwrap();
         let expected = Member { joined_seq: Some(7), ..member("ann") };
         assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), Some(expected.clone()));
         assert_eq!(members.rooms_of(&user("ann"), None, 9).await.unwrap(), [(tea(), expected)]);
     }
 }
 
-pub async fn removal_answers_the_row_once<M: Members>(make: impl AsyncFn() -> M) {
+pub async fn a_later_membership_is_left_alone<M: Members>(make: impl AsyncFn() -> M) {
+    let members = make().await;
+    for (n, later) in [Member { since: 9, ..member("ann") }, Member { joined_at: at(9), ..member("ann") }]
+        .into_iter()
+        .enumerate()
+    {
+        let room = room_id(&format!("tea-{n}"));
+        members.add(&room, &member("ann")).await.unwrap();
+        assert!(members.remove(&room, &member("ann")).await.unwrap());
+        members.add(&room, &later).await.unwrap();
+        members.confirm(&room, &member("ann"), 7).await.unwrap();
+        assert!(!members.remove(&room, &member("ann")).await.unwrap());
+        assert_eq!(members.get(&room, &user("ann")).await.unwrap(), Some(later.clone()));
+        assert_eq!(members.count(&room).await.unwrap(), 1);
+        let changed = Member { joined_seq: Some(4), role: Role::Owner, ..later };
+        assert!(members.remove(&room, &changed).await.unwrap(), "however it changed");
+    }
+}
+
+pub async fn removal_answers_whether_it_was_there<M: Members>(make: impl AsyncFn() -> M) {
     let members = make().await;
     members.add(&tea(), &member("ann")).await.unwrap();
     members.add(&room_id("mate"), &member("ann")).await.unwrap();
-    assert_eq!(members.remove(&tea(), &user("ann")).await.unwrap(), Some(member("ann")));
-    assert_eq!(members.remove(&tea(), &user("ann")).await.unwrap(), None);
+    assert!(members.remove(&tea(), &member("ann")).await.unwrap());
+    assert!(!members.remove(&tea(), &member("ann")).await.unwrap());
     assert_eq!(members.get(&tea(), &user("ann")).await.unwrap(), None);
     assert_eq!(names(&members, "tea", None, 9).await, [""; 0]);
     assert_eq!(rooms(&members, "ann", None, 9).await, ["mate"]);
@@ -81,7 +100,7 @@ pub async fn counts_follow_joins_and_leaves<M: Members>(make: impl AsyncFn() -> 
     }
     members.add(&room_id("tea0"), &member("ann")).await.unwrap();
     for (name, expected) in [("dan", 3), ("ann", 2), ("ann", 2), ("bob", 1), ("cid", 0), ("cid", 0)] {
-        members.remove(&tea(), &user(name)).await.unwrap();
+        members.remove(&tea(), &member(name)).await.unwrap();
         assert_eq!(members.count(&tea()).await.unwrap(), expected);
     }
     assert_eq!(members.count(&room_id("tea0")).await.unwrap(), 1);
@@ -97,7 +116,7 @@ pub async fn concurrent_joins_are_all_counted<M: Members + 'static>(make: impl A
                 let who = member(&format!("user{}", n / 2));
                 members.add(&tea(), &who).await.unwrap();
                 if n / 2 % 4 == 0 {
-                    members.remove(&tea(), &who.user).await.unwrap();
+                    members.remove(&tea(), &who).await.unwrap();
                 }
             })
         })
@@ -165,7 +184,7 @@ pub async fn a_role_is_set_and_nothing_else<M: Members>(make: impl AsyncFn() -> 
         assert_eq!(rooms, [(room_id("mate"), member("ann")), (tea(), expected)]);
     }
     assert_eq!(members.count(&tea()).await.unwrap(), 2);
-    members.remove(&tea(), &user("ann")).await.unwrap();
+    members.remove(&tea(), &ann).await.unwrap();
     assert_eq!(members.set_role(&tea(), &user("ann"), Role::Owner).await.unwrap(), None);
     assert_eq!(members.add(&tea(), &member("ann")).await.unwrap().role, Role::Member);
 }
@@ -230,7 +249,7 @@ pub async fn odd_user_ids_are_kept_apart<M: Members>(make: impl AsyncFn() -> M) 
     for (n, text) in sorted.iter().enumerate() {
         assert_eq!(rooms(&members, text, None, 9).await, ["mate", "tea"], "{text:?}");
         assert_eq!(names(&members, "tea", Some(text), 999).await, sorted[n + 1..], "{text:?}");
-        assert_eq!(members.remove(&tea(), &user(text)).await.unwrap(), Some(member(text)));
+        assert!(members.remove(&tea(), &member(text)).await.unwrap());
     }
     assert_eq!(members.count(&tea()).await.unwrap(), 0);
     assert_eq!(members.count(&room_id("mate")).await.unwrap(), texts.len());
@@ -242,9 +261,9 @@ pub async fn everything_is_there_again<M: Members>(make: impl AsyncFn() -> M) {
         members.add(&tea(), &member(name)).await.unwrap();
     }
     members.raise_mark(&tea(), &user("ann"), mark(5, 3)).await.unwrap();
-    members.confirm(&tea(), &user("ann"), 2).await.unwrap();
+    members.confirm(&tea(), &member("ann"), 2).await.unwrap();
     members.set_role(&tea(), &user("ann"), Role::Moderator).await.unwrap();
-    members.remove(&tea(), &user("bob")).await.unwrap();
+    members.remove(&tea(), &member("bob")).await.unwrap();
     drop(members);
 
     let members = make().await;

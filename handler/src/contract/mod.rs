@@ -46,6 +46,7 @@ macro_rules! contract_suite {
             an_entry_may_be_about_one_of_the_same_call,
             a_closed_conversation_takes_nothing_new,
             an_append_is_all_or_none,
+            an_entry_may_ask_to_stand_directly_behind_another,
             an_edit_replaces_content_in_the_state_alone,
             a_deletion_blanks_every_copy_of_the_content,
             reactions_are_set_not_toggled,
@@ -86,6 +87,7 @@ macro_rules! contract_suite {
             a_search_finds_rooms_by_their_present_names,
             odd_names_are_found,
             a_deleted_room_frees_its_name,
+            another_room_of_the_same_id_is_left_alone,
             odd_names_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };
@@ -93,7 +95,8 @@ macro_rules! contract_suite {
         $crate::contract_tests!(members, [
             adding_keeps_the_row_that_is_there,
             a_confirmation_notes_the_entry,
-            removal_answers_the_row_once,
+            removal_answers_whether_it_was_there,
+            a_later_membership_is_left_alone,
             counts_follow_joins_and_leaves,
             concurrent_joins_are_all_counted,
             members_are_listed_by_user_behind_the_cursor,
@@ -122,12 +125,11 @@ macro_rules! contract_suite {
             a_sanction_is_there_by_user_and_kind,
             a_sanction_replaces_the_one_of_its_kind,
             sanctions_are_listed_by_user_behind_the_cursor,
-            removal_answers_the_row_once,
-            what_is_applied_is_told_by_its_time,
+            removal_takes_this_row_and_no_other,
+            another_row_is_not_noted_as_applied,
             what_is_not_applied_is_listed_for_all_rooms,
             work_under_way_is_gone_through_in_an_order_that_stays,
             what_is_over_is_listed_once_it_is_applied,
-            a_row_is_removed_by_its_time,
             a_late_note_never_covers_a_new_sanction,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);

@@ -14,7 +14,13 @@ async fn ids(rooms: &impl Rooms, after: Option<&str>, limit: usize) -> Vec<Strin
 pub async fn a_created_room_is_there<R: Rooms>(make: impl AsyncFn() -> R) {
     let rooms = make().await;
     assert_eq!(rooms.get(&room_id("tea")).await.unwrap(), None);
-    let tea = Room { is_private: true, allowed_users: vec![user("bob"), user("cid")], ..room("tea", "Tea") };
+    let tea = Room {
+        created_at: at(7),
+        is_private: true,
+        allowed_users: vec![user("bob"), user("cid")],
+        fleeting: true,
+        ..room("tea", "Tea")
+    };
     rooms.create(&tea).await.unwrap();
     assert_eq!(rooms.get(&tea.id).await.unwrap(), Some(tea.clone()));
     assert_eq!(rooms.list(None, 9).await.unwrap(), [tea]);
@@ -155,8 +161,8 @@ pub async fn an_update_never_brings_back_a_deleted_room<R: Rooms + 'static>(make
         let tea = room(&format!("tea{n}"), &format!("Tea {n}"));
         rooms.create(&tea).await.unwrap();
         let deletion = {
-            let (rooms, id) = (Arc::clone(&rooms), tea.id.clone());
-            tokio::spawn(async move { rooms.delete(&id).await.unwrap() })
+            let (rooms, tea) = (Arc::clone(&rooms), tea.clone());
+            tokio::spawn(async move { rooms.delete(&tea).await.unwrap() })
         };
         let answer = rooms.update(&Room { name: format!("Mate {n}"), ..tea.clone() }).await;
         assert!(matches!(answer, Ok(1) | Err(UpdateRoomError::NoSuchRoom)));
@@ -224,12 +230,12 @@ pub async fn a_search_finds_rooms_by_their_present_names<R: Rooms>(make: impl As
     rooms.update(&Room { name: "Mate".into(), ..tea.clone() }).await.unwrap();
     assert_eq!(found(&rooms, "tea", None, 9).await, ["teapot"]);
     assert_eq!(found(&rooms, "mate", None, 9).await, ["tea"]);
-    let private = Room { name: "MATE".into(), is_private: true, revision: 1, ..tea };
+    let private = Room { name: "MATE".into(), is_private: true, revision: 1, ..tea.clone() };
     rooms.update(&private).await.unwrap();
     let expected = Room { revision: 2, ..private };
     assert_eq!(rooms.search("mate", None, 9).await.unwrap(), [expected], "as it is now");
-    rooms.delete(&room_id("teapot")).await.unwrap();
-    rooms.delete(&room_id("tea")).await.unwrap();
+    assert!(rooms.delete(&room("teapot", "Teapot")).await.unwrap());
+    assert!(rooms.delete(&tea).await.unwrap(), "however it changed");
     assert_eq!(found(&rooms, "", None, 9).await, [""; 0]);
 }
 
@@ -256,14 +262,27 @@ pub async fn odd_names_are_found<R: Rooms>(make: impl AsyncFn() -> R) {
 
 pub async fn a_deleted_room_frees_its_name<R: Rooms>(make: impl AsyncFn() -> R) {
     let (rooms, tea) = (make().await, room("tea", "Tea"));
-    assert!(!rooms.delete(&tea.id).await.unwrap());
+    assert!(!rooms.delete(&tea).await.unwrap());
     rooms.create(&tea).await.unwrap();
-    assert!(rooms.delete(&tea.id).await.unwrap());
-    assert!(!rooms.delete(&tea.id).await.unwrap());
+    assert!(rooms.delete(&tea).await.unwrap());
+    assert!(!rooms.delete(&tea).await.unwrap());
     assert_eq!(rooms.get(&tea.id).await.unwrap(), None);
     assert_eq!(rooms.list(None, 9).await.unwrap(), []);
     rooms.create(&room("other", "tea")).await.unwrap();
     rooms.create(&room("tea", "Green")).await.unwrap();
+}
+
+pub async fn another_room_of_the_same_id_is_left_alone<R: Rooms>(make: impl AsyncFn() -> R) {
+    let rooms = make().await;
+    let former = Room { instance: "one".into(), ..room("tea", "Tea") };
+    let next = Room { instance: "two".into(), ..former.clone() };
+    rooms.create(&former).await.unwrap();
+    assert!(matches!(rooms.create(&next).await, Err(CreateRoomError::IdTaken)));
+    assert!(rooms.delete(&former).await.unwrap());
+    rooms.create(&next).await.unwrap();
+    assert!(!rooms.delete(&former).await.unwrap());
+    assert!(matches!(rooms.update(&former).await, Err(UpdateRoomError::Changed)));
+    assert_eq!(rooms.get(&former.id).await.unwrap(), Some(next));
 }
 
 pub async fn odd_names_come_back_as_they_were<R: Rooms>(make: impl AsyncFn() -> R) {
@@ -284,7 +303,7 @@ pub async fn everything_is_there_again<R: Rooms>(make: impl AsyncFn() -> R) {
     let (rooms, tea) = (make().await, room("tea", "Tea"));
     rooms.create(&tea).await.unwrap();
     rooms.create(&room("gone", "Gone")).await.unwrap();
-    rooms.delete(&room_id("gone")).await.unwrap();
+    rooms.delete(&room("gone", "Gone")).await.unwrap();
     let changed = Room { name: "Tea room".into(), description: "new".into(), ..tea.clone() };
     rooms.update(&changed).await.unwrap();
     drop(rooms);

@@ -82,20 +82,34 @@ pub async fn sanctions_are_listed_by_user_behind_the_cursor<S: Sanctions>(make: 
     assert_eq!(names(&sanctions, "nowhere", Mute, None, 9).await, [""; 0]);
 }
 
-pub async fn removal_answers_the_row_once<S: Sanctions>(make: impl AsyncFn() -> S) {
+pub async fn removal_takes_this_row_and_no_other<S: Sanctions>(make: impl AsyncFn() -> S) {
     let sanctions = make().await;
     let (ban, mute) = (sanction("ann", Ban, 1), sanction("ann", Mute, 1));
     sanctions.put(&tea(), &ban).await.unwrap();
     sanctions.put(&tea(), &mute).await.unwrap();
-    assert_eq!(sanctions.remove(&room_id("te"), &user("ann"), Ban).await.unwrap(), None);
-    assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), Some(ban));
-    assert_eq!(sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap(), None);
+    assert!(!sanctions.remove(&room_id("te"), &ban).await.unwrap());
+    for other in others_in_place_of(&ban) {
+        assert!(!sanctions.remove(&tea(), &other).await.unwrap(), "{other:?} is not there");
+    }
+    assert!(sanctions.remove(&tea(), &Sanction { applied: true, ..ban.clone() }).await.unwrap());
+    assert!(!sanctions.remove(&tea(), &ban).await.unwrap());
     assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![mute.clone()]);
     assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
     assert_eq!(sanctions.unapplied(None, 9).await.unwrap(), [(tea(), mute)]);
 }
 
-pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncFn() -> S) {
+/// Decisions of the same user and kind that are not this one.
+fn others_in_place_of(row: &Sanction) -> [Sanction; 4] {
+    let row = || row.clone();
+    [
+        Sanction { at: at(2), ..row() },
+        Sanction { until: Some(at(9)), ..row() },
+        Sanction { by: user("another"), ..row() },
+        Sanction { reason: Some("spam".into()), ..row() },
+    ]
+}
+
+pub async fn another_row_is_not_noted_as_applied<S: Sanctions>(make: impl AsyncFn() -> S) {
     let sanctions = make().await;
     let (first, second) = (sanction("ann", Ban, 1), sanction("ann", Ban, 2));
     sanctions.mark_applied(&tea(), &first).await.unwrap();
@@ -103,6 +117,10 @@ pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncF
     sanctions.put(&tea(), &second).await.unwrap();
     sanctions.put(&tea(), &sanction("ann", Mute, 2)).await.unwrap();
     sanctions.mark_applied(&tea(), &first).await.unwrap();
+    for other in others_in_place_of(&first) {
+        let other = Sanction { at: if other.at == first.at { second.at } else { first.at }, ..other };
+        sanctions.mark_applied(&tea(), &other).await.unwrap();
+    }
     assert_eq!(unapplied(&sanctions).await.len(), 2, "another stands there by now");
     for _ in 0..2 {
         sanctions.mark_applied(&tea(), &second).await.unwrap();
@@ -111,7 +129,7 @@ pub async fn what_is_applied_is_told_by_its_time<S: Sanctions>(make: impl AsyncF
         assert_eq!(rows, [applied, sanction("ann", Mute, 2)]);
         assert_eq!(unapplied(&sanctions).await, [(tea(), "ann".to_owned(), Mute)].into());
     }
-    sanctions.remove(&tea(), &user("ann"), Ban).await.unwrap();
+    sanctions.remove(&tea(), &second).await.unwrap();
     sanctions.mark_applied(&tea(), &second).await.unwrap();
     assert_eq!(names(&sanctions, "tea", Ban, None, 9).await, [""; 0]);
 }
@@ -157,7 +175,7 @@ pub async fn work_under_way_is_gone_through_in_an_order_that_stays<S: Sanctions>
         // What is gone through may be finished or lifted meanwhile, also the one that the cursor names.
         let last = page.last().unwrap();
         sanctions.mark_applied(&last.0, &last.1).await.unwrap();
-        sanctions.remove(&page[0].0, &page[0].1.user, page[0].1.kind).await.unwrap();
+        sanctions.remove(&page[0].0, &page[0].1).await.unwrap();
         seen.extend(page);
     }
     assert_eq!(seen, all);
@@ -191,27 +209,10 @@ pub async fn what_is_over_is_listed_once_it_is_applied<S: Sanctions>(make: impl 
     sanctions.put(&tea(), &longer).await.unwrap();
     assert_eq!(over(9).await, is(&[("tea", "bob"), ("mate", "ann")]), "it goes on");
     sanctions.put(&tea(), &Sanction { applied: true, ..sanction("bob", Mute, 2) }).await.unwrap();
-    sanctions.remove(&room_id("mate"), &user("ann"), Mute).await.unwrap();
+    sanctions.remove(&room_id("mate"), &until("ann", Mute, 9)).await.unwrap();
     assert_eq!(over(99).await, is(&[("tea", "ann")]));
     sanctions.put(&tea(), &Sanction { applied: false, ..longer }).await.unwrap();
     assert_eq!(over(99).await, is(&[]));
-}
-
-pub async fn a_row_is_removed_by_its_time<S: Sanctions>(make: impl AsyncFn() -> S) {
-    let sanctions = make().await;
-    let (old, new) = (sanction("ann", Ban, 1), sanction("ann", Ban, 2));
-    assert!(!sanctions.remove_this(&tea(), &old).await.unwrap());
-    sanctions.put(&tea(), &new).await.unwrap();
-    for other in [&old, &sanction("ann", Mute, 2), &sanction("an", Ban, 2)] {
-        assert!(!sanctions.remove_this(&tea(), other).await.unwrap());
-    }
-    assert!(!sanctions.remove_this(&room_id("te"), &new).await.unwrap());
-    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), vec![new.clone()]);
-    sanctions.mark_applied(&tea(), &new).await.unwrap();
-    assert!(sanctions.remove_this(&tea(), &new).await.unwrap(), "whatever became of it since");
-    assert!(!sanctions.remove_this(&tea(), &new).await.unwrap());
-    assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), []);
-    assert_eq!(unapplied(&sanctions).await, BTreeSet::new());
 }
 
 pub async fn a_late_note_never_covers_a_new_sanction<S: Sanctions + 'static>(make: impl AsyncFn() -> S) {
@@ -245,9 +246,11 @@ pub async fn odd_user_ids_are_kept_apart<S: Sanctions>(make: impl AsyncFn() -> S
     assert_eq!(unapplied(&sanctions).await.len(), 2 * texts.len());
     for (n, text) in sorted.iter().enumerate() {
         assert_eq!(names(&sanctions, "tea", Mute, Some(text), 999).await, sorted[n + 1..], "{text:?}");
-        let row = sanctions.remove(&tea(), &user(text), Ban).await.unwrap().unwrap();
-        assert_eq!((row.user, row.reason), (user(text), Some(text.clone())));
-        sanctions.mark_applied(&tea(), &sanction(text, Mute, 1)).await.unwrap();
+        let rows = sanctions.of(&tea(), &user(text)).await.unwrap();
+        let [ban, mute] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((&ban.user, ban.reason.as_ref()), (&user(text), Some(text)));
+        assert!(sanctions.remove(&tea(), ban).await.unwrap());
+        sanctions.mark_applied(&tea(), mute).await.unwrap();
     }
     assert_eq!(names(&sanctions, "tea", Mute, None, 999).await, sorted);
     assert_eq!(unapplied(&sanctions).await, BTreeSet::new());
@@ -260,7 +263,7 @@ pub async fn everything_is_there_again<S: Sanctions>(make: impl AsyncFn() -> S) 
     sanctions.put(&tea(), &sanction("bob", Mute, 2)).await.unwrap();
     sanctions.put(&tea(), &sanction("cid", Mute, 3)).await.unwrap();
     sanctions.mark_applied(&tea(), &ban).await.unwrap();
-    sanctions.remove(&tea(), &user("cid"), Mute).await.unwrap();
+    sanctions.remove(&tea(), &sanction("cid", Mute, 3)).await.unwrap();
     drop(sanctions);
 
     let sanctions = make().await;

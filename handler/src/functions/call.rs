@@ -175,11 +175,8 @@ impl Call {
     }
 }
 
-/// `guest-` and eight random hex digits.
 pub(crate) fn guest(services: &Services) -> Result<UserId, ApiError> {
-    let token = services.ports.ids.token();
-    let short = token.get(..8).unwrap_or(&token);
-    UserId::new(&format!("guest-{short}")).map_err(|_| ApiError::internal())
+    UserId::guest(&services.ports.ids.token()).map_err(|_| ApiError::internal())
 }
 
 fn is_digits(text: &str) -> bool {

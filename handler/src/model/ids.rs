@@ -78,6 +78,8 @@ text_id!(
     ConversationId
 );
 
+const GUEST_DIGITS: usize = 8;
+
 fn bounded(text: &str, max: usize) -> Result<Arc<str>, InvalidId> {
     match text.len() {
         0 => Err(InvalidId::Empty),
@@ -87,14 +89,27 @@ fn bounded(text: &str, max: usize) -> Result<Arc<str>, InvalidId> {
 }
 
 fn is_direct(text: &str) -> bool {
-    text.strip_prefix("d_").is_some_and(|hex| {
-        hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
+    text.strip_prefix("d_").is_some_and(|digits| digits.len() == 32 && is_hex(digits))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 impl UserId {
     pub fn new(text: &str) -> Result<Self, InvalidId> {
         bounded(text, bounds::USER_ID_BYTES).map(Self)
+    }
+
+    /// The name of a caller who gave none: `guest-` and the first eight digits of a random token.
+    pub fn guest(token: &str) -> Result<Self, InvalidId> {
+        Self::new(&format!("guest-{}", token.get(..GUEST_DIGITS).unwrap_or(token)))
+    }
+
+    /// Whether it is of the form that guests are given. Nobody comes back under such a name, so nothing is kept for it.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.0.strip_prefix("guest-").is_some_and(|digits| digits.len() == GUEST_DIGITS && is_hex(digits))
     }
 }
 
@@ -214,6 +229,16 @@ mod tests {
         assert!(conversation.is_direct());
         assert_eq!(conversation.room(), None);
         assert_eq!(ConversationId::new(conversation.as_str()), Ok(conversation));
+    }
+
+    #[test]
+    fn a_guest_is_known_by_the_name() {
+        let guest = UserId::guest("0123456789abcdef").unwrap();
+        assert_eq!(guest.as_str(), "guest-01234567");
+        assert!(guest.is_guest());
+        for name in ["guest-", "guest-0123456", "guest-012345678", "guest-anna0000", "01234567", "ann"] {
+            assert!(!UserId::new(name).unwrap().is_guest(), "{name}");
+        }
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Room {
     /// Made by somebody's joining; goes with the last who leaves.
     #[serde(default)]
     pub fleeting: bool,
+    /// Tells rooms apart that have one id after each other; empty where an id has one room only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
 }
 
 impl Room {
@@ -29,6 +32,12 @@ impl Room {
     #[must_use]
     pub fn name_key(name: &str) -> String {
         name.trim().to_lowercase()
+    }
+
+    /// Whether both are the same room, however it changed; another that has the same id is not.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.id, self.created_at, &self.instance) == (&other.id, other.created_at, &other.instance)
     }
 }
 
@@ -49,8 +58,19 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// `seq` of the `joined` entry; none while it is not known to be written, so that a repeat finishes the work.
     pub joined_seq: Option<u64>,
+    /// `seq` of the log's head when the row was made.
+    #[serde(default)]
+    pub since: u64,
     /// How far the user has read. Only ever raised.
     pub read: ReadMark,
+}
+
+impl Member {
+    /// Whether both are the same membership, however it changed; a later one of the same user is not.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.user, self.joined_at, self.since) == (&other.user, other.joined_at, other.since)
+    }
 }
 
 /// A position in a log: `seq`, and the count of messages up to it. Unread = head's count − `number`.

@@ -29,8 +29,27 @@ pub struct Sanction {
 }
 
 impl Sanction {
+    /// The same decision, whether it is applied or not.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { user, kind, by, at, until, reason, applied: _ } = self;
+        (user, kind, by, at, until, reason)
+            == (&other.user, &other.kind, &other.by, &other.at, &other.until, &other.reason)
+    }
+
+    /// The decision to end it now. Its row stands until the entry tells of it.
+    #[must_use]
+    pub fn lifted(&self, by: &UserId, now: Timestamp) -> Self {
+        Self { by: by.clone(), at: now, until: Some(now), reason: None, applied: false, ..self.clone() }
+    }
+
+    #[must_use]
+    pub fn is_lifted(&self) -> bool {
+        self.until.is_some_and(|until| until <= self.at)
+    }
+
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
+        !self.is_lifted() && self.until.is_none_or(|until| now < until)
     }
 }

@@ -85,6 +85,8 @@ pub struct NewEntry {
     /// The time to store with it.
     pub at: Timestamp,
     pub change: Change,
+    /// Append it directly behind this `seq` or not at all.
+    pub only_behind: Option<u64>,
 }
 
 /// Where an entry stands in its log, and since when.
@@ -123,6 +125,8 @@ pub enum Refusal {
     TooManyPins,
     #[error("the message has as many reactions as may be")]
     TooManyReactions,
+    #[error("the log has gone on")]
+    GoneOn,
 }
 
 #[derive(Debug, thiserror::Error)]

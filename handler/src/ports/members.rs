@@ -12,11 +12,11 @@ pub trait Members: Send + Sync {
     /// Stores the membership unless there is one; answers the row that is there now. The mark of an existing row is kept.
     async fn add(&self, room: &RoomId, member: &Member) -> Result<Member, StoreError>;
 
-    /// Notes the `seq` of the `joined` entry. Nothing happens when the membership is gone.
-    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError>;
+    /// Notes the `seq` of the `joined` entry. Nothing happens when this membership is gone.
+    async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError>;
 
-    /// Removes the membership and answers the row that was there.
-    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError>;
+    /// Removes this membership, however it changed; a later one of the same user stays. Answers whether it was there.
+    async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError>;
 
     /// Sets the role and answers the row as it is then. `None` when the user is no member.
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError>;

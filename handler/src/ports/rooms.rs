@@ -22,11 +22,12 @@ pub trait Rooms: Send + Sync {
     /// most `limit`.
     async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError>;
 
-    /// Replaces the row if it stands at `room.revision` still, and stores it with the next revision, which it answers.
+    /// Replaces the row if it is the same room's and stands at `room.revision` still, and stores it with the next revision,
+    /// which it answers.
     async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError>;
 
-    /// Removes the row and frees the name. `false` when there is no such room.
-    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError>;
+    /// Removes the room's row, however it changed, and frees the name. `false` when the id has no room, or another one.
+    async fn delete(&self, room: &Room) -> Result<bool, StoreError>;
 }
 
 #[derive(Debug, thiserror::Error)]

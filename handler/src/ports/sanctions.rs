@@ -25,18 +25,10 @@ pub trait Sanctions: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Sanction>, StoreError>;
 
-    /// Removes the row and answers it.
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError>;
+    /// Removes this row, applied or not. `false` when another stands there by now, or none: see [`Sanction::is_same`].
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError>;
 
-    /// Removes the row put at `at`; answers whether it did. Another that stands there by now stays.
-    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError>;
-
-    /// Notes that the row put at `at` is applied. Nothing happens when another stands there by now, or none.
+    /// Notes that this row is applied. Nothing happens when another stands there by now, or none.
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError>;
 
     /// Rows of all rooms that are not applied, in an order that stays, those behind `after`, at most `limit`. `after` need

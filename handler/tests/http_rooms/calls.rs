@@ -60,13 +60,23 @@ pub fn entries(product: &Product, user: &str, room: &str) -> Vec<Value> {
 
 /// A POST by each of the users at the same moment; the answers in their order.
 pub fn all_post(product: &Product, users: &[String], path: &str, body: &Value) -> Vec<Answer> {
-    let (to, body) = (product.http, body.to_string());
-    let post = |user: &str| {
+    at_once(product, "POST", path, users.iter().map(|user| (user.as_str(), body.clone())))
+}
+
+/// A call by each of these users with their body at the same moment; the answers in their order.
+pub fn at_once<'a>(
+    product: &Product,
+    method: &str,
+    path: &str,
+    calls: impl Iterator<Item = (&'a str, Value)>,
+) -> Vec<Answer> {
+    let to = product.http;
+    let ask = |user: &str, body: &Value| {
         let headers = [("x-user-id", user), ("content-type", "application/json")];
-        call(to, "POST", path, &headers, body.as_bytes())
+        call(to, method, path, &headers, body.to_string().as_bytes())
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = users.iter().map(|user| scope.spawn(|| post(user))).collect();
+        let threads: Vec<_> = calls.map(|(user, body)| scope.spawn(move || ask(user, &body))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::calls::{all, done, entries, no, private_room, refused, room_of, users};
+use crate::calls::{all, done, entries, members, no, private_room, refused, room_of, users};
 use crate::people::Person;
 use crate::product::{Product, call};
 
@@ -138,4 +138,75 @@ async fn only_its_creator_ends_a_room_and_all_hear_of_it() {
         assert_eq!(refused(&product, "bob", "GET", &path, &Value::Null), no(404, "room_not_found"));
     }
     assert_eq!(refused(&product, "ann", "DELETE", &path, &Value::Null), no(404, "room_not_found"));
+}
+
+#[test]
+fn what_a_body_may_leave_out_add_or_get_wrong() {
+    let product = Product::alone(&[]);
+    let body = json!({"name": "Tea", "description": "green", "is_private": true, "allowed_users": ["bob"]});
+    let room = room_of(&product, "ann", &body);
+    let path = format!("/api/rooms/{room}");
+    let before = done(&product, "ann", "GET", &path, &Value::Null);
+    for method in ["PATCH", "PUT"] {
+        assert_eq!(
+            refused(&product, "ann", method, &path, &Value::Null),
+            no(400, "invalid_json"),
+            "{method}"
+        );
+        for (body, code) in [
+            (json!([]), "not_an_object"),
+            (json!({"name": 7}), "wrong_type"),
+            (json!({"name": "Tea", "description": ["x"]}), "wrong_type"),
+            (json!({"name": "Tea", "is_private": "yes"}), "wrong_type"),
+            (json!({"name": "Tea", "allowed_users": "bob"}), "wrong_type"),
+            (json!({"name": "Tea", "allowed_users": [1]}), "wrong_type"),
+            (json!({"name": "Tea", "allowed_users": [""]}), "missing_field"),
+            (json!({"name": "a\nb"}), "invalid_name"),
+            (json!({"name": "Tea", "description": "x".repeat(1_001)}), "too_long"),
+        ] {
+            assert_eq!(refused(&product, "ann", method, &path, &body), no(400, code), "{method} {body}");
+        }
+    }
+    assert_eq!(refused(&product, "ann", "PUT", &path, &json!({"name": null})), no(400, "missing_field"));
+    // Nothing named, `null`, and fields that no room has: nothing changes.
+    let odd = json!({"name": null, "description": null, "is_private": null, "allowed_users": null,
+        "created_by": "eve", "id": "other", "member_count": 99, "colour": "red"});
+    for body in [json!({}), odd] {
+        assert_eq!(done(&product, "ann", "PATCH", &path, &body), before, "{body}");
+    }
+    done(&product, "bob", "POST", &format!("{path}/join"), &Value::Null);
+    // PUT takes `null` for what is left out.
+    let put = done(&product, "ann", "PUT", &path, &json!({"name": "Tea", "is_private": null}));
+    assert_eq!((&put["is_private"], &put["description"]), (&json!(false), &json!("")));
+}
+
+#[test]
+fn a_room_is_never_without_somebody_who_can_own_it() {
+    let product = Product::alone(&[]);
+    let room = private_room(&product, "ann", "Tea");
+    let path = format!("/api/rooms/{room}");
+    done(&product, "ann", "POST", &format!("{path}/members"), &json!({"user": "own", "role": "owner"}));
+    done(&product, "ann", "POST", &format!("{path}/leave"), &Value::Null);
+    // The last owner goes back among the others, by their own will.
+    let to_member = json!({"user": "own", "role": "member"});
+    assert_eq!(done(&product, "own", "PATCH", &format!("{path}/members"), &to_member)["role"], "member");
+    assert_eq!(
+        refused(&product, "own", "PATCH", &path, &json!({"name": "Mine"})),
+        no(403, "not_permitted"),
+        "a right given up is gone"
+    );
+    // Who made the room has its door open, and is its owner again.
+    assert_eq!(
+        refused(&product, "ann", "GET", &format!("{path}/messages"), &Value::Null),
+        no(403, "not_a_member")
+    );
+    assert_eq!(
+        refused(&product, "ann", "PATCH", &path, &json!({"name": "Mine"})),
+        no(403, "not_a_member"),
+        "from outside nobody changes it"
+    );
+    assert_eq!(done(&product, "ann", "POST", &format!("{path}/join"), &Value::Null)["member_count"], 2);
+    let inside = members(&product, "ann", &room);
+    assert_eq!(inside[0], ("ann".to_owned(), "owner".to_owned()));
+    done(&product, "ann", "PATCH", &path, &json!({"name": "Green tea"}));
 }

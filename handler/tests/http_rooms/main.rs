@@ -16,4 +16,5 @@ mod people;
 mod private;
 #[path = "../product/mod.rs"]
 mod product;
+mod races;
 mod restart;

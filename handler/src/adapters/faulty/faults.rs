@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// A call waits for fewer turns than this.
+const TURNS: u64 = 5;
+
 /// What happens to calls from now on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -17,7 +20,7 @@ pub enum Mode {
     /// Every call waits first.
     Delay(Duration),
     /// Chance decides for each call, the same way for the same seed: so many of a hundred fail before they do
-    /// anything, so many after. The order of concurrent calls is the caller's affair.
+    /// anything, so many after. Each lets others go first a few times, so that concurrent calls come in many orders.
     Random { seed: u64, percent_before: u8, percent_after: u8 },
 }
 
@@ -39,6 +42,15 @@ pub(super) enum Fate {
     FailAfter,
 }
 
+/// What a call waits for first.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    None,
+    For(Duration),
+    /// So many turns of the other tasks.
+    Others(u64),
+}
+
 impl Faults {
     pub fn set(&self, mode: Mode) {
         self.lock().mode = mode;
@@ -51,9 +63,15 @@ impl Faults {
     }
 
     pub(super) async fn fate(&self, method: &'static str) -> Fate {
-        let (fate, delay) = self.lock().next(method);
-        if let Some(delay) = delay {
-            tokio::time::sleep(delay).await;
+        let (fate, wait) = self.lock().next(method);
+        match wait {
+            Wait::None => {}
+            Wait::For(delay) => tokio::time::sleep(delay).await,
+            Wait::Others(turns) => {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+            }
         }
         fate
     }
@@ -64,7 +82,7 @@ impl Faults {
 }
 
 impl State {
-    fn next(&mut self, method: &'static str) -> (Fate, Option<Duration>) {
+    fn next(&mut self, method: &'static str) -> (Fate, Wait) {
         *self.calls.entry(method).or_default() += 1;
         let fate = match &mut self.mode {
             Mode::Quiet | Mode::FailNext(0) | Mode::FailNextAfterEffect(0) => Fate::Pass,
@@ -77,14 +95,18 @@ impl State {
                 *left -= 1;
                 Fate::FailAfter
             }
-            Mode::Delay(delay) => return (Fate::Pass, Some(*delay)),
+            Mode::Delay(delay) => return (Fate::Pass, Wait::For(*delay)),
             Mode::Random { seed, percent_before, percent_after } => match next_random(seed) % 100 {
                 roll if roll < u64::from(*percent_before) => Fate::FailBefore,
                 roll if roll < u64::from(*percent_before) + u64::from(*percent_after) => Fate::FailAfter,
                 _ => Fate::Pass,
             },
         };
-        (fate, None)
+        let wait = match &mut self.mode {
+            Mode::Random { seed, .. } => Wait::Others(next_random(seed) % TURNS),
+            _ => Wait::None,
+        };
+        (fate, wait)
     }
 }
 

@@ -11,12 +11,12 @@ impl<P: Members + ?Sized> Members for Faulty<P> {
         self.call("members.add", self.inner.add(room, member)).await
     }
 
-    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError> {
-        self.call("members.confirm", self.inner.confirm(room, user, joined_seq)).await
+    async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError> {
+        self.call("members.confirm", self.inner.confirm(room, member, joined_seq)).await
     }
 
-    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        self.call("members.remove", self.inner.remove(room, user)).await
+    async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
+        self.call("members.remove", self.inner.remove(room, member)).await
     }
 
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {

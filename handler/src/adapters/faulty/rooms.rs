@@ -27,8 +27,8 @@ impl<P: Rooms + ?Sized> Rooms for Faulty<P> {
         self.call("rooms.update", self.inner.update(room)).await
     }
 
-    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
-        self.call("rooms.delete", self.inner.delete(id)).await
+    async fn delete(&self, room: &Room) -> Result<bool, StoreError> {
+        self.call("rooms.delete", self.inner.delete(room)).await
     }
 }
 

@@ -25,21 +25,12 @@ impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
         self.call("sanctions.list", self.inner.list(room, kind, after, limit)).await
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        self.call("sanctions.remove", self.inner.remove(room, user, kind)).await
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        self.call("sanctions.remove", self.inner.remove(room, sanction)).await
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
         self.call("sanctions.mark_applied", self.inner.mark_applied(room, sanction)).await
-    }
-
-    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
-        self.call("sanctions.remove_this", self.inner.remove_this(room, sanction)).await
     }
 
     async fn unapplied(

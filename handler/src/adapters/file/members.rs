@@ -68,23 +68,28 @@ impl Members for FileMembers {
         self.engine.write(add).await
     }
 
-    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError> {
-        let confirm = move |member: &mut Member| member.joined_seq.replace(joined_seq) != Some(joined_seq);
-        self.change(member_key(room, user), confirm).await.map(drop)
+    async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError> {
+        let (key, member) = (member_key(room, &member.user), member.clone());
+        let confirm = move |there: &mut Member| {
+            there.is_same_as(&member) && there.joined_seq.replace(joined_seq) != Some(joined_seq)
+        };
+        self.change(key, confirm).await.map(drop)
     }
 
-    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        let (room, user) = (room.clone(), user.clone());
+    async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
+        let (room, member) = (room.clone(), member.clone());
         let remove = move |txn: &redb::WriteTransaction| {
             let mut members = txn.open_table(MEMBERS)?;
-            let key = member_key(&room, &user);
-            let Some(member) = get::<Member>(&members, &key)? else { return Ok(None) };
+            let key = member_key(&room, &member.user);
+            if !get::<Member>(&members, &key)?.is_some_and(|there| there.is_same_as(&member)) {
+                return Ok(false);
+            }
             let mut counts = txn.open_table(COUNTS)?;
             let count = count(&counts, &room)?.saturating_sub(1);
             members.remove(key.as_bytes())?;
-            txn.open_table(ROOMS_OF)?.remove(room_of_key(&user, &room).as_bytes())?;
+            txn.open_table(ROOMS_OF)?.remove(room_of_key(&member.user, &room).as_bytes())?;
             set_count(&mut counts, &room, count)?;
-            Ok(Some(member))
+            Ok(true)
         };
         self.engine.write(remove).await
     }

@@ -91,7 +91,7 @@ impl Rooms for FileRooms {
             let (mut rooms, mut names) = (txn.open_table(ROOMS)?, txn.open_table(NAMES)?);
             let key = Key::room(&room.id);
             let Some(there) = get::<Room>(&rooms, &key)? else { return Ok(Err(UpdateRoomError::NoSuchRoom)) };
-            if there.revision != room.revision {
+            if there.revision != room.revision || !there.is_same_as(&room) {
                 return Ok(Err(UpdateRoomError::Changed));
             }
             let Some(name) = free_name(&names, &room)? else { return Ok(Err(UpdateRoomError::NameTaken)) };
@@ -104,12 +104,13 @@ impl Rooms for FileRooms {
         self.engine.write(update).await?
     }
 
-    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
-        let key = Key::room(id);
+    async fn delete(&self, room: &Room) -> Result<bool, StoreError> {
+        let (key, room) = (Key::room(&room.id), room.clone());
         let delete = move |txn: &redb::WriteTransaction| {
             let (mut rooms, mut names) = (txn.open_table(ROOMS)?, txn.open_table(NAMES)?);
-            let Some(room) = get::<Room>(&rooms, &key)? else { return Ok(false) };
-            names.remove(Room::name_key(&room.name).as_bytes())?;
+            let there = get::<Room>(&rooms, &key)?;
+            let Some(there) = there.filter(|there| there.is_same_as(&room)) else { return Ok(false) };
+            names.remove(Room::name_key(&there.name).as_bytes())?;
             rooms.remove(key.as_bytes())?;
             Ok(true)
         };

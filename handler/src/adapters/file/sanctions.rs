@@ -66,29 +66,19 @@ impl Sanctions for FileSanctions {
         self.engine.scan(list).await
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        let key = row_key(room, kind, user);
-        let remove = move |txn: &WriteTransaction| erase(txn, &key, |_| true);
-        self.engine.write(remove).await
-    }
-
-    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
-        let (key, at) = (row_key(room, sanction.kind, &sanction.user), sanction.at);
-        let remove = move |txn: &WriteTransaction| Ok(erase(txn, &key, |row| row.at == at)?.is_some());
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let (key, wanted) = (row_key(room, sanction.kind, &sanction.user), sanction.clone());
+        let remove =
+            move |txn: &WriteTransaction| Ok(erase(txn, &key, |row| row.is_same(&wanted))?.is_some());
         self.engine.write(remove).await
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
         let (room, key) = (room.clone(), row_key(room, sanction.kind, &sanction.user));
-        let at = sanction.at;
+        let wanted = sanction.clone();
         let mark = move |txn: &WriteTransaction| {
             let row = get::<Sanction>(&txn.open_table(SANCTIONS)?, &key)?;
-            match row.filter(|row| row.at == at && !row.applied) {
+            match row.filter(|row| row.is_same(&wanted) && !row.applied) {
                 Some(row) => write(txn, &room, &Sanction { applied: true, ..row }),
                 None => Ok(()),
             }

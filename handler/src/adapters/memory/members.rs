@@ -43,15 +43,21 @@ impl Members for MemoryMembers {
         Ok(members.entry(member.user.clone()).or_insert_with(|| member.clone()).clone())
     }
 
-    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError> {
-        if let Some(member) = self.write().member_mut(room, user) {
-            member.joined_seq = Some(joined_seq);
+    async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError> {
+        let mut rows = self.write();
+        if let Some(there) = rows.member_mut(room, &member.user).filter(|there| there.is_same_as(member)) {
+            there.joined_seq = Some(joined_seq);
         }
         Ok(())
     }
 
-    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        Ok(self.write().remove(room, user))
+    async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
+        let mut rows = self.write();
+        let is_there = rows.member(room, &member.user).is_some_and(|there| there.is_same_as(member));
+        if is_there {
+            rows.remove(room, &member.user);
+        }
+        Ok(is_there)
     }
 
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {
@@ -117,11 +123,12 @@ impl Rows {
     }
 
     /// Leaves no empty maps behind.
-    fn remove(&mut self, room: &RoomId, user: &UserId) -> Option<Member> {
-        let members = self.by_room.get_mut(room)?;
-        let member = members.remove(user)?;
-        if members.is_empty() {
-            self.by_room.remove(room);
+    fn remove(&mut self, room: &RoomId, user: &UserId) {
+        if let Some(members) = self.by_room.get_mut(room) {
+            members.remove(user);
+            if members.is_empty() {
+                self.by_room.remove(room);
+            }
         }
         if let Some(rooms) = self.by_user.get_mut(user) {
             rooms.remove(room);
@@ -129,7 +136,6 @@ impl Rows {
                 self.by_user.remove(user);
             }
         }
-        Some(member)
     }
 }
 

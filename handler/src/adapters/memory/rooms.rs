@@ -74,7 +74,7 @@ impl Rooms for MemoryRooms {
     async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
         let mut rows = self.write();
         let there = rows.by_id.get(&room.id).ok_or(UpdateRoomError::NoSuchRoom)?;
-        if there.revision != room.revision {
+        if there.revision != room.revision || !there.is_same_as(room) {
             return Err(UpdateRoomError::Changed);
         }
         let former_name = Room::name_key(&there.name);
@@ -86,10 +86,14 @@ impl Rooms for MemoryRooms {
         Ok(revision)
     }
 
-    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
+    async fn delete(&self, room: &Room) -> Result<bool, StoreError> {
         let mut rows = self.write();
-        let Some(room) = rows.by_id.remove(id) else { return Ok(false) };
-        rows.by_name.remove(&Room::name_key(&room.name));
+        let Some(there) = rows.by_id.get(&room.id).filter(|there| there.is_same_as(room)) else {
+            return Ok(false);
+        };
+        let name = Room::name_key(&there.name);
+        rows.by_name.remove(&name);
+        rows.by_id.remove(&room.id);
         Ok(true)
     }
 }

@@ -54,28 +54,25 @@ impl Sanctions for MemorySanctions {
         Ok(of_kind.range((start, Bound::Unbounded)).take(limit).map(|(_, row)| row.clone()).collect())
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        Ok(take(&mut self.rows(), room, user, kind))
-    }
-
-    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
-        let mut rows = self.rows();
-        let of_kind = rows.get(&(room.clone(), sanction.kind));
-        let stands =
-            of_kind.and_then(|of_kind| of_kind.get(&sanction.user)).is_some_and(|row| row.at == sanction.at);
-        Ok(stands && take(&mut rows, room, &sanction.user, sanction.kind).is_some())
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let (mut rows, key) = (self.rows(), (room.clone(), sanction.kind));
+        let Some(of_kind) = rows.get_mut(&key) else { return Ok(false) };
+        if !of_kind.get(&sanction.user).is_some_and(|row| row.is_same(sanction)) {
+            return Ok(false);
+        }
+        of_kind.remove(&sanction.user);
+        // No empty tables are left behind.
+        if of_kind.is_empty() {
+            rows.remove(&key);
+        }
+        Ok(true)
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
         let mut rows = self.rows();
         let row =
             rows.get_mut(&(room.clone(), sanction.kind)).and_then(|of_kind| of_kind.get_mut(&sanction.user));
-        if let Some(row) = row.filter(|row| row.at == sanction.at) {
+        if let Some(row) = row.filter(|row| row.is_same(sanction)) {
             row.applied = true;
         }
         Ok(())
@@ -102,16 +99,6 @@ impl Sanctions for MemorySanctions {
         let past = all.filter(|(_, row)| row.applied && !row.is_in_force(now)).take(limit);
         Ok(past.map(|(room, row)| (room.clone(), row.clone())).collect())
     }
-}
-
-/// No empty tables are left behind.
-fn take(rows: &mut Rows, room: &RoomId, user: &UserId, kind: SanctionKind) -> Option<Sanction> {
-    let key = (room.clone(), kind);
-    let taken = rows.get_mut(&key).and_then(|of_kind| of_kind.remove(user));
-    if rows.get(&key).is_some_and(BTreeMap::is_empty) {
-        rows.remove(&key);
-    }
-    taken
 }
 
 #[cfg(test)]

@@ -47,7 +47,12 @@ async fn unread_counts_messages_and_nothing_else() {
     world.chat.join_room(&caller("cat"), "general").await.unwrap();
     let head = world.head(&general().conversation()).await;
     let edit = crate::model::Change::Edit { target: 3, content: "2".into(), by: user("ann") };
-    let edit = NewEntry { marker: None, at: crate::model::Timestamp::from_millis(START), change: edit };
+    let edit = NewEntry {
+        marker: None,
+        at: crate::model::Timestamp::from_millis(START),
+        change: edit,
+        only_behind: None,
+    };
     world.truth.log.append(&general().conversation(), vec![edit]).await.unwrap();
     assert_eq!((head.seq, unread(&world, "bob").await), (5, (2, 1)), "joins and edits are no messages");
     assert_eq!(unread(&world, "cat").await.0, 0, "nothing from before is unread");

@@ -1,5 +1,6 @@
 //! The use cases as their users see them, on memory adapters whose every call may be made to fail.
 
+mod decisions;
 mod delivery;
 mod enforcement;
 mod inbox;
@@ -12,6 +13,7 @@ mod over;
 mod poison;
 mod presence;
 mod promises;
+mod races;
 mod replay;
 mod room_edit;
 mod rooms;

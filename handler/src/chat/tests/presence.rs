@@ -282,6 +282,18 @@ async fn coming_is_noted_once_however_many_devices() {
     assert_eq!(seen().await.map(Timestamp::millis), Some(START + 5_000));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_guest_leaves_no_row_behind() {
+    let world = World::open().await;
+    opens(&world, "guest-01234567", "c1").await;
+    opens(&world, "guest-of-ann", "c2").await;
+    assert_eq!(presence(&world, &["guest-01234567"]).await, [(true, false)]);
+    closes(&world, "guest-01234567", "c1").await;
+    closes(&world, "guest-of-ann", "c2").await;
+    let rows = world.truth.profiles.get(&[user("guest-01234567"), user("guest-of-ann")]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.user.as_str()).collect::<Vec<_>>(), ["guest-of-ann"]);
+}
+
 #[tokio::test]
 async fn who_may_read_a_room_sees_who_is_there_page_by_page() {
     let world = World::open().await;

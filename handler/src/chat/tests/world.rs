@@ -31,6 +31,11 @@ impl Ticker {
     pub(super) fn advance(&self, by: Duration) {
         self.now.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
+
+    /// Ids from here on are another process's.
+    pub(super) fn count_from(&self, first: u64) {
+        self.next.store(first, Ordering::Relaxed);
+    }
 }
 
 impl Clock for Ticker {
@@ -274,6 +279,22 @@ impl World {
     /// The process dies and starts again: memory of its own is gone, stores stay.
     pub(super) fn restart(&mut self) {
         self.chat = Arc::new(Chat::new(self.faulty.clone(), self.options));
+    }
+
+    /// Another process on the same stores and transport, with faults of its own.
+    pub(super) fn another_process(&self, faults: &Faults) -> Chat {
+        let truth = &self.truth;
+        let ports = Ports {
+            log: Arc::new(Faulty::new(Arc::clone(&truth.log), faults.clone())),
+            rooms: Arc::new(Faulty::new(Arc::clone(&truth.rooms), faults.clone())),
+            members: Arc::new(Faulty::new(Arc::clone(&truth.members), faults.clone())),
+            sanctions: Arc::new(Faulty::new(Arc::clone(&truth.sanctions), faults.clone())),
+            invitations: Arc::new(Faulty::new(Arc::clone(&truth.invitations), faults.clone())),
+            leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), faults.clone())),
+            transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), faults.clone())),
+            ..truth.clone()
+        };
+        Chat::new(ports, self.options)
     }
 
     /// These are the deployment's admins.

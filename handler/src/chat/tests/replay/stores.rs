@@ -1,11 +1,11 @@
-//! Where the logs are kept. Another adapter joins by another `Store`.
+//! Where the logs are kept. Another adapter joins by another `Store` and its line in `replay`.
 
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::adapters::engine::Engine;
-use crate::adapters::file::{FileLog, FileMembers, FileRooms};
+use crate::adapters::file::{FileLog, FileMembers, FileRooms, FileSanctions};
 use crate::adapters::memory::{MemoryLog, MemoryMembers, MemoryRooms, MemorySanctions};
 use crate::ports::{Log, Members, Rooms, Sanctions};
 
@@ -19,6 +19,9 @@ pub(super) struct Stores {
 }
 
 pub(super) trait Store {
+    /// Empty.
+    fn new() -> Self;
+
     /// The runtime a process on this store lives in.
     fn runtime(&self) -> Runtime;
 
@@ -29,8 +32,8 @@ pub(super) trait Store {
 /// Outlives the process, as a server of its own would.
 pub(super) struct Memory(Stores);
 
-impl Default for Memory {
-    fn default() -> Self {
+impl Store for Memory {
+    fn new() -> Self {
         Self(Stores {
             log: Arc::new(MemoryLog::new()),
             rooms: Arc::new(MemoryRooms::new()),
@@ -38,9 +41,7 @@ impl Default for Memory {
             sanctions: Arc::new(MemorySanctions::new()),
         })
     }
-}
 
-impl Store for Memory {
     fn runtime(&self) -> Runtime {
         Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
     }
@@ -50,30 +51,25 @@ impl Store for Memory {
     }
 }
 
-pub(super) struct File {
-    dir: tempfile::TempDir,
-    sanctions: Arc<MemorySanctions>,
-}
-
-impl File {
-    pub(super) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), sanctions: Arc::new(MemorySanctions::new()) }
-    }
-}
+pub(super) struct File(tempfile::TempDir);
 
 impl Store for File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
     /// Its thread does not know a paused clock.
     fn runtime(&self) -> Runtime {
         Builder::new_current_thread().enable_all().build().unwrap()
     }
 
     async fn open(&self) -> Stores {
-        let engine = Engine::open(self.dir.path().join("chat.redb")).await.unwrap();
+        let engine = Engine::open(self.0.path().join("chat.redb")).await.unwrap();
         Stores {
             log: Arc::new(FileLog::open(&engine).await.unwrap()),
             rooms: Arc::new(FileRooms::open(&engine).await.unwrap()),
             members: Arc::new(FileMembers::open(&engine).await.unwrap()),
-            sanctions: Arc::clone(&self.sanctions) as _,
+            sanctions: Arc::new(FileSanctions::open(&engine).await.unwrap()),
         }
     }
 }
