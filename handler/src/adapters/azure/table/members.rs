@@ -105,17 +105,28 @@ impl Members for TableMembers {
         }
     }
 
-    async fn confirm(&self, room: &RoomId, user: &UserId, joined_seq: u64) -> Result<(), StoreError> {
-        self.change(room, user, |member| member.joined_seq = Some(joined_seq)).await.map(drop)
+    async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError> {
+        let confirm = |there: &mut Member| {
+            if there.is_same_as(member) {
+                there.joined_seq = Some(joined_seq);
+            }
+        };
+        self.change(room, &member.user, confirm).await.map(drop)
     }
 
-    async fn remove(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
+    async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
+        let user = &member.user;
         let mut retry = pause::Retry::default();
-        let removed = loop {
-            let Some((there, etag)) = self.find(room, user).await? else { break None };
+        let was_there = loop {
+            let etag = match self.find(room, user).await? {
+                Some((there, etag)) if there.is_same_as(member) => etag,
+                Some(_) => return Ok(false),
+                // Also where an earlier call got no further: its pointer goes now.
+                None => break false,
+            };
             let delete = Write::Delete(user_key(user), Match::Etag(etag));
             match self.table.write_one(&of_room(room), delete).await {
-                Ok(_) => break Some(there),
+                Ok(_) => break true,
                 Err(WriteError::Refused(_)) => retry.wait().await?,
                 Err(WriteError::Store(error)) => return Err(error),
             }
@@ -128,7 +139,7 @@ impl Members for TableMembers {
         if self.find(room, user).await?.is_some() {
             self.point_to(room, user).await?;
         }
-        Ok(removed)
+        Ok(was_there)
     }
 
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {

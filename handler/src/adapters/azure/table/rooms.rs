@@ -78,7 +78,7 @@ impl Rooms for TableRooms {
 
     async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
         let Some((there, etag)) = self.find(&room.id).await? else { return Err(UpdateRoomError::NoSuchRoom) };
-        if there.revision != room.revision {
+        if !there.is_same_as(room) || there.revision != room.revision {
             return Err(UpdateRoomError::Changed);
         }
         let next = Room { revision: room.revision + 1, ..room.clone() };
@@ -99,13 +99,16 @@ impl Rooms for TableRooms {
         }
     }
 
-    async fn delete(&self, id: &RoomId) -> Result<bool, StoreError> {
+    async fn delete(&self, room: &Room) -> Result<bool, StoreError> {
         let mut retry = pause::Retry::default();
         loop {
-            let Some((room, etag)) = self.find(id).await? else { return Ok(false) };
+            let (there, etag) = match self.find(&room.id).await? {
+                Some(found) if found.0.is_same_as(room) => found,
+                _ => return Ok(false),
+            };
             let writes = vec![
-                Write::Delete(room_key(id), Match::Etag(etag)),
-                Write::Delete(name_key(&room.name), Match::Any),
+                Write::Delete(room_key(&room.id), Match::Etag(etag)),
+                Write::Delete(name_key(&there.name), Match::Any),
             ];
             match self.table.write(PARTITION, writes).await {
                 Ok(_) => return Ok(true),

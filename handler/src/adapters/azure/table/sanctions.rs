@@ -80,25 +80,21 @@ impl TableSanctions {
     }
 
     /// Removes the row, if it is there and meant, then its notes as they were before.
-    async fn erase(
-        &self,
-        room: &RoomId,
-        key: &str,
-        is_meant: impl Fn(&Sanction) -> bool + Send,
-    ) -> Result<Option<Sanction>, StoreError> {
+    async fn erase(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        let key = key(sanction.kind, &sanction.user);
         let mut retry = pause::Retry::default();
         loop {
-            let open = self.table.get(OPEN, &open_key(room, key)).await?;
-            let (row, etag) = match self.find(room, key).await? {
-                Some(found) if is_meant(&found.0) => found,
-                _ => return Ok(None),
-            };
-            let ending = match row.until {
-                Some(until) => self.table.get(ENDING, &ending_key(until, room, key)).await?,
+            let open = self.table.get(OPEN, &open_key(room, &key)).await?;
+            let ending = match sanction.until {
+                Some(until) => self.table.get(ENDING, &ending_key(until, room, &key)).await?,
                 None => None,
             };
-            let delete = Write::Delete(key.to_owned(), Match::Etag(etag));
-            match self.table.write_one(&partition(room), delete).await {
+            let etag = match self.find(room, &key).await? {
+                Some((row, etag)) if row.is_same(sanction) => etag,
+                _ => return Ok(false),
+            };
+            match self.table.write_one(&partition(room), Write::Delete(key.clone(), Match::Etag(etag))).await
+            {
                 Ok(_) => {}
                 Err(WriteError::Refused(_)) => {
                     retry.wait().await?;
@@ -107,11 +103,11 @@ impl TableSanctions {
                 Err(WriteError::Store(error)) => return Err(error),
             }
             for (notes, note) in [(OPEN, open), (ENDING, ending)] {
-                if let Some(note) = note.filter(|note| is_of(note, &row)) {
+                if let Some(note) = note.filter(|note| is_of(note, sanction)) {
                     self.forget(notes, &note).await?;
                 }
             }
-            return Ok(Some(row));
+            return Ok(true);
         }
     }
 
@@ -165,19 +161,8 @@ impl Sanctions for TableSanctions {
         self.table.query(&query, limit).await?.iter().map(Row::get_json).collect()
     }
 
-    async fn remove(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        kind: SanctionKind,
-    ) -> Result<Option<Sanction>, StoreError> {
-        self.erase(room, &key(kind, user), |_| true).await
-    }
-
-    async fn remove_this(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
-        let at = sanction.at;
-        let removed = self.erase(room, &key(sanction.kind, &sanction.user), |row| row.at == at).await?;
-        Ok(removed.is_some())
+    async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
+        self.erase(room, sanction).await
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
@@ -186,7 +171,7 @@ impl Sanctions for TableSanctions {
         let mut retry = pause::Retry::default();
         loop {
             let Some((there, etag)) = self.find(room, &key).await? else { return Ok(()) };
-            if there.at != sanction.at {
+            if !there.is_same(sanction) {
                 return Ok(());
             }
             if there.applied {
