@@ -1,5 +1,7 @@
 //! Everything is put together here. This is the only module that names both ports and adapters.
 
+mod azure;
+mod live;
 mod queues;
 mod stores;
 #[cfg(feature = "testing")]
@@ -9,20 +11,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::azure::Azure;
+use self::live::Live;
 use self::queues::Queues;
 use self::stores::Stores;
-use hub::{Hub, HubOptions, Target};
-use webpubsub::key::AccessKey;
-use webpubsub::names::HubName;
 
+use crate::adapters::azure::HttpUnavailable;
 use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
-use crate::adapters::transport::EmbeddedHub;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
 use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
-use crate::functions::{Services, Statistics};
+use crate::functions::Services;
 use crate::ports::{Clock, Ids, StoreError};
 use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
@@ -30,7 +31,7 @@ use crate::worker::{Worker, WorkerOptions};
 /// What runs beside the routes and has to be stopped.
 pub struct Running {
     chat: Arc<Chat>,
-    hub: Hub,
+    live: Live,
     worker: Option<Worker>,
     repairs: Repairs,
     stores: Stores,
@@ -46,6 +47,10 @@ pub enum OpenError {
     DataDir { path: PathBuf, source: std::io::Error },
     #[error("the hub's key cannot be read or made in DATA_DIR")]
     Key(#[from] hub_key::KeyError),
+    #[error("no connections to Azure can be made")]
+    Http(#[from] HttpUnavailable),
+    #[error("the identity cannot be used")]
+    Identity(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the room `general` cannot be made: {0}")]
     General(#[from] Refused),
 }
@@ -54,13 +59,13 @@ pub enum OpenError {
 pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
-    make_data_dir(&config.storage).await?;
-    let stores = Stores::open(&config.storage).await?;
+    make_data_dir(config).await?;
+    let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
+    let stores = Stores::open(&config.storage, &mut azure).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);
-    let queues = Queues::open(&config.queue, Arc::clone(&clock)).await?;
-    let (hub, name, key) = start_hub(config, ids.as_ref()).await?;
-    let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), Arc::clone(&clock));
+    let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure).await?;
+    let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure).await?;
     let ports = Ports {
         log: Arc::clone(&stores.log),
         rooms: Arc::clone(&stores.rooms),
@@ -68,11 +73,15 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         sanctions: Arc::clone(&stores.sanctions),
         invitations: Arc::clone(&stores.invitations),
         profiles: Arc::clone(&stores.profiles),
-        leases: Arc::new(MemoryLeases::new()),
+        // They live as long as the connections do, which end with a hub in this process.
+        leases: match config.transport {
+            TransportConfig::Embedded { .. } => Arc::new(MemoryLeases::new()),
+            TransportConfig::WebPubSub { .. } => Arc::clone(&stores.leases),
+        },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
         queue: Arc::clone(&queues.sender),
-        transport: Arc::new(transport),
+        transport: Arc::clone(&live.transport),
         clock,
         ids: Arc::clone(&ids),
     };
@@ -83,22 +92,21 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
-    hub.set_handler(Some(&name), Arc::new(events.clone()));
+    live.hand_events_to(&events);
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
     let worker = queues.deliveries.clone().map(start);
     let repairs = Repairs::start(Arc::clone(&chat));
-    let live = hub.clone();
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
         events,
-        hub: hub.router(),
-        event_keys: vec![key],
-        statistics: Statistics::new(move |group| live.exists(&name, Target::Group(group))),
+        hub: live.router(),
+        event_keys: live.event_keys.clone(),
+        statistics: live.statistics(),
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { chat, hub, worker, repairs, stores, queues }))
+    Ok((services, Running { chat, live, worker, repairs, stores, queues }))
 }
 
 /// Port → adapter, for the first log line.
@@ -106,6 +114,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
 pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
     let transport = match config.transport {
         TransportConfig::Embedded { .. } => "embedded hub",
+        TransportConfig::WebPubSub { .. } => "Web PubSub",
     };
     let storage = match config.storage {
         StorageConfig::Memory => "memory",
@@ -125,7 +134,7 @@ impl Running {
     /// files; each step at most for its share of `grace`. What is not finished then is found at the next start.
     pub async fn stop(self, requests: impl Future<Output = ()>, grace: Duration) {
         let share = grace / 3;
-        let (requests, ()) = tokio::join!(tokio::time::timeout(share, requests), self.hub.shutdown(share));
+        let (requests, ()) = tokio::join!(tokio::time::timeout(share, requests), self.live.shutdown(share));
         if requests.is_err() {
             tracing::warn!("requests under way were not finished in time");
         }
@@ -148,26 +157,15 @@ impl Running {
     }
 }
 
-async fn make_data_dir(config: &StorageConfig) -> Result<(), OpenError> {
-    let Some(data_dir) = config.data_dir() else { return Ok(()) };
+/// Only where something will lie in it: beside tables, that is an embedded queue or hub.
+async fn make_data_dir(config: &Config) -> Result<(), OpenError> {
+    let Some(data_dir) = config.storage.data_dir() else { return Ok(()) };
+    let is_remote = matches!(config.storage, StorageConfig::Table { .. })
+        && matches!(config.queue, QueueConfig::ServiceBus { .. })
+        && matches!(config.transport, TransportConfig::WebPubSub { .. });
+    if is_remote {
+        return Ok(());
+    }
     let made = tokio::fs::create_dir_all(data_dir).await;
     made.map_err(|source| OpenError::DataDir { path: data_dir.clone(), source })
-}
-
-async fn start_hub(config: &Config, ids: &dyn Ids) -> Result<(Hub, HubName, AccessKey), OpenError> {
-    let TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } = &config.transport;
-    let key = match (access_key, config.storage.data_dir()) {
-        (Some(key), _) => key.clone(),
-        (None, Some(data_dir)) => hub_key::load_or_make(data_dir, ids).await?,
-        (None, None) => hub_key::make(ids)?,
-    };
-    let anonymous = config.auth == AuthConfig::Anonymous;
-    let options = HubOptions {
-        anonymous,
-        default_hub: anonymous.then(|| name.clone()),
-        ack_delay: *ack_delay,
-        keep_alive: *keep_alive,
-        ..HubOptions::new(vec![key.clone()])
-    };
-    Ok((Hub::new(options), name.clone(), key))
 }

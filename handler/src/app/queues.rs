@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::adapters::azure::ServiceBus;
+use super::OpenError;
+use super::azure::Azure;
+use crate::adapters::azure::{BusAccess, ServiceBus};
 use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
 use crate::config::QueueConfig;
 use crate::ports::{Clock, Deliveries, Queue, StoreError};
@@ -14,7 +16,11 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    pub(super) async fn open(config: &QueueConfig, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        config: &QueueConfig,
+        clock: Arc<dyn Clock>,
+        azure: &mut Azure,
+    ) -> Result<Self, OpenError> {
         match config {
             QueueConfig::Embedded { data_dir: None } => {
                 let queue = Arc::new(MemoryQueue::new(Limits::MEMORY));
@@ -24,9 +30,17 @@ impl Queues {
                 let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
                 Ok(Self { sender: queue.clone(), deliveries: Some(queue.clone()), file: Some(queue) })
             }
-            QueueConfig::ServiceBus { connection, queue, topic } => {
-                let sender = ServiceBus::new(connection.clone(), queue, topic, clock)
-                    .map_err(|error| StoreError::unavailable("Service Bus", error))?;
+            QueueConfig::ServiceBus { access, queue, topic } => {
+                let http = azure.http()?;
+                let sender = match access.clone() {
+                    BusAccess::Key(connection) => {
+                        ServiceBus::with_key(connection, queue, topic, clock, &http)
+                    }
+                    BusAccess::Identity(host) => {
+                        ServiceBus::with_identity(host, queue, topic, azure.identity()?, &http)
+                    }
+                };
+                let sender = sender.map_err(|error| StoreError::unavailable("Service Bus", error))?;
                 Ok(Self { sender: Arc::new(sender), deliveries: None, file: None })
             }
         }

@@ -22,10 +22,11 @@ pub use secret::Secret;
 pub use settings::{Group, SETTINGS, Setting};
 pub use vars::{ProcessVars, Vars};
 
+use webpubsub::connection_string::ConnectionString;
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
-use crate::adapters::azure::ConnectionString;
+use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
 use crate::model::UserId;
 
@@ -37,6 +38,7 @@ pub struct Config {
     pub transport: TransportConfig,
     pub storage: StorageConfig,
     pub queue: QueueConfig,
+    pub identity: IdentityConfig,
     pub auth: AuthConfig,
     /// Users who may see rejected and dead letters.
     pub admins: Vec<UserId>,
@@ -98,6 +100,30 @@ pub enum TransportConfig {
         /// How often clients are pinged. One that is silent from one ping to the next is taken for lost.
         keep_alive: Duration,
     },
+    /// Azure Web PubSub, or a double of it elsewhere.
+    WebPubSub { hub: HubName, access: ServiceAccess },
+}
+
+/// How Web PubSub is reached.
+#[derive(Clone, Debug)]
+pub enum ServiceAccess {
+    Key(ConnectionString),
+    /// With this process's identity.
+    Identity {
+        /// Scheme, host and port, without a slash at the end.
+        endpoint: String,
+        /// Verifies the signature of events, where a connection string is set too.
+        event_key: Option<AccessKey>,
+    },
+}
+
+/// Who this process is, where an adapter needs an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityConfig {
+    /// The one that Azure gives this app.
+    Managed { client_id: Option<String> },
+    /// Whoever is signed in on this machine.
+    Developer,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +161,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus { connection: ConnectionString, queue: String, topic: String },
+    ServiceBus { access: BusAccess, queue: String, topic: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use webpubsub::names::HubName;
 
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
-    TransportConfig, Vars, WsEndpoint,
+    AuthConfig, Config, Cors, IdentityConfig, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin,
+    ServiceAccess, StorageConfig, TransportConfig, Vars, WsEndpoint,
 };
-use crate::adapters::azure::ConnectionString;
 use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
+use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
@@ -36,12 +36,14 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let transport = transport(&mut r, on_azure);
     let storage = storage(&mut r, on_azure);
     let queue = queue(&mut r, on_azure, under_host, storage.as_ref());
+    let identity = identity(&mut r);
     let auth = auth(&mut r, on_azure);
     let admins = admins(&mut r);
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let rooms_on_join = rooms_on_join(&mut r);
+    events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     refuse_what_is_later(&mut r);
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
@@ -51,6 +53,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             transport,
             storage,
             queue,
+            identity,
             auth,
             admins,
             cors,
@@ -135,9 +138,20 @@ fn test_controls(vars: &dyn Vars, on_azure: bool) -> bool {
 
 fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
     must_be_named(r, on_azure, "TRANSPORT_MODE");
-    if r.choice("TRANSPORT_MODE", &[("self", false), ("webpubsub", true)]) == Some(true) {
-        r.mistake("TRANSPORT_MODE", "this version does not have webpubsub yet; use self");
+    let name = r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned());
+    let hub = HubName::new(&name).map_err(|_| {
+        r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
+    });
+    match r.choice("TRANSPORT_MODE", &[("self", false), ("webpubsub", true)]) {
+        Some(true) => {
+            let access = service_access(r);
+            Some(TransportConfig::WebPubSub { hub: hub.ok()?, access: access? })
+        }
+        _ => embedded_hub(r, hub.ok()),
     }
+}
+
+fn embedded_hub(r: &mut Reader<'_>, hub: Option<HubName>) -> Option<TransportConfig> {
     let access_key = r.parse("HUB_ACCESS_KEY", |text| {
         if text.len() < ACCESS_KEY_MIN_BYTES {
             return Err(format!("must be at least {ACCESS_KEY_MIN_BYTES} bytes long"));
@@ -146,13 +160,66 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
     });
     let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MS).unwrap_or_default();
     let keep_alive = r.millis("HUB_KEEP_ALIVE_MS", KEEP_ALIVE_MS).unwrap_or(KEEP_ALIVE);
-    let hub = HubName::new(&r.text("WEBPUBSUB_HUB").unwrap_or_else(|| "demo_ai_chat".to_owned()));
-    match hub {
-        Ok(hub) => Some(TransportConfig::Embedded { hub, access_key, ack_delay, keep_alive }),
-        Err(_) => {
-            r.mistake("WEBPUBSUB_HUB", "must be a letter and up to 127 letters, digits or _");
-            None
-        }
+    Some(TransportConfig::Embedded { hub: hub?, access_key, ack_delay, keep_alive })
+}
+
+/// An endpoint, for an identity, wins over a connection string, whose key then verifies events alone.
+fn service_access(r: &mut Reader<'_>) -> Option<ServiceAccess> {
+    const ENDPOINT: &str = "WEBPUBSUB_ENDPOINT";
+    const CONNECTION_STRING: &str = "WEBPUBSUB_CONNECTION_STRING";
+    if !r.is_set(ENDPOINT) && !r.is_set(CONNECTION_STRING) {
+        r.mistake(ENDPOINT, "or WEBPUBSUB_CONNECTION_STRING must be set for TRANSPORT_MODE=webpubsub");
+    }
+    let connection = r.parse(CONNECTION_STRING, |text| {
+        text.parse::<webpubsub::connection_string::ConnectionString>().map_err(|why| why.to_string())
+    });
+    if r.is_set(ENDPOINT) {
+        let endpoint = r.parse(ENDPOINT, service_endpoint)?;
+        let event_key = connection.map(|connection| connection.access_key);
+        return Some(ServiceAccess::Identity { endpoint, event_key });
+    }
+    connection.map(ServiceAccess::Key)
+}
+
+/// An identity's token is shown over TLS, or to a double of the service on this machine.
+fn service_endpoint(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let is_local = |authority: &str| {
+        let authority = authority.parse::<http::uri::Authority>();
+        authority.is_ok_and(|it| matches!(it.host(), "localhost" | "127.0.0.1" | "[::1]"))
+    };
+    let allowed = match text.split_once("://") {
+        Some(("https", authority)) => is_authority(authority),
+        Some(("http", authority)) => is_authority(authority) && is_local(authority),
+        _ => false,
+    };
+    if allowed {
+        Ok(text.to_owned())
+    } else {
+        Err("must be https://host, such as https://example.webpubsub.azure.com".to_owned())
+    }
+}
+
+/// Without an access key nobody can tell a forged event from a true one, unless the sender knows a secret.
+fn events_must_be_proven(r: &mut Reader<'_>, transport: Option<&TransportConfig>, roles: NegotiateRoles) {
+    let without_key = matches!(
+        transport,
+        Some(TransportConfig::WebPubSub { access: ServiceAccess::Identity { event_key: None, .. }, .. })
+    );
+    if without_key && roles == NegotiateRoles::Connect && !r.is_set("EVENTHANDLER_KEY") {
+        r.mistake(
+            "EVENTHANDLER_KEY",
+            "must be set with WEBPUBSUB_ENDPOINT, and stand as ?code= in the hub's event handler URL: without an access \
+             key nothing else proves who sends events",
+        );
+    }
+}
+
+fn identity(r: &mut Reader<'_>) -> IdentityConfig {
+    if r.choice("USE_MANAGED_IDENTITY", &[("true", true), ("false", false)]) == Some(true) {
+        IdentityConfig::Managed { client_id: r.text("AZURE_CLIENT_ID") }
+    } else {
+        IdentityConfig::Developer
     }
 }
 
@@ -175,14 +242,13 @@ fn table(r: &mut Reader<'_>, data_dir: PathBuf) -> Option<StorageConfig> {
         }
         Err(format!("must be 3 to {TABLE_PREFIX_CHARS} letters and digits, a letter first"))
     });
-    if !r.is_set(STORAGE) {
-        if r.is_set(STORAGE_IDENTITY) {
-            r.mistake(STORAGE_IDENTITY, format!("this version does not have identities yet; set {STORAGE}"));
-        } else {
-            r.mistake(STORAGE, "must be set for STORAGE_MODE=table; UseDevelopmentStorage=true is Azurite");
-        }
+    if !r.is_set(STORAGE) && !r.is_set(STORAGE_IDENTITY) {
+        r.mistake(STORAGE, "must be set for STORAGE_MODE=table (UseDevelopmentStorage=true is Azurite), or AZURE_STORAGE_ACCOUNT");
     }
-    let account = r.parse(STORAGE, |text| StorageAccount::parse(text).map_err(|why| why.to_string()))?;
+    let by_identity =
+        r.parse(STORAGE_IDENTITY, |name| StorageAccount::of_identity(name).map_err(|why| why.to_string()));
+    let by_key = r.parse(STORAGE, |text| StorageAccount::parse(text).map_err(|why| why.to_string()));
+    let account = by_identity.or(by_key)?;
     Some(StorageConfig::Table {
         account,
         prefix: prefix.unwrap_or_else(|| "chatmessages".to_owned()),
@@ -212,12 +278,22 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
             "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
         );
     }
+    let access = bus_access(r)?;
+    Some(QueueConfig::ServiceBus {
+        access,
+        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
+        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
+    })
+}
+
+/// A connection string wins over a host, as it does in the Functions host.
+fn bus_access(r: &mut Reader<'_>) -> Option<BusAccess> {
     if !r.is_set(CONNECTION) {
-        if r.is_set(IDENTITY) {
-            r.mistake(IDENTITY, "this version does not have identities yet; set ServiceBusConnection");
-        } else {
-            r.mistake(CONNECTION, "must be set for QUEUE_MODE=servicebus");
+        if !r.is_set(IDENTITY) {
+            r.mistake(CONNECTION, "must be set for QUEUE_MODE=servicebus, or its __fullyQualifiedNamespace");
         }
+        let host = r.parse(IDENTITY, |text| BusHost::parse(text).map_err(|why| why.to_string()));
+        return host.map(BusAccess::Identity);
     }
     let connection = r.parse(CONNECTION, |text| {
         let connection = ConnectionString::parse(text).map_err(|why| why.to_string())?;
@@ -228,12 +304,8 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
             }
             None => Ok(connection),
         }
-    })?;
-    Some(QueueConfig::ServiceBus {
-        connection,
-        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
-        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
-    })
+    });
+    connection.map(BusAccess::Key)
 }
 
 fn auth(r: &mut Reader<'_>, on_azure: bool) -> Option<AuthConfig> {

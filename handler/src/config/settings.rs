@@ -1,6 +1,8 @@
 use super::{
-    AuthConfig, Config, Cors, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
+    AuthConfig, Config, Cors, IdentityConfig, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, ServiceAccess,
+    StorageConfig, TransportConfig,
 };
+use crate::adapters::azure::BusAccess;
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -20,8 +22,10 @@ pub enum Group {
     Modes,
     Network,
     Hub,
+    WebPubSub,
     Storage,
     ServiceBus,
+    Identity,
     Access,
     Running,
     /// Set by Azure or by the Functions host, not by people.
@@ -31,12 +35,14 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
+        Self::WebPubSub,
         Self::Storage,
         Self::ServiceBus,
+        Self::Identity,
         Self::Access,
         Self::Running,
         Self::Platform,
@@ -49,8 +55,10 @@ impl Group {
             Self::Modes => "Modes",
             Self::Network => "Network",
             Self::Hub => "Embedded hub",
+            Self::WebPubSub => "Azure Web PubSub",
             Self::Storage => "Azure Table Storage",
             Self::ServiceBus => "Service Bus",
+            Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
@@ -95,8 +103,8 @@ macro_rules! settings {
 settings! {
     Modes {
         "TRANSPORT_MODE", "self, webpubsub", "self; on Azure none",
-            "Who holds the clients' sockets: the embedded hub, or Azure Web PubSub (later).",
-            |c| match c.transport { TransportConfig::Embedded { .. } => value("self") };
+            "Who holds the clients' sockets: the embedded hub, or Azure Web PubSub.",
+            |c| match c.transport { TransportConfig::Embedded { .. } => value("self"), TransportConfig::WebPubSub { .. } => value("webpubsub") };
         "STORAGE_MODE", "memory, file, table", "memory; on Azure none",
             "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table Storage or Azurite.",
             |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file"), StorageConfig::Table { .. } => value("table") };
@@ -121,7 +129,7 @@ settings! {
             "A port of its own for the embedded hub, which is on the HTTP port too.",
             |c| match c.place { Place::Alone { hub, .. } => value(hub.port()), Place::Functions { hub, .. } => optional(hub.map(|hub| hub.port())) };
         "PUBLIC_WS_ENDPOINT", "ws:// or wss:// URL without path", "the address the caller used",
-            "Base of the URL that negotiate hands out: where clients reach the embedded hub. Otherwise it is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host.",
+            "Base of the URL that negotiate hands out: where clients reach the hub. Otherwise that of the embedded hub is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host, and that of Web PubSub is its own.",
             |c| optional(c.public_ws_endpoint.as_ref().map(super::WsEndpoint::as_str));
         "CORS_ORIGINS", "comma list of origins, or *", "none; anonymous and alone: pages of localhost",
             "Web pages of other origins that may call.",
@@ -135,41 +143,63 @@ settings! {
     Hub {
         "HUB_ACCESS_KEY", "secret, 32 bytes or more", "made once into DATA_DIR; with memory, made at each start",
             "Signs client tokens, REST calls and events of the embedded hub.",
-            |c| match &c.transport { TransportConfig::Embedded { access_key, .. } => hidden(access_key.is_some()) };
+            |c| match &c.transport { TransportConfig::Embedded { access_key, .. } => hidden(access_key.is_some()), TransportConfig::WebPubSub { .. } => Shown::Unset };
         "HUB_ACK_DELAY_MS", "milliseconds, 0 to 1000", "0",
             "Holds acknowledgements back. Microsoft's synchronous Python client can miss one that comes within 2 ms.",
-            |c| match &c.transport { TransportConfig::Embedded { ack_delay, .. } => value(ack_delay.as_millis()) };
+            |c| match &c.transport { TransportConfig::Embedded { ack_delay, .. } => value(ack_delay.as_millis()), TransportConfig::WebPubSub { .. } => Shown::Unset };
         "HUB_KEEP_ALIVE_MS", "milliseconds, 100 to 60000", "10000",
             "How often clients are pinged. One that is silent from one ping to the next is taken for lost: with the default, who died without a word is offline within a minute.",
-            |c| match &c.transport { TransportConfig::Embedded { keep_alive, .. } => value(keep_alive.as_millis()) };
+            |c| match &c.transport { TransportConfig::Embedded { keep_alive, .. } => value(keep_alive.as_millis()), TransportConfig::WebPubSub { .. } => Shown::Unset };
         "WEBPUBSUB_HUB", "hub name", "demo_ai_chat",
             "Name of the hub that clients of this chat connect to.",
-            |c| match &c.transport { TransportConfig::Embedded { hub, .. } => value(hub) };
+            |c| match &c.transport { TransportConfig::Embedded { hub, .. } | TransportConfig::WebPubSub { hub, .. } => value(hub) };
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
         "EVENTHANDLER_KEY", "secret", "none",
-            "Also asked as ?code= of the event handler, beside the signature.",
+            "Asked as ?code= of the event handler, beside the signature. Where WEBPUBSUB_ENDPOINT stands alone there is no key to verify signatures with, and this is the proof.",
             |c| hidden(c.event_handler_key.is_some());
+    }
+    WebPubSub {
+        "WEBPUBSUB_ENDPOINT", "https:// URL without path", "none",
+            "Web PubSub with this program's identity, which needs the role Web PubSub Service Owner. It wins over the connection string, whose key then verifies events alone.",
+            |c| match &c.transport { TransportConfig::WebPubSub { access: ServiceAccess::Identity { endpoint, .. }, .. } => value(endpoint), _ => Shown::Unset };
+        "WEBPUBSUB_CONNECTION_STRING", "connection string", "none",
+            "Web PubSub with its access key.",
+            |c| hidden(matches!(&c.transport, TransportConfig::WebPubSub { access: ServiceAccess::Key(_) | ServiceAccess::Identity { event_key: Some(_), .. }, .. }));
     }
     Storage {
         "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
             "The storage account of STORAGE_MODE=table, with its key. UseDevelopmentStorage=true is Azurite on this machine.",
-            |c| hidden(matches!(c.storage, StorageConfig::Table { .. }));
+            |c| hidden(matches!(&c.storage, StorageConfig::Table { account, .. } if !account.needs_identity()));
+        "AZURE_STORAGE_ACCOUNT", "name", "none",
+            "The same with this program's identity, which needs the role Storage Table Data Contributor. It wins over the connection string.",
+            |c| match &c.storage { StorageConfig::Table { account, .. } if account.needs_identity() => value(account.name()), _ => Shown::Unset };
         "CHAT_TABLE_NAME", "3 to 50 letters and digits", "chatmessages",
             "The table of inboxes, and what the names of the other tables begin with. They are made on first use.",
             |c| match &c.storage { StorageConfig::Table { prefix, .. } => value(prefix), _ => Shown::Unset };
     }
     ServiceBus {
         "ServiceBusConnection", "connection string", "none",
-            "Service Bus with a shared access key. The name is the one in function.json.",
-            |c| hidden(matches!(c.queue, QueueConfig::ServiceBus { .. }));
+            "Service Bus with a shared access key. The name is the one in function.json. It wins over the host name, as it does in the Functions host.",
+            |c| hidden(matches!(c.queue, QueueConfig::ServiceBus { access: BusAccess::Key(_), .. }));
+        "ServiceBusConnection__fullyQualifiedNamespace", "host name", "none",
+            "Service Bus with this program's identity, which needs the role Azure Service Bus Data Sender, and Data Receiver for the Functions host.",
+            |c| match &c.queue { QueueConfig::ServiceBus { access: access @ BusAccess::Identity(_), .. } => value(access.host()), _ => Shown::Unset };
         "CHAT_QUEUE", "name", "chat-queue",
             "Queue of direct messages.",
             |c| match &c.queue { QueueConfig::ServiceBus { queue, .. } => value(queue), QueueConfig::Embedded { .. } => Shown::Unset };
         "CHAT_TOPIC", "name", "chat-topic",
             "Topic of room messages.",
             |c| match &c.queue { QueueConfig::ServiceBus { topic, .. } => value(topic), QueueConfig::Embedded { .. } => Shown::Unset };
+    }
+    Identity {
+        "USE_MANAGED_IDENTITY", "true, false", "false",
+            "The managed identity that Azure gives this app. Otherwise whoever is signed in to the Azure CLI or the Azure Developer CLI.",
+            |c| match c.identity { IdentityConfig::Managed { .. } => value("true"), IdentityConfig::Developer => value("false") };
+        "AZURE_CLIENT_ID", "client id", "the system-assigned identity",
+            "Which user-assigned managed identity.",
+            |c| match &c.identity { IdentityConfig::Managed { client_id } => optional(client_id.as_ref()), IdentityConfig::Developer => Shown::Unset };
     }
     Access {
         "ADMIN_USERS", "comma list of user ids", "none",
@@ -204,14 +234,11 @@ settings! {
         "WEBSITE_POD_NAME", "text", "none", "Its presence means: on Azure.", unset;
         "WEBSITE_SKU", "text", "none", "Its presence means: on Azure.", unset;
         "WEBSITE_SITE_NAME", "text", "none", "Its presence means: on Azure.", unset;
+        "IDENTITY_ENDPOINT", "URL", "none", "Where a managed identity's tokens come from; without it, the machine's own address.", unset;
+        "IDENTITY_HEADER", "secret", "none", "Shown to IDENTITY_ENDPOINT.", unset;
     }
     Later {
-        "WEBPUBSUB_ENDPOINT", "URL", "none", "TRANSPORT_MODE=webpubsub, with an identity.", unset;
-        "WEBPUBSUB_CONNECTION_STRING", "connection string", "none", "TRANSPORT_MODE=webpubsub, with a key.", unset;
-        "USE_MANAGED_IDENTITY", "true, false", "false", "Managed identity instead of the developer's credentials.", unset;
-        "AZURE_STORAGE_ACCOUNT", "name", "none", "STORAGE_MODE=table with an identity. Refused: this version has account keys only.", unset;
         "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
-        "ServiceBusConnection__fullyQualifiedNamespace", "host name", "none", "Service Bus with an identity. Refused: this version has shared access keys only.", unset;
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
         "AI_MODEL", "name", "none", "AI replies.", unset;

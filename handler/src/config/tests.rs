@@ -67,10 +67,10 @@ fn every_mistake_is_told_at_once() {
     let expected = [
         "BIND",
         "PORT",
+        "WEBPUBSUB_HUB",
         "HUB_ACCESS_KEY",
         "HUB_ACK_DELAY_MS",
         "HUB_KEEP_ALIVE_MS",
-        "WEBPUBSUB_HUB",
         "STORAGE_MODE",
         "ADMIN_USERS",
         "CORS_ORIGINS",
@@ -83,19 +83,16 @@ fn every_mistake_is_told_at_once() {
 
 #[test]
 fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
-    let TransportConfig::Embedded { keep_alive, .. } = read(&[]).unwrap().transport;
+    let TransportConfig::Embedded { keep_alive, .. } = read(&[]).unwrap().transport else {
+        panic!("the embedded hub is the default")
+    };
     let recovery = hub::HubOptions::new(Vec::new()).recovery_window;
     assert!(keep_alive * 2 + recovery < Duration::from_secs(60));
 }
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    for (name, value) in [
-        ("TRANSPORT_MODE", "webpubsub"),
-        ("AUTH_MODE", "jwt"),
-        ("AUTH_MODE", "easyauth"),
-        ("RATE_LIMIT_USER", "10/20"),
-    ] {
+    for (name, value) in [("AUTH_MODE", "jwt"), ("AUTH_MODE", "easyauth"), ("RATE_LIMIT_USER", "10/20")] {
         let mistakes = read(&[(name, value)]).unwrap_err();
         let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
         assert_eq!(found, [(name, true)]);
@@ -120,7 +117,10 @@ fn tables_need_an_account_and_a_name_that_tables_may_have() {
     assert!(!shown.contains("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"), "{shown}");
     assert_eq!(mistakes(&table(&[])), [name]);
     assert_eq!(mistakes(&table(&[(name, "AccountName=chat")])), [name]);
-    assert_eq!(mistakes(&table(&[("AZURE_STORAGE_ACCOUNT", "chat")])), ["AZURE_STORAGE_ACCOUNT"]);
+    assert_eq!(mistakes(&table(&[("AZURE_STORAGE_ACCOUNT", "no name")])), ["AZURE_STORAGE_ACCOUNT"]);
+    let both = table(&[(name, "UseDevelopmentStorage=true"), ("AZURE_STORAGE_ACCOUNT", "chat")]);
+    assert!(matches!(read(&both).unwrap().storage, StorageConfig::Table { account, .. }
+        if account.needs_identity() && account.host() == "chat.table.core.windows.net"));
     for prefix in ["1chat", "chat-messages", "ab", &"x".repeat(51)] {
         let set = table(&[(name, "UseDevelopmentStorage=true"), ("CHAT_TABLE_NAME", prefix)]);
         assert_eq!(mistakes(&set), ["CHAT_TABLE_NAME"], "{prefix}");
@@ -142,7 +142,58 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
     let of_one_entity = format!("{SECRET};EntityPath=chat-queue");
     assert_eq!(mistakes(&under_host(&[("ServiceBusConnection", &of_one_entity)])), ["ServiceBusConnection"]);
     let identity = "ServiceBusConnection__fullyQualifiedNamespace";
-    assert_eq!(mistakes(&under_host(&[(identity, "x.servicebus.windows.net")])), [identity]);
+    let config = read(&under_host(&[(identity, "x.servicebus.windows.net")])).unwrap();
+    assert!(matches!(&config.queue, QueueConfig::ServiceBus { access: BusAccess::Identity(_), .. }));
+    assert!(effective(&config).contains("fullyQualifiedNamespace=x.servicebus.windows.net"));
+    let both = read(&under_host(&[(identity, "y.servicebus.windows.net"), ("ServiceBusConnection", SECRET)]));
+    assert!(matches!(both.unwrap().queue, QueueConfig::ServiceBus { access: BusAccess::Key(_), .. }));
+    assert_eq!(mistakes(&under_host(&[(identity, "sb://x/y")])), [identity]);
+}
+
+#[test]
+fn web_pubsub_is_reached_with_a_key_or_an_identity() {
+    const ENDPOINT: &str = "WEBPUBSUB_ENDPOINT";
+    const STRING: &str = "WEBPUBSUB_CONNECTION_STRING";
+    let key = "Endpoint=https://x.webpubsub.azure.com;AccessKey=TOPSECRET;Version=1.0;";
+    let mode = ("TRANSPORT_MODE", "webpubsub");
+    assert_eq!(mistakes(&[mode]), [ENDPOINT]);
+    let config = read(&[mode, (STRING, key)]).unwrap();
+    assert!(matches!(
+        &config.transport,
+        TransportConfig::WebPubSub { hub, access: ServiceAccess::Key(connection) }
+            if hub.as_str() == "demo_ai_chat" && connection.endpoint == "https://x.webpubsub.azure.com"
+    ));
+    for text in [format!("{config:?}"), effective(&config)] {
+        assert!(!text.contains("TOPSECRET"), "{text}");
+    }
+    assert_eq!(mistakes(&[mode, (STRING, "Endpoint=https://x")]), [STRING]);
+    let https = (ENDPOINT, "https://x.webpubsub.azure.com/");
+    // Nobody could tell who sends events.
+    assert_eq!(mistakes(&[mode, https]), ["EVENTHANDLER_KEY"]);
+    assert!(mistakes(&[mode, https, ("NEGOTIATE_ROLES", "token")]).is_empty());
+    let code = ("EVENTHANDLER_KEY", "secret");
+    let config =
+        read(&[mode, https, code, ("USE_MANAGED_IDENTITY", "true"), ("AZURE_CLIENT_ID", "id")]).unwrap();
+    assert_eq!(config.identity, IdentityConfig::Managed { client_id: Some("id".to_owned()) });
+    assert!(matches!(
+        &config.transport,
+        TransportConfig::WebPubSub { access: ServiceAccess::Identity { endpoint, event_key: None }, .. }
+            if endpoint == "https://x.webpubsub.azure.com"
+    ));
+    let config = read(&[mode, https, (STRING, key), ("WEBPUBSUB_HUB", "Chat")]).unwrap();
+    assert_eq!(config.identity, IdentityConfig::Developer);
+    assert!(matches!(
+        &config.transport,
+        TransportConfig::WebPubSub { hub, access: ServiceAccess::Identity { event_key: Some(_), .. } }
+            if hub.as_str() == "chat"
+    ));
+    assert!(mistakes(&[mode, (ENDPOINT, "http://127.0.0.1:8080"), code]).is_empty());
+    for bad in ["http://x.webpubsub.azure.com", "x.webpubsub.azure.com", "https://x/y", "wss://x", "https://"]
+    {
+        assert_eq!(mistakes(&[mode, (ENDPOINT, bad), code]), [ENDPOINT], "{bad}");
+    }
+    // A deployment may have both kinds of settings, and choose.
+    assert!(matches!(read(&[(STRING, key)]).unwrap().transport, TransportConfig::Embedded { .. }));
 }
 
 #[test]

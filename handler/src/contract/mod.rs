@@ -22,6 +22,7 @@ pub mod queue;
 pub mod replay;
 pub mod rooms;
 pub mod sanctions;
+pub mod transport;
 
 #[doc(hidden)]
 pub use tempfile::tempdir;
@@ -173,6 +174,21 @@ macro_rules! contract_suite {
             odd_keys_and_bodies_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };
+    (transport, $($make:tt)*) => {
+        $crate::contract_tests!(transport, [
+            a_group_gets_what_is_published_in_order,
+            what_is_published_arrives_as_it_is,
+            one_connection_is_sent_to,
+            who_is_admitted_hears_and_may_come_and_go,
+            who_is_expelled_hears_nothing_and_cannot_return,
+            a_right_of_the_token_is_taken_too,
+            who_is_not_there_is_passed_over,
+            a_closed_connection_is_told_why,
+            connections_are_listed_by_id_behind_the_cursor,
+            a_user_of_any_name_gets_in,
+            it_answers
+        ], [], $($make)*);
+    };
     (queue, $($make:tt)*) => {
         $crate::contract_tests!(queue, [
             a_message_comes_as_it_was_sent,
@@ -256,6 +272,7 @@ mod tests {
             ("inbox", include_str!("inbox.rs")),
             ("dead_letters", include_str!("dead_letters.rs")),
             ("queue", include_str!("queue.rs")),
+            ("transport", include_str!("transport.rs")),
         ];
         for (port, suite) in suites {
             let lists = include_str!("mod.rs").split(&format!("contract_tests!({port},")).nth(1).unwrap();

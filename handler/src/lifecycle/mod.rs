@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::hub_alone::serve as serve_hub;
 use self::signals::Signals;
 use crate::app::{self, OpenError, Running};
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, TransportConfig};
 use crate::functions::{self, Front};
 
 /// How long a stop may take before the process goes anyway.
@@ -42,7 +42,8 @@ pub async fn serve(config: Config) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return failed(&format!("signals cannot be heard: {error}")),
     };
-    let (http, hub) = match bind(&config.place).await {
+    let with_hub = matches!(config.transport, TransportConfig::Embedded { .. });
+    let (http, hub) = match bind(&config.place, with_hub).await {
         Ok(listeners) => listeners,
         Err(sentence) => return failed(&sentence),
     };
@@ -85,20 +86,18 @@ struct Bound {
     address: SocketAddr,
 }
 
-async fn bind(place: &Place) -> Result<(Bound, Option<Bound>), String> {
-    match place {
-        Place::Alone { http, hub } => {
-            Ok((listen(*http, "PORT").await?, Some(listen(*hub, "WS_PORT").await?)))
-        }
-        Place::Functions { http, hub, .. } => {
-            let http = listen(*http, "FUNCTIONS_CUSTOMHANDLER_PORT").await?;
-            let hub = match hub {
-                Some(hub) => Some(listen(*hub, "WS_PORT").await?),
-                None => None,
-            };
-            Ok((http, hub))
-        }
-    }
+/// A hub that is elsewhere needs no port here.
+async fn bind(place: &Place, with_hub: bool) -> Result<(Bound, Option<Bound>), String> {
+    let (http, name, hub) = match place {
+        Place::Alone { http, hub } => (http, "PORT", Some(*hub)),
+        Place::Functions { http, hub, .. } => (http, "FUNCTIONS_CUSTOMHANDLER_PORT", *hub),
+    };
+    let http = listen(*http, name).await?;
+    let hub = match hub.filter(|_| with_hub) {
+        Some(hub) => Some(listen(hub, "WS_PORT").await?),
+        None => None,
+    };
+    Ok((http, hub))
 }
 
 async fn listen(address: SocketAddr, name: &str) -> Result<Bound, String> {

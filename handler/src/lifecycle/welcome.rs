@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use crate::app::wiring;
-use crate::config::{Config, StorageConfig, TransportConfig};
+use crate::config::{Config, ServiceAccess, StorageConfig, TransportConfig};
 
 /// The first log line of every start: which adapter serves which port.
 pub(super) fn log(config: &Config) {
@@ -22,11 +22,19 @@ pub(super) fn tell(config: &Config, http: SocketAddr, hub: Option<SocketAddr>) {
     if config.under_host() {
         return;
     }
-    let TransportConfig::Embedded { hub: name, .. } = &config.transport;
     let base = format!("http://{}", reachable(http));
     println!("\n  API      {base}/");
-    if let Some(hub) = hub {
-        println!("  Hub      ws://{}/client/hubs/{name} (also on the API's port)", reachable(hub));
+    match (&config.transport, hub) {
+        (TransportConfig::Embedded { hub: name, .. }, Some(hub)) => {
+            println!("  Hub      ws://{}/client/hubs/{name} (also on the API's port)", reachable(hub));
+        }
+        (TransportConfig::Embedded { .. }, None) => {}
+        (TransportConfig::WebPubSub { hub: name, access }, _) => {
+            println!(
+                "  Hub      {name} at {}; its events have to come to /api/eventhandler",
+                endpoint(access)
+            );
+        }
     }
     match &config.storage {
         StorageConfig::Memory => println!("  Storage  memory: gone at the end; STORAGE_MODE=file keeps it"),
@@ -40,6 +48,13 @@ pub(super) fn tell(config: &Config, http: SocketAddr, hub: Option<SocketAddr>) {
          -d '{{\"SenderID\":\"ann\",\"RoomID\":\"general\",\"MessageText\":\"hello\"}}'\n    \
          curl {base}/api/rooms/general/messages\n"
     );
+}
+
+fn endpoint(access: &ServiceAccess) -> &str {
+    match access {
+        ServiceAccess::Key(connection) => &connection.endpoint,
+        ServiceAccess::Identity { endpoint, .. } => endpoint,
+    }
 }
 
 /// An address that a program on this machine can call.

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use handler::adapters::azure::Http;
 use handler::adapters::azure::table::{StorageAccount, Tables};
 
 /// An account's key, planted: it must be nowhere to be read.
@@ -54,7 +55,8 @@ impl Azurite {
 
     /// The tables with this prefix.
     pub fn tables(&self, prefix: &str) -> Tables {
-        Tables::new(&StorageAccount::parse(&self.connection).unwrap(), None, prefix).unwrap()
+        let account = StorageAccount::parse(&self.connection).unwrap();
+        Tables::new(&account, None, prefix, &Http::new().unwrap()).unwrap()
     }
 }
 

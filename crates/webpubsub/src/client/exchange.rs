@@ -60,9 +60,11 @@ impl ServiceClient {
             || ClientError::new(call.operation, ErrorKind::TimedOut, "there was no answer in time");
         // The provider has patience of its own; it is bounded here all the same.
         let bearer = timeout(left, self.inner.credential.bearer(&url, (options.clock)()));
-        let bearer = bearer.await.map_err(|_| too_late())?.map_err(|why| {
-            ClientError::new(call.operation, ErrorKind::NoToken, why.to_string()).caused_by(why)
-        })?;
+        let no_token = |why: String| ClientError::new(call.operation, ErrorKind::NoToken, why);
+        let bearer = bearer
+            .await
+            .map_err(|_| no_token("the identity gave no token in time".to_owned()))?
+            .map_err(|why| no_token(why.to_string()).caused_by(why))?;
         let mut request = self
             .inner
             .http

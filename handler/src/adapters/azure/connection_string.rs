@@ -15,6 +15,41 @@ pub struct ConnectionString {
     pub entity_path: Option<String>,
 }
 
+/// How Service Bus is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusAccess {
+    /// With a shared access key.
+    Key(ConnectionString),
+    /// With this process's identity.
+    Identity(BusHost),
+}
+
+impl BusAccess {
+    /// `ns.servicebus.windows.net`, with the port where there is one.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Key(connection) => connection.host(),
+            Self::Identity(host) => host.0.authority(),
+        }
+    }
+}
+
+/// The host of a namespace, for an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusHost(pub(super) Url);
+
+impl BusHost {
+    /// `ns.servicebus.windows.net`. On this machine a double of it may have a port, and does without TLS.
+    pub fn parse(text: &str) -> Result<Self, ConnectionStringError> {
+        let base = base(&format!("sb://{}", text.trim()), false)?;
+        if base.scheme() == "http" && !is_local(&base) {
+            return Err(ConnectionStringError::Host);
+        }
+        Ok(Self(base))
+    }
+}
+
 /// What is wrong with it, as a sentence for whoever set it. Never quotes the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionStringError {
@@ -24,6 +59,8 @@ pub enum ConnectionStringError {
     Missing(&'static str),
     #[error("has an Endpoint that is not sb://host")]
     Endpoint,
+    #[error("must be a host name such as ns.servicebus.windows.net")]
+    Host,
     #[error("has a SharedAccessSignature, which would expire; give SharedAccessKeyName and SharedAccessKey")]
     Signature,
 }
@@ -74,12 +111,15 @@ fn base(endpoint: &str, emulator: bool) -> Result<Url, ConnectionStringError> {
     if !plain_place || !secure.username().is_empty() || secure.password().is_some() {
         return Err(ConnectionStringError::Endpoint);
     }
-    let host = secure.host_str().unwrap_or_default().to_ascii_lowercase();
-    let local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
-    if scheme.eq_ignore_ascii_case("https") || !(local || emulator || secure.port().is_some()) {
+    if scheme.eq_ignore_ascii_case("https") || !(is_local(&secure) || emulator || secure.port().is_some()) {
         return Ok(secure);
     }
     parse("http")
+}
+
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
 }
 
 impl fmt::Debug for ConnectionString {
@@ -114,6 +154,16 @@ mod tests {
         ] {
             assert_eq!(read(endpoint, more).unwrap().base.as_str(), base);
         }
+    }
+
+    #[test]
+    fn an_identity_shows_its_token_over_tls_alone() {
+        let base = |text| BusHost::parse(text).map(|host| host.0.to_string());
+        assert_eq!(base(" ns.servicebus.windows.net ").unwrap(), "https://ns.servicebus.windows.net/");
+        assert_eq!(base("127.0.0.1:5300").unwrap(), "http://127.0.0.1:5300/");
+        assert_eq!(base("bus:5300"), Err(ConnectionStringError::Host));
+        assert_eq!(base("ns.servicebus.windows.net/path"), Err(ConnectionStringError::Endpoint));
+        assert_eq!(base(""), Err(ConnectionStringError::Endpoint));
     }
 
     #[test]

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,9 +6,9 @@ use azure_messaging_servicebus::service_bus::{
     QueueClient, SendMessageOptions, SettableBrokerProperties, TopicClient, TopicSender,
 };
 
-use super::ConnectionString;
 use super::sas::SharedKey;
-use super::wire::{Refused, Wire};
+use super::wire::{Proof, Refused, Wire};
+use super::{BusHost, ConnectionString, Http, Identity};
 use crate::ports::queue::MESSAGE_BYTES;
 use crate::ports::{Clock, Entity, Outgoing, Properties, Queue, QueueError};
 
@@ -26,7 +25,8 @@ pub struct ServiceBus {
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(
-        "Service Bus does not let us send (401 or 403): the key is wrong, or has no Send right on the entity"
+        "Service Bus does not let us send (401 or 403): the key is wrong, or has no Send right on the entity; an identity \
+         needs the role `Azure Service Bus Data Sender` on the namespace, and an assignment takes minutes to take effect"
     )]
     Forbidden(#[source] azure_core21::Error),
     #[error("there is no such queue or topic in the namespace")]
@@ -38,17 +38,33 @@ enum SendError {
 }
 
 impl ServiceBus {
-    /// Opens no connection yet. Errors only where TLS cannot be set up.
-    pub fn new(
+    /// With a shared access key. Opens no connection yet.
+    pub fn with_key(
         connection: ConnectionString,
         queue: &str,
         topic: &str,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        http: &Http,
+    ) -> azure_core21::Result<Self> {
+        let key = SharedKey::new(connection.key_name, &connection.key, clock);
+        Self::new(Wire::new(connection.base, Proof::Key(key), http), queue, topic)
+    }
+
+    /// With an identity. Opens no connection yet, and asks for no token.
+    pub fn with_identity(
+        host: BusHost,
+        queue: &str,
+        topic: &str,
+        identity: Identity,
+        http: &Http,
+    ) -> azure_core21::Result<Self> {
+        Self::new(Wire::new(host.0, Proof::Identity(identity), http), queue, topic)
+    }
+
+    fn new(wire: Wire, queue: &str, topic: &str) -> azure_core21::Result<Self> {
         // What the client builds from these, host and signature, the wire puts its own in place of.
         let (namespace, nobody, nothing) = ("namespace", "", "");
-        let key = SharedKey::new(connection.key_name, &connection.key, clock);
-        let wire = Arc::new(Wire::new(connection.base, key)?);
+        let wire = Arc::new(wire);
         Ok(Self {
             queue: QueueClient::new(wire.clone(), namespace, queue, nobody, nothing)?,
             topic: TopicClient::new(wire.clone(), namespace, topic, nobody, nothing)?.topic_sender(),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
-use super::{ConnectionString, ServiceBus};
+use super::{BusHost, ConnectionString, Http, Identity, ServiceBus};
 use crate::model::Timestamp;
 use crate::ports::queue::MESSAGE_BYTES;
 use crate::ports::{Clock, Entity, Outgoing, Queue, QueueError};
@@ -63,7 +63,7 @@ async fn bus(answer: impl Fn() -> Response + Send + Sync + 'static) -> (ServiceB
 fn sender(host: &str) -> ServiceBus {
     let text = format!("Endpoint=sb://{host};SharedAccessKeyName=Root;SharedAccessKey={KEY}");
     let connection = ConnectionString::parse(&text).unwrap();
-    ServiceBus::new(connection, "chat-queue", "chat-topic", Arc::new(At)).unwrap()
+    ServiceBus::with_key(connection, "chat-queue", "chat-topic", Arc::new(At), &Http::new().unwrap()).unwrap()
 }
 
 fn message(entity: Entity) -> Outgoing {
@@ -110,6 +110,25 @@ async fn a_send_is_this_request() {
 }
 
 #[tokio::test]
+async fn an_identity_shows_its_token() {
+    let (_, broker, host) = bus(|| StatusCode::CREATED.into_response()).await;
+    let sends = |identity| {
+        let host = BusHost::parse(&host).unwrap();
+        ServiceBus::with_identity(host, "chat-queue", "chat-topic", identity, &Http::new().unwrap()).unwrap()
+    };
+    let bus = sends(Identity::fixed(Ok("a token")));
+    bus.send(message(Entity::Queue)).await.unwrap();
+    let seen = broker.seen.lock().unwrap().pop().unwrap();
+    let scope = "https://servicebus.azure.net/.default";
+    assert_eq!(seen.headers["authorization"], format!("Bearer a token for {scope}"));
+    assert_eq!(seen.line, "POST /chat-queue/messages");
+    let error =
+        sends(Identity::fixed(Err("nobody is signed in"))).send(message(Entity::Queue)).await.unwrap_err();
+    assert!(reasons(&error).contains("nobody is signed in"), "{}", reasons(&error));
+    assert!(broker.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_too_large_message_is_not_sent() {
     let (bus, broker, _) = bus(|| StatusCode::CREATED.into_response()).await;
     let mut large = message(Entity::Queue);
@@ -138,6 +157,7 @@ async fn refusals_say_what_they_are() {
     for (status, retry_after, says) in [
         (401, None, "key is wrong"),
         (403, None, "no Send right"),
+        (403, None, "role `Azure Service Bus Data Sender`"),
         (404, None, "no such queue or topic"),
         (429, second, "answered 429: <Detail>slow down</Detail>"),
         (503, second, "answered 503"),

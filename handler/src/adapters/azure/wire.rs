@@ -7,8 +7,10 @@ use azure_core21::{Body, CollectedResponse, HttpClient, Request, Response, Statu
 use reqwest::Url;
 
 use super::sas::SharedKey;
+use super::{Http, Identity};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What an identity's token is asked for.
+const SCOPE: &str = "https://servicebus.azure.net/.default";
 /// For a whole request. The sender of the HTTP request that waits behind it should get an answer of ours.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an error's text that are kept.
@@ -20,7 +22,28 @@ const DETAIL_CHARS: usize = 500;
 pub(super) struct Wire {
     client: reqwest::Client,
     base: Url,
-    key: SharedKey,
+    proof: Proof,
+}
+
+/// How we prove who we are.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Key(SharedKey),
+    /// It needs the role `Azure Service Bus Data Sender`.
+    Identity(Identity),
+}
+
+impl Proof {
+    /// The `Authorization` header for a resource.
+    async fn authorization(&self, resource: &str) -> azure_core21::Result<String> {
+        match self {
+            Self::Key(key) => key.authorization(resource),
+            Self::Identity(identity) => match identity.token(SCOPE).await {
+                Ok(token) => Ok(format!("Bearer {}", token.secret())),
+                Err(why) => Err(Error::new(ErrorKind::Credential, why)),
+            },
+        }
+    }
 }
 
 /// The service answered, and not with success.
@@ -34,19 +57,13 @@ pub(super) struct Refused {
 }
 
 impl Wire {
-    pub(super) fn new(base: Url, key: SharedKey) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
-        // What is on this machine is not behind a proxy.
-        let client = if base.scheme() == "http" { client.no_proxy() } else { client };
-        Ok(Self { client: client.build()?, base, key })
+    pub(super) fn new(base: Url, proof: Proof, http: &Http) -> Self {
+        Self { client: http.of(base.as_str()).clone(), base, proof }
     }
 
     /// Whether the endpoint answers HTTP; whatever it answers below 500 will do.
     pub(super) async fn reach(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let answer = self.client.get(self.base.clone()).send().await?;
+        let answer = self.client.get(self.base.clone()).timeout(TIMEOUT).send().await?;
         let status = answer.status();
         if status.is_server_error() {
             return Err(Box::new(self.refused(
@@ -63,19 +80,19 @@ impl Wire {
         Refused { host: self.base.authority().to_owned(), status, retry_after, detail }
     }
 
-    fn rewritten(&self, request: &Request) -> azure_core21::Result<reqwest::Request> {
+    async fn rewritten(&self, request: &Request) -> azure_core21::Result<reqwest::Request> {
         let mut url = self.base.clone();
         url.set_path(request.url().path());
         // The right to the entity covers what is below it.
         let resource = url.as_str().strip_suffix("/messages").unwrap_or(url.as_str()).to_owned();
-        let mut rewritten = self.client.post(url);
+        let mut rewritten = self.client.post(url).timeout(TIMEOUT);
         for (name, value) in request.headers().iter().filter(|(name, _)| **name != AUTHORIZATION) {
             rewritten = rewritten.header(name.as_str(), ascii_json(value.as_str()));
         }
         let Body::Bytes(body) = request.body() else {
             return Err(Error::message(ErrorKind::Other, "a send has its body in memory"));
         };
-        rewritten = rewritten.header(AUTHORIZATION.as_str(), self.key.authorization(&resource)?);
+        rewritten = rewritten.header(AUTHORIZATION.as_str(), self.proof.authorization(&resource).await?);
         rewritten.body(body.clone()).build().map_err(io)
     }
 }
@@ -84,7 +101,7 @@ impl Wire {
 impl HttpClient for Wire {
     /// Sends are all we have, so every request is a POST.
     async fn execute_request(&self, request: &Request) -> azure_core21::Result<Response> {
-        let answer = self.client.execute(self.rewritten(request)?).await.map_err(io)?;
+        let answer = self.client.execute(self.rewritten(request).await?).await.map_err(io)?;
         let status = StatusCode::try_from(answer.status().as_u16())
             .map_err(|_| Error::message(ErrorKind::DataConversion, "the status is not one of HTTP's"))?;
         let mut headers = Headers::new();

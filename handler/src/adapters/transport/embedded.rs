@@ -122,3 +122,26 @@ impl Transport for EmbeddedHub {
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
     TransportError::Unavailable(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use hub::HubOptions;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::adapters::clock::SystemClock;
+    use crate::contract::transport::Reachable;
+
+    async fn reachable() -> Reachable<EmbeddedHub> {
+        let key = AccessKey::new("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH").unwrap();
+        let hub = Hub::new(HubOptions::new(vec![key.clone()]));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router = hub.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let name = HubName::new("chat").unwrap();
+        Reachable { transport: EmbeddedHub::new(hub, name, key, Arc::new(SystemClock)), base }
+    }
+
+    crate::contract_suite!(transport, |_dir| reachable().await);
+}

@@ -98,6 +98,11 @@ impl StorageAccount {
         self.endpoint.authority()
     }
 
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether an identity has to prove who we are.
     #[must_use]
     pub const fn needs_identity(&self) -> bool {

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use azure_core21::auth::TokenCredential;
 use azure_core21::{RetryOptions, TransportOptions};
 use azure_data_tables::clients::{TableClient, TableServiceClient, TableServiceClientBuilder};
 use azure_data_tables::operations::QueryEntityResponse;
@@ -17,6 +16,7 @@ use super::account::StorageAccount;
 use super::row::Row;
 use super::wire::{Refused, Wire};
 use super::{STORE, keys};
+use crate::adapters::azure::{Http, Identity};
 use crate::ports::StoreError;
 
 /// Entities of one transaction, at most.
@@ -81,18 +81,19 @@ pub(super) enum WriteError {
 struct Unexpected(&'static str);
 
 impl Tables {
-    /// Opens no connection yet. An account without a key needs the credential.
+    /// Opens no connection yet. An account without a key needs the identity.
     pub fn new(
         account: &StorageAccount,
-        credential: Option<Arc<dyn TokenCredential>>,
+        identity: Option<Identity>,
         prefix: &str,
+        http: &Http,
     ) -> Result<Self, StoreError> {
-        let credentials = match (&account.key, credential) {
+        let credentials = match (&account.key, identity) {
             (Some(key), _) => StorageCredentials::access_key(account.name.clone(), key.clone()),
-            (None, Some(credential)) => StorageCredentials::token_credential(credential),
+            (None, Some(identity)) => StorageCredentials::token_credential(Arc::new(identity)),
             (None, None) => return Err(unavailable(Unexpected("the account has neither key nor identity"))),
         };
-        let wire = Wire::new(account.endpoint.scheme() == "http").map_err(unavailable)?;
+        let wire = Wire::new(account.endpoint.as_str(), http);
         let service = TableServiceClientBuilder::with_location(account.location(), credentials)
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::new(wire)))
@@ -401,3 +402,7 @@ fn judged(error: azure_core21::Error) -> WriteError {
 pub(super) fn unavailable(error: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::unavailable(STORE, error)
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -6,7 +6,8 @@ use azure_core21::headers::{HeaderName, HeaderValue, Headers};
 use azure_core21::{Body, HttpClient, Request, Response, StatusCode};
 use bytes::Bytes;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::adapters::azure::Http;
+
 /// For a whole request. A transaction of 4 MiB takes its time; a service that is away should not take more.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an error's text that are kept.
@@ -47,21 +48,15 @@ fn hint(status: u16, code: &str) -> &'static str {
 }
 
 impl Wire {
-    /// `local`: what is on this machine or in this network is not behind a proxy.
-    pub(super) fn new(local: bool) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
-        let client = if local { client.no_proxy() } else { client };
-        Ok(Self { client: client.build()? })
+    pub(super) fn new(endpoint: &str, http: &Http) -> Self {
+        Self { client: http.of(endpoint).clone() }
     }
 
     async fn send(&self, request: &Request) -> azure_core21::Result<(u16, Headers, Bytes)> {
         // The service's own verbs are among them.
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(other)?;
         let is_batch = is_batch(request);
-        let mut sent = self.client.request(method, request.url().clone());
+        let mut sent = self.client.request(method, request.url().clone()).timeout(TIMEOUT);
         for (name, value) in request.headers().iter() {
             // The length is the body's, which may change here.
             if name.as_str() != "content-length" {
