@@ -101,6 +101,8 @@ interface Followed {
   readonly with: string | undefined;
   /** When it was last asked for, so that a hole that stays is not asked for at once again. */
   asked: number;
+  /** Reads of history that wait until it is known where following begins. */
+  waiting: (() => void)[];
 }
 
 /** Follows conversations over one connection after the other. */
@@ -138,13 +140,15 @@ export class Follower {
   /** Follows a conversation whose live frames this client gets from here on: subscribe first, then follow. */
   follow(conversation: string, { from, with: other }: FollowOptions = {}): void {
     if (this.#followed.has(conversation)) return;
-    this.#followed.set(conversation, { log: new ConversationLog(from), with: other, asked: -Infinity });
+    this.#followed.set(conversation, { log: new ConversationLog(from), with: other, asked: -Infinity, waiting: [] });
     this.#fetch([conversation]);
   }
 
   unfollow(conversation: string): void {
+    const followed = this.#followed.get(conversation);
     this.#followed.delete(conversation);
     this.#due.delete(conversation);
+    if (followed) release(followed);
   }
 
   /** How far a conversation is applied: what to keep, and to give as `from` after a restart. */
@@ -192,12 +196,14 @@ export class Follower {
 
   /**
    * Reads history so that nothing falls between it and the live frames: `read` asks the server, its messages come as
-   * events, brought up to what was applied meanwhile.
+   * events, brought up to what was applied meanwhile. Where following begins now, history is read behind that moment: what
+   * came before it is in the history alone.
    */
   async history<P extends { readonly messages: readonly HistoryMessage[] }>(
     conversation: string,
     read: () => Promise<P>,
   ): Promise<P> {
+    await this.#placed(conversation);
     const log = this.#followed.get(conversation)?.log;
     const reading = log?.beginHistory();
     let messages: readonly HistoryMessage[] = [];
@@ -210,8 +216,18 @@ export class Follower {
     }
   }
 
+  /** Until a conversation that is followed has its mark. */
+  async #placed(conversation: string): Promise<void> {
+    for (;;) {
+      const followed = this.#followed.get(conversation);
+      if (!followed || followed.log.mark !== undefined || this.#stopped) return;
+      await new Promise<void>((resolve) => followed.waiting.push(resolve));
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
+    for (const followed of this.#followed.values()) release(followed);
     for (const cancel of Object.values(this.#cancel)) cancel?.();
     for (const stop of this.#stops) stop();
     this.#due.clear();
@@ -334,6 +350,7 @@ export class Follower {
     const { log } = followed;
     if (log.mark === undefined) {
       this.#tell(conversation, log.place(head));
+      release(followed);
     } else {
       this.#tell(conversation, log.addPage(after, { entries: part.entries ?? [], gap: part.gap }, now));
       if (part.next === undefined) log.hear(head, now);
@@ -363,6 +380,10 @@ export class Follower {
     }
     this.#telling = false;
   }
+}
+
+function release(followed: Followed): void {
+  for (const go of followed.waiting.splice(0)) go();
 }
 
 /** When the hole of a conversation is to be fetched. */

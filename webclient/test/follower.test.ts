@@ -325,3 +325,51 @@ test("what is no entry of a followed conversation is passed on", () => {
   for (const frame of [...frames, "text", null, 3]) world.follower.frame(frame);
   assert.deepEqual(world.events, frames.map((frame) => ({ kind: "frame", frame })));
 });
+
+test("history is read behind the moment at which following begins, so that nothing falls in between", async () => {
+  for (const fate of ["late", "fails", undefined] as const) {
+    const world = new World();
+    const { server, follower, clock } = world;
+    for (let n = 0; n < 10; n++) world.append("tea");
+    if (fate) world.fate.push(fate);
+    const read = async () => {
+      const messages = server.log("tea").history(50);
+      await new Promise<void>((resolve) => clock.after(300, resolve));
+      return { messages };
+    };
+    follower.follow("tea");
+    const page = follower.history("tea", read);
+    // Live before the first answer is here, and after it.
+    for (let n = 0; n < 20; n++) {
+      await clock.pass(100);
+      follower.frame(world.append("tea"));
+    }
+    await clock.pass(2 * SYNC_EVERY_MS);
+    await page;
+    const fresh = new World();
+    fresh.server.logs.set("tea", server.log("tea"));
+    fresh.server.budget = 1_000;
+    await fresh.follow("tea");
+    const log = server.log("tea");
+    const messages = (of: World) => (shown(stateOf(of.of("tea")), log) as { messages: unknown }).messages;
+    assert.deepEqual(messages(world), messages(fresh), fate);
+  }
+});
+
+test("history of what is not followed any more, or was never, waits for nothing", async () => {
+  const world = new World();
+  const read = async () => ({ messages: [] });
+  await world.follower.history("coffee", read);
+  world.follower.follow("lost");
+  await Promise.all([world.follower.history("lost", read), world.clock.pass(0)]);
+  assert.ok(world.events.some((event) => event.kind === "lost"));
+  world.append("tea");
+  for (const end of [() => world.follower.unfollow("tea"), () => world.follower.stop()]) {
+    world.fate.push("fails");
+    world.follower.follow("tea");
+    const reading = world.follower.history("tea", read);
+    await world.clock.pass(0);
+    end();
+    await reading;
+  }
+});

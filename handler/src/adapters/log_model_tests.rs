@@ -60,13 +60,17 @@ fn about_people() -> impl Strategy<Value = Change> {
     prop_oneof![Just(joined("bob")), Just(left), Just(role), Just(named), sanctioned]
 }
 
-/// Fills a conversation to the bounds of pins and reactions, and leaves messages among the first that are not pinned.
+/// Fills a conversation to the bounds of pins, reactions and edits, and leaves messages among the first that are not pinned.
 fn crowd(n: u64) -> Step {
     let last = bounds::PINS as u64 + 2;
     let messages = (1..=last).map(|_| message("m", "x"));
     let pins = (1..=last).rev().map(|seq| pin(seq, true));
     let reactions = (0..bounds::EMOJI_PER_MESSAGE + 2).map(|emoji| react(n, &emoji.to_string(), "a", true));
-    Step::Append(messages.chain(pins).chain(reactions).map(|change| (None, change)).collect(), None)
+    let edits = (0..bounds::EDITS_PER_MESSAGE + 2).map(|_| edit(n, "y"));
+    Step::Append(
+        messages.chain(pins).chain(reactions).chain(edits).map(|change| (None, change)).collect(),
+        None,
+    )
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -207,13 +211,24 @@ impl Model {
             return Some(Refusal::MessageDeleted);
         }
         match change {
+            Change::Pinned { on, .. } if self.head.pins.contains(&target) == *on => Some(Refusal::Unchanged),
             Change::Pinned { on: true, .. } => {
-                let is_full = self.head.pins.len() == bounds::PINS && !self.head.pins.contains(&target);
-                is_full.then_some(Refusal::TooManyPins)
+                (self.head.pins.len() == bounds::PINS).then_some(Refusal::TooManyPins)
+            }
+            Change::Reaction { emoji, by, on, .. }
+                if state.reactions.get(emoji).is_some_and(|users| users.contains(by)) == *on =>
+            {
+                Some(Refusal::Unchanged)
             }
             Change::Reaction { emoji, on: true, .. } => {
                 let is_full = state.reactions.len() == bounds::EMOJI_PER_MESSAGE;
                 (is_full && !state.reactions.contains_key(emoji)).then_some(Refusal::TooManyReactions)
+            }
+            Change::Edit { .. } => {
+                let is_edit =
+                    |entry: &&Entry| matches!(entry.change, Change::Edit { target: of, .. } if of == target);
+                let edits = self.history.iter().filter(is_edit).count();
+                (edits >= bounds::EDITS_PER_MESSAGE).then_some(Refusal::TooManyEdits)
             }
             _ => None,
         }

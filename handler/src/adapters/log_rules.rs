@@ -154,6 +154,9 @@ impl<R: Rows> Planner<'_, R> {
         let refusal = match &entry.change {
             Change::Pinned { on, .. } => pin(&mut self.plan.head.pins, target, *on),
             Change::Reaction { emoji, by, on, .. } => react(&mut state, emoji, by, *on),
+            Change::Edit { .. } if self.edits_of(target)?.len() >= bounds::EDITS_PER_MESSAGE => {
+                Some(Refusal::TooManyEdits)
+            }
             Change::Edit { content, .. } => {
                 state.message.content.clone_from(content);
                 state.edited_at = Some(entry.at);
@@ -178,14 +181,20 @@ impl<R: Rows> Planner<'_, R> {
         Ok(None)
     }
 
+    /// `seq` of every edit of the message, those of this plan too.
+    fn edits_of(&self, target: u64) -> Result<Vec<u64>, StoreError> {
+        let planned = self.plan.edits.range((target, 0)..=(target, u64::MAX)).map(|(_, edit)| *edit);
+        let mut edits: Vec<u64> = planned.collect();
+        if target < self.first_seq {
+            edits.extend(self.rows.edits(target)?);
+        }
+        Ok(edits)
+    }
+
     /// A message's content stands in its own entry and in those of its edits.
     fn blank_entries_of(&mut self, target: u64) -> Result<(), StoreError> {
-        let planned = self.plan.edits.range((target, 0)..=(target, u64::MAX)).map(|(_, edit)| *edit);
-        let mut seqs: Vec<u64> = planned.chain([target]).collect();
-        if target < self.first_seq {
-            seqs.extend(self.rows.edits(target)?);
-        }
-        for seq in seqs {
+        let edits = self.edits_of(target)?;
+        for seq in edits.into_iter().chain([target]) {
             match seq.checked_sub(self.first_seq) {
                 None => {
                     self.plan.blanked.insert(seq);
@@ -206,21 +215,22 @@ impl<R: Rows> Planner<'_, R> {
 /// A refusal leaves the pins as they were.
 fn pin(pins: &mut Vec<u64>, target: u64, on: bool) -> Option<Refusal> {
     match (on, pins.contains(&target)) {
-        (true, true) => {}
+        (true, true) | (false, false) => return Some(Refusal::Unchanged),
         (true, false) if pins.len() >= bounds::PINS => return Some(Refusal::TooManyPins),
         (true, false) => pins.push(target),
-        (false, _) => pins.retain(|pin| *pin != target),
+        (false, true) => pins.retain(|pin| *pin != target),
     }
     None
 }
 
-/// Sets or takes away a reaction; no emoji stays without users.
+/// Sets or takes away a reaction; no emoji stays without users. What is so already makes no entry: a client that counts
+/// has no other way to tell that it changes nothing.
 fn react(state: &mut MessageState, emoji: &str, by: &UserId, on: bool) -> Option<Refusal> {
     let reactions = &mut state.reactions;
+    if reactions.get(emoji).is_some_and(|users| users.contains(by)) == on {
+        return Some(Refusal::Unchanged);
+    }
     if on {
-        if reactions.get(emoji).is_some_and(|users| users.contains(by)) {
-            return None;
-        }
         let is_full = reactions.values().map(BTreeSet::len).sum::<usize>() >= bounds::REACTIONS_PER_MESSAGE;
         if is_full || reactions.len() >= bounds::EMOJI_PER_MESSAGE && !reactions.contains_key(emoji) {
             return Some(Refusal::TooManyReactions);
@@ -275,6 +285,40 @@ mod tests {
         assert_eq!(plan.head.seq, 3);
         assert_eq!(plan.states[&1].as_of, 3);
         assert!(plan.blanked.is_empty(), "nothing of it is stored yet");
+    }
+
+    /// A Table writes at most 100 rows at once.
+    #[test]
+    fn the_deletion_of_the_most_edited_message_fits_one_transaction() {
+        struct Crowded;
+        impl Rows for Crowded {
+            fn marker(&self, _: &Marker) -> Result<Option<Position>, StoreError> {
+                Ok(None)
+            }
+            fn state(&self, seq: u64) -> Result<Option<MessageState>, StoreError> {
+                let Change::Message(message) = message("m", "old") else { return Ok(None) };
+                let change = Change::Message(message.clone());
+                let mut state =
+                    new_state(&Entry { seq, number: seq, at: Timestamp::default(), change }, &message);
+                let users = |n: usize| (0..n).map(|n| user(&n.to_string())).collect();
+                let per_emoji = bounds::REACTIONS_PER_MESSAGE / bounds::EMOJI_PER_MESSAGE;
+                state.reactions =
+                    (0..bounds::EMOJI_PER_MESSAGE).map(|n| (n.to_string(), users(per_emoji))).collect();
+                Ok(Some(state))
+            }
+            fn edits(&self, _: u64) -> Result<Vec<u64>, StoreError> {
+                Ok((2..).take(bounds::EDITS_PER_MESSAGE).collect())
+            }
+        }
+        let head = Head { seq: 90, count: 1, pins: vec![1], ..Head::default() };
+        let marker = Marker::from_bytes([1; 32]);
+        let deletion = NewEntry { marker: Some(marker), ..new(delete(1)) };
+        let plan = plan(Some(head), &Crowded, vec![deletion]).unwrap();
+        let head = 1;
+        let others =
+            [plan.entries.len(), plan.states.len(), plan.markers.len(), plan.edits.len(), plan.blanked.len()];
+        assert_eq!(plan.blanked.len(), bounds::EDITS_PER_MESSAGE + 1);
+        assert!(head + others.iter().sum::<usize>() <= 100, "{others:?}");
     }
 
     #[test]

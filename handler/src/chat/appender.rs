@@ -217,16 +217,27 @@ impl Appender {
     }
 
     async fn finish(&mut self, mut verdicts: Vec<Verdict>, fresh: Vec<Fresh>, askers: Vec<Asker>) {
-        let top = verdicts.iter().map(Verdict::seq).max().unwrap_or(0);
-        let reached = self.fanout.send(&fresh, top).await;
+        let reached = self.reach(&verdicts, &fresh).await;
         for (count, asker) in askers {
             let rest = verdicts.split_off(count.min(verdicts.len()));
             let own = std::mem::replace(&mut verdicts, rest);
-            let top = own.iter().map(Verdict::seq).max().unwrap_or(0);
-            let reached = if top <= self.fanout.sent() { Ok(()) } else { reached.clone() };
+            let is_out = !own.contains(&Verdict::Gone) && top(&own) <= self.fanout.sent();
+            let reached = if is_out { Ok(()) } else { reached.clone() };
             // Nobody may be waiting any more; the entries are in the log all the same.
             let _ = asker.send(Ok(Appended { verdicts: own, reached }));
         }
+    }
+
+    /// Sends what the verdicts name, and what is before it. Where the log takes no more, a crash may have kept its end
+    /// from everybody: whoever finishes a deletion tells of it first.
+    async fn reach(&mut self, verdicts: &[Verdict], fresh: &[Fresh]) -> Result<(), Failure> {
+        let mut top = top(verdicts);
+        if verdicts.contains(&Verdict::Gone)
+            && let Some(head) = self.shared.ports.log.head(&self.conversation).await?
+        {
+            top = top.max(head.seq);
+        }
+        self.fanout.send(fresh, top).await
     }
 
     async fn append(&self, commands: Vec<Command>) -> Result<(Vec<Verdict>, Vec<Fresh>), Failure> {
@@ -291,6 +302,10 @@ impl Appender {
         }
         Ok(verdicts)
     }
+}
+
+fn top(verdicts: &[Verdict]) -> u64 {
+    verdicts.iter().map(Verdict::seq).max().unwrap_or(0)
 }
 
 type Asker = (usize, oneshot::Sender<Result<Appended, Failure>>);

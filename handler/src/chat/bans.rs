@@ -182,7 +182,16 @@ impl NewSanction {
         }
         let until = self.duration_secs.map(|secs| Timestamp::from_millis(now.millis() + secs * 1000));
         let reason = check_reason(self.reason)?;
-        Ok(Sanction { user, kind, by: caller.user.clone(), at: now, until, reason, applied: false })
+        Ok(Sanction {
+            user,
+            kind,
+            by: caller.user.clone(),
+            at: now,
+            until,
+            reason,
+            ends: None,
+            applied: false,
+        })
     }
 }
 

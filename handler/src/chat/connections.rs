@@ -16,8 +16,6 @@ use crate::ports::StoreError;
 const ROOMS_AT_CONNECT: usize = 500;
 /// Inbox messages handed over when a connection opens. The rest is asked for, as `next` says.
 const INBOX_AT_CONNECT: usize = 20;
-/// How often connections follow a membership that ends and begins while they do.
-const TURNS: usize = 3;
 /// Why a connection is closed whose rooms could not be looked at again.
 const NOT_CONFIRMED: &str = "Connect again.";
 
@@ -122,14 +120,9 @@ impl Chat {
         let given: BTreeSet<RoomId> = given.into_iter().collect();
         let (rooms, ()) = tokio::join!(self.rooms_at_connect(user), self.seen_unless(was_online, user));
         let rooms: BTreeSet<RoomId> = rooms?.into_iter().collect();
-        for room in given.difference(&rooms) {
+        for room in given.symmetric_difference(&rooms) {
             // A page of memberships may not reach as far as the one before: the row itself decides.
-            if !self.is_member(room, user).await? {
-                self.shut_out(room, user).await?;
-            }
-        }
-        for room in rooms.difference(&given) {
-            self.admit_live(room, user).await?;
+            self.settle_live(room, user).await?;
         }
         if !confirmed.rooms.is_empty() {
             self.ports.leases.put(&Lease { rooms: Vec::new(), ..confirmed }).await?;
@@ -160,37 +153,6 @@ impl Chat {
     /// Notes that somebody is here or was until now; not of guests, whose rows would stay for ever.
     async fn seen(&self, user: &UserId) -> Result<(), StoreError> {
         if user.is_guest() { Ok(()) } else { self.ports.profiles.seen(user, self.ports.clock.now()).await }
-    }
-
-    /// Puts the user's live connections into the room, of which they are a member. Whoever ends that membership meanwhile may
-    /// have met the connections before they were in: then they go out again.
-    pub(super) async fn admit_live(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        for _ in 0..TURNS {
-            let connections = self.leased(user).await?;
-            self.ports.transport.admit(user, &groups::room(room), &connections).await?;
-            if self.is_member(room, user).await? {
-                return Ok(());
-            }
-            self.expel_live(room, user).await?;
-            if !self.is_member(room, user).await? {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the live connections of somebody out who is no member any more. Who joins meanwhile may have been in already:
-    /// then they come in again.
-    pub(super) async fn shut_out(&self, room: &RoomId, user: &UserId) -> Result<(), Refused> {
-        self.expel_live(room, user).await?;
-        if self.is_member(room, user).await? {
-            self.admit_live(room, user).await?;
-        }
-        Ok(())
-    }
-
-    async fn is_member(&self, room: &RoomId, user: &UserId) -> Result<bool, Refused> {
-        Ok(self.ports.members.get(room, user).await?.is_some())
     }
 
     /// Takes the user's live connections out of the room. The row that forbids them the room must have been written.

@@ -6,12 +6,13 @@ use super::message::{check_length, not_empty};
 use super::policy::Action;
 use super::scene::{Changed, PresentMessage, Scene};
 use super::{Caller, Chat, Refused, Venue};
-use crate::model::{Change, Marker, bounds};
+use crate::model::{Change, ConversationId, Marker, MessageState, bounds};
 use crate::ports::InboxKey;
 
 impl Chat {
     /// Replaces the content of the caller's own message. The same content again changes nothing, and neither does a repeat
-    /// under the same `key`, whatever became of the message since.
+    /// under the same `key`, whatever became of the message since: under a key the log keeps every edit, also one that
+    /// changes nothing, lest its repeat undo a later one.
     pub async fn edit_message(
         &self,
         caller: &Caller,
@@ -36,16 +37,11 @@ impl Chat {
         };
         let conversation = message.scene.conversation();
         let marker = Marker::of_command(&conversation, &caller.user, "edited", &occasion);
-        let is_deleted = message.state.deleted_at.is_some();
-        if is_deleted || message.state.message.content == content {
-            let entry = match key {
-                Some(_) => self.ports.log.find(&conversation, &marker).await?,
-                None => None,
-            };
-            return match entry {
-                None if is_deleted => Err(Refused::message_deleted()),
-                entry => Ok(Changed { entry, message }),
-            };
+        if key.is_none() && message.state.deleted_at.is_some() {
+            return Err(Refused::message_deleted());
+        }
+        if key.is_none() && message.state.message.content == content {
+            return Ok(Changed { entry: None, message });
         }
         let change = Change::Edit { target: seq, content, by: caller.user.clone() };
         self.change_message(caller, message.scene, seq, marker, change).await
@@ -64,18 +60,16 @@ impl Chat {
         let scene = self.scene_to_read(caller, venue).await?;
         let message = self.find_message(scene, seq).await?;
         self.may_delete(caller, &message).await?;
-        let key = inbox_key(&message);
-        let changed = if message.state.deleted_at.is_some() {
-            Changed { entry: None, message }
-        } else {
-            let conversation = message.scene.conversation();
-            // A message is deleted once: nothing else has to tell the occasions apart.
-            let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
-            let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
-            self.change_message(caller, message.scene, seq, marker, change).await?
-        };
-        self.clear_inbox(&changed.message, key).await?;
-        Ok(changed)
+        if message.state.deleted_at.is_some() {
+            // Whoever deleted it may not have come as far as the inbox.
+            self.clear_inbox(&message).await?;
+            return Ok(Changed { entry: None, message });
+        }
+        let conversation = message.scene.conversation();
+        // A message is deleted once: nothing else has to tell the occasions apart.
+        let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
+        let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
+        self.change_message(caller, message.scene, seq, marker, change).await
     }
 
     async fn may_delete(&self, caller: &Caller, message: &PresentMessage) -> Result<(), Refused> {
@@ -92,19 +86,20 @@ impl Chat {
     }
 
     /// The inbox has a copy of its own, which is not to be handed over any more.
-    async fn clear_inbox(&self, message: &PresentMessage, key: InboxKey) -> Result<(), Refused> {
-        if let Scene::Pair(_, one, other) = &message.scene {
+    async fn clear_inbox(&self, message: &PresentMessage) -> Result<(), Refused> {
+        if let Scene::Pair(conversation, one, other) = &message.scene {
             let receiver = if message.state.message.sender == *one { other } else { one };
-            self.ports.inbox.acknowledge(receiver, &[key.to_text()]).await?;
+            let key = inbox_key(conversation, &message.state).to_text();
+            self.ports.inbox.acknowledge(receiver, &[key]).await?;
         }
         Ok(())
     }
 }
 
-fn inbox_key(message: &PresentMessage) -> InboxKey {
-    let said = &message.state.message;
-    let marker = Marker::new(&message.scene.conversation(), &said.sender, &said.id);
-    InboxKey { at: message.state.at, marker }
+/// Where a direct message waits in its receiver's inbox.
+pub(super) fn inbox_key(conversation: &ConversationId, state: &MessageState) -> InboxKey {
+    let said = &state.message;
+    InboxKey { at: state.at, marker: Marker::new(conversation, &said.sender, &said.id) }
 }
 
 /// Why somebody does what others see; nothing said is none.

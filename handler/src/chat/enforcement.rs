@@ -20,7 +20,7 @@ impl Chat {
         self.expel_live(room, &ban.user).await?;
         // A row that is there while the ban stands is about to go; who came back because it was lifted is let in again.
         if self.check_not_banned(room, &ban.user).await.is_ok() {
-            self.shut_out(room, &ban.user).await?;
+            self.settle_live(room, &ban.user).await?;
         }
         self.vanish_if_empty(room, &ban.by).await
     }

@@ -140,6 +140,11 @@ impl From<Refusal> for Refused {
             Refusal::TooManyReactions => {
                 Self::conflict("too_many_reactions", "The message has as many reactions as may be.")
             }
+            Refusal::TooManyEdits => {
+                Self::conflict("too_many_edits", "The message was edited as often as may be.")
+            }
+            // Whoever sets what is set has what they want, and hears no refusal.
+            Refusal::Unchanged => Self::conflict("refused", "It is so already."),
             // Asked for by those alone who try again.
             Refusal::GoneOn => Self::unavailable("room_is_busy", "The room goes on meanwhile. Try again."),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::command::{Audience, Failure};
+use super::edits::inbox_key;
 use super::known::{AT_INGEST, Known};
 use super::view::{self, Place};
 use super::{Counters, Ports, groups};
@@ -139,6 +140,9 @@ impl Fanout {
                 let receiver = if message.sender == *one { other } else { one };
                 self.put_into_inbox(receiver, entry, message).await?;
             }
+            (Pass::File, Audience::Pair(one, other), Change::Delete { target, .. }) => {
+                self.take_out_of_inbox(one, other, *target).await?;
+            }
             (Pass::File, ..) => {}
             (Pass::Publish, ..) => {
                 let frame = self.frame(entry);
@@ -181,6 +185,17 @@ impl Fanout {
             message: message.clone(),
         };
         Ok(self.ports.inbox.put(receiver, &item).await?)
+    }
+
+    /// The inbox has a copy of its own, which is not to be handed over any more.
+    async fn take_out_of_inbox(&self, one: &UserId, other: &UserId, target: u64) -> Result<(), Failure> {
+        let found = self.ports.log.states(&self.conversation, &[target]).await?;
+        for state in found.iter().filter(|state| state.seq == target) {
+            let receiver = if state.message.sender == *one { other } else { one };
+            let key = inbox_key(&self.conversation, state).to_text();
+            self.ports.inbox.acknowledge(receiver, &[key]).await?;
+        }
+        Ok(())
     }
 
     fn frame(&self, entry: &Entry) -> Bytes {

@@ -37,6 +37,7 @@ impl Chat {
             created_by: caller.user.clone(),
             created_at: self.ports.clock.now(),
             is_private: false,
+            was_private: false,
             allowed_users: Vec::new(),
             revision: 0,
             fleeting: true,

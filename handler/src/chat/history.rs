@@ -1,7 +1,10 @@
+use std::collections::VecDeque;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::access::room_id;
+use super::budget::Budget;
 use super::scene::{Scene, pair};
 use super::{Caller, Chat, MessageView, Refused};
 use crate::model::{MessageState, bounds};
@@ -28,7 +31,7 @@ pub struct Gap {
 #[derive(Clone, Debug)]
 pub struct History {
     scene: Scene,
-    pub messages: Vec<MessageState>,
+    pub messages: VecDeque<MessageState>,
     /// What the page would hold if retention had not removed it.
     pub gap: Option<Gap>,
     /// The cursor that goes on in the same direction: `after` for a page that was asked by `after`, else `before`. None at
@@ -44,32 +47,31 @@ impl History {
             .map(|state| MessageView::of_state(self.scene.place(&state.message.sender), state))
     }
 
-    fn new(scene: Scene, asked: Page, limit: usize, found: Option<MessagePage>) -> Self {
-        let Some(MessagePage { mut messages, head }) = found else {
-            return Self { scene, messages: Vec::new(), gap: None, next: None };
-        };
-        // One more than the page was asked for, to know whether it is the last.
-        let more = messages.len() > limit;
-        if more {
-            match asked {
-                Page::After(_) => messages.truncate(limit),
-                Page::Newest | Page::Before(_) => drop(messages.drain(..messages.len() - limit)),
+    /// Adds what was read behind the page so far, as far as the budget goes. `true` where that was all of it.
+    fn take(&mut self, asked: Page, found: Vec<MessageState>, budget: &mut Budget) -> bool {
+        let forward = matches!(asked, Page::After(_));
+        let mut found = VecDeque::from(found);
+        while let Some(state) = if forward { found.pop_front() } else { found.pop_back() } {
+            let place = self.scene.place(&state.message.sender);
+            if !budget.pay_for(&MessageView::of_state(place, &state)) {
+                return false;
+            }
+            if forward {
+                self.messages.push_back(state);
+            } else {
+                self.messages.push_front(state);
             }
         }
-        let next = match asked {
-            Page::After(_) => messages.last(),
-            Page::Newest | Page::Before(_) => messages.first(),
-        };
-        let next = next.filter(|_| more).map(|state| state.seq);
-        let gap = match asked {
-            Page::After(seq) if seq < head.floor => Some(Gap { from: seq + 1, to: head.floor }),
-            Page::Newest if !more && head.floor > 0 => Some(Gap { from: 1, to: head.floor }),
-            Page::Before(seq) if !more && head.floor > 0 && seq > 1 => {
-                Some(Gap { from: 1, to: head.floor.min(seq - 1) })
-            }
-            _ => None,
-        };
-        Self { scene, messages, gap, next }
+        true
+    }
+
+    /// The page behind this one, in the direction asked.
+    fn behind(&self, asked: Page) -> Page {
+        let (first, last) = (self.messages.front(), self.messages.back());
+        match asked {
+            Page::After(_) => last.map_or(asked, |last| Page::After(last.seq)),
+            Page::Newest | Page::Before(_) => first.map_or(asked, |first| Page::Before(first.seq)),
+        }
     }
 }
 
@@ -101,6 +103,24 @@ pub fn page_length(limit: Option<usize>, default: usize, max: usize) -> Result<u
     }
 }
 
+/// What the page would hold if retention had not removed it. `is_end`: nothing is left behind it.
+fn gap(asked: Page, behind: Page, floor: u64, is_end: bool) -> Option<Gap> {
+    let (from, to) = match (asked, behind) {
+        (Page::After(seq), _) => (seq.saturating_add(1), floor),
+        _ if !is_end => return None,
+        (_, Page::Before(first)) => (1, floor.min(first.saturating_sub(1))),
+        _ => (1, floor),
+    };
+    (from <= to).then_some(Gap { from, to })
+}
+
+const fn cursor_of(page: Page) -> Option<u64> {
+    match page {
+        Page::After(seq) | Page::Before(seq) => Some(seq),
+        Page::Newest => None,
+    }
+}
+
 impl PageRequest {
     fn judge(self) -> Result<(Page, usize), Refused> {
         let page = match (self.after, self.before) {
@@ -126,8 +146,7 @@ impl Chat {
     ) -> Result<History, Refused> {
         let (page, limit) = page.judge()?;
         let room = self.may_read(caller, &room_id(room)?).await?;
-        let found = self.ports.log.messages(&room.id.conversation(), page, limit + 1).await?;
-        Ok(History::new(Scene::Room(room), page, limit, found))
+        self.history(Scene::Room(room), page, limit).await
     }
 
     /// What the caller and `with` wrote to each other; empty where they never did.
@@ -139,7 +158,35 @@ impl Chat {
     ) -> Result<History, Refused> {
         let (page, limit) = page.judge()?;
         let scene = pair(caller, with)?;
-        let found = self.ports.log.messages(&scene.conversation(), page, limit + 1).await?;
-        Ok(History::new(scene, page, limit, found))
+        self.history(scene, page, limit).await
+    }
+
+    /// A page of at most `limit` messages, and of fewer where they are long.
+    async fn history(&self, scene: Scene, asked: Page, limit: usize) -> Result<History, Refused> {
+        let conversation = scene.conversation();
+        let mut history = History { scene, messages: VecDeque::new(), gap: None, next: None };
+        let (mut budget, mut first_floor) = (Budget::new(limit), None);
+        loop {
+            let (behind, rows) = (history.behind(asked), budget.rows());
+            let Some(MessagePage { messages, head }) =
+                self.ports.log.messages(&conversation, behind, rows).await?
+            else {
+                return Ok(history);
+            };
+            let is_last = messages.len() < rows;
+            // The gap before a page that goes forward is the one that its first read saw: what was removed since is the
+            // next page's.
+            let floor = match asked {
+                Page::After(_) => *first_floor.get_or_insert(head.floor),
+                _ => head.floor,
+            };
+            let is_whole = head.floor == floor && history.take(asked, messages, &mut budget);
+            if is_last || !is_whole {
+                let (is_end, behind) = (is_last && is_whole, history.behind(asked));
+                history.gap = gap(asked, behind, floor, is_end);
+                history.next = cursor_of(behind).filter(|_| !is_end);
+                return Ok(history);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::budget::Budget;
 use super::history::page_length;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
@@ -34,6 +35,17 @@ impl Serialize for InboxPage {
             map.serialize_entry("next", next)?;
         }
         map.end()
+    }
+}
+
+impl InboxPage {
+    /// Adds an item where there is room for it.
+    fn take(&mut self, item: InboxItem, budget: &mut Budget) -> bool {
+        let has_room = budget.pay_for(&View { receiver: &self.receiver, item: &item });
+        if has_room {
+            self.items.push(item);
+        }
+        has_room
     }
 }
 
@@ -83,20 +95,26 @@ impl Chat {
         before: Option<InboxKey>,
         limit: usize,
     ) -> Result<InboxPage, Refused> {
-        // One more than the page, to know whether it is the last.
-        let mut items = self.ports.inbox.list(receiver, after, before, limit + 1).await?;
-        let mut next = None;
-        if items.len() > limit {
-            if before.is_some() {
-                items.drain(..items.len() - limit);
-                next = items.first();
-            } else {
-                items.truncate(limit);
-                next = items.last();
+        let mut page = InboxPage { receiver: receiver.clone(), items: Vec::new(), next: None };
+        let (mut budget, backward, mut cursor) = (Budget::new(limit), before.is_some(), before.or(after));
+        loop {
+            let (rows, (after, before)) =
+                (budget.rows(), if backward { (None, cursor) } else { (cursor, None) });
+            let mut found = self.ports.inbox.list(receiver, after, before, rows).await?;
+            let is_last = found.len() < rows;
+            if backward {
+                found.reverse();
+            }
+            let is_whole = found.into_iter().all(|item| page.take(item, &mut budget));
+            cursor = page.items.last().map(InboxItem::key).or(cursor);
+            if is_last || !is_whole {
+                page.next = cursor.filter(|_| !(is_last && is_whole)).map(InboxKey::to_text);
+                if backward {
+                    page.items.reverse();
+                }
+                return Ok(page);
             }
         }
-        let next = next.map(|item| item.key().to_text());
-        Ok(InboxPage { receiver: receiver.clone(), items, next })
     }
 
     /// Marks items as done by their message `id` or `inbox_id`; at most 1,000 ids. Answers how many changed; ids that name

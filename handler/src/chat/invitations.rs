@@ -1,7 +1,9 @@
 //! Ways into a room that its members open: to a user by name, or to whoever has the token of a link.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -9,6 +11,7 @@ use super::access::room_id;
 use super::history::page_length;
 use super::members::user_in;
 use super::policy::Action;
+use super::rooms::ALLOWED_USERS;
 use super::{Caller, Chat, Refused, RoomView, groups, view};
 use crate::model::{Invitation, Role, Room, RoomId, Timestamp, UserId, bounds};
 use crate::ports::Redeemed;
@@ -19,6 +22,8 @@ const LIFE: u64 = 7 * DAY;
 const LONGEST_LIFE: u64 = 90 * DAY;
 /// Invitations of a page, default and maximum.
 const PAGE: usize = 100;
+/// Memberships looked up at once.
+const LOOKED_UP_AT_ONCE: usize = 16;
 /// A token's length, more than enough; longer ones are nobody's.
 const TOKEN_BYTES: usize = 128;
 
@@ -76,18 +81,32 @@ impl Chat {
         let found = self.visible(caller, &id).await?;
         self.require(caller, &found, Action::Invite).await?;
         self.check_not_banned(&id, &user).await?;
+        let is_full = found.allowed_users.len() >= ALLOWED_USERS;
+        let inside =
+            if is_full { self.members_among(&id, &found.allowed_users).await? } else { HashSet::new() };
         let allow = |room: &Room| {
             let mut room = room.clone();
-            if !room.allowed_users.contains(&user) {
-                room.allowed_users.push(user.clone());
+            if room.allowed_users.contains(&user) {
+                return Ok(room);
             }
-            super::rooms::check_how_many_allowed(room.allowed_users.len())?;
+            // Who came in needs no leave to.
+            room.allowed_users.retain(|allowed| !inside.contains(allowed));
+            if room.allowed_users.len() >= ALLOWED_USERS {
+                return Err(too_many_invited());
+            }
+            room.allowed_users.push(user.clone());
             Ok(room)
         };
         let room = self.update_room(caller, &id, Action::Invite, allow).await?;
         let notice = Notice { r#type: "invited", room_id: &id, room_name: &room.name, by: &caller.user };
         self.ports.transport.publish(&groups::user(&user), view::encode(&notice), &[]).await?;
         Ok(user)
+    }
+
+    async fn members_among(&self, room: &RoomId, users: &[UserId]) -> Result<HashSet<UserId>, Refused> {
+        let looks: Vec<_> = users.iter().map(|user| self.ports.members.get(room, user)).collect();
+        let rows: Vec<_> = stream::iter(looks).buffered(LOOKED_UP_AT_ONCE).try_collect().await?;
+        Ok(rows.into_iter().flatten().map(|row| row.user).collect())
     }
 
     /// Makes a link. A repeat makes another one: the token of the first went with its answer.
@@ -140,7 +159,8 @@ impl Chat {
         if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
     }
 
-    /// Joins the room of a link. A repeat changes nothing.
+    /// Joins the room of a link. A repeat changes nothing. The link's role comes with the first time alone: who comes again
+    /// may have lost it since.
     pub async fn accept_invitation(&self, caller: &Caller, token: &str) -> Result<RoomView, Refused> {
         if token.is_empty() || token.len() > TOKEN_BYTES {
             return Err(unknown());
@@ -148,10 +168,24 @@ impl Chat {
         let id = id_of(token);
         let found = self.ports.invitations.get(&id).await?.ok_or_else(unknown)?;
         let room = self.known.room(&found.room, Duration::ZERO).await?.ok_or_else(unknown)?;
-        // Before the link is used: who is kept out uses nothing up.
+        // Of two at once one brings the role, and the other finds the member.
+        let _turn = self.turns.take(&room.id).await;
+        // Before the link is used: who is kept out, or in already, uses nothing up.
         self.check_not_banned(&room.id, &caller.user).await?;
+        let role = if self.is_member(&room.id, &caller.user).await? {
+            Role::Member
+        } else {
+            self.redeem(&id, &caller.user).await?
+        };
+        self.let_in(&room, &caller.user, role).await?;
+        self.view_room(&room).await
+    }
+
+    /// Uses the link; answers what it makes of the user.
+    async fn redeem(&self, id: &str, user: &UserId) -> Result<Role, Refused> {
+        let before = self.ports.invitations.get(id).await?.ok_or_else(unknown)?;
         let now = self.ports.clock.now();
-        let invitation = match self.ports.invitations.redeem(&id, &caller.user, now).await? {
+        let invitation = match self.ports.invitations.redeem(id, user, now).await? {
             Redeemed::Yes(invitation) => invitation,
             Redeemed::Unknown => return Err(unknown()),
             Redeemed::Expired => {
@@ -161,9 +195,8 @@ impl Chat {
                 return Err(Refused::conflict("invitation_used_up", "The invitation has been used up."));
             }
         };
-        self.make_member(&room, &caller.user, invitation.role).await?;
-        self.admit_live(&room.id, &caller.user).await?;
-        self.view_room(&room).await
+        let was_in = before.used_by.contains(user);
+        Ok(if was_in { Role::Member } else { invitation.role })
     }
 }
 
@@ -204,6 +237,11 @@ impl From<Invitation> for InvitationView {
 /// What is stored of a token: whoever reads the store cannot use it.
 fn id_of(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+fn too_many_invited() -> Refused {
+    let sentence = format!("{ALLOWED_USERS} users are invited and have not come yet.");
+    Refused { field: Some("user"), ..Refused::conflict("too_many_invited", sentence) }
 }
 
 fn unknown() -> Refused {

@@ -115,6 +115,10 @@ impl<K: Eq + Hash, V: Clone> Copies<K, V> {
 
     pub(super) fn set(&self, key: K, value: Option<V>, read: Instant) {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A look that began earlier may end later.
+        if copies.get(&key).is_some_and(|(_, held)| *held > read) {
+            return;
+        }
         let Some(value) = value else {
             copies.remove(&key);
             return;
@@ -126,5 +130,26 @@ impl<K: Eq + Hash, V: Clone> Copies<K, V> {
             }
         }
         copies.insert(key, (value, read));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_look_replaces_no_newer_one() {
+        let copies = Copies::<u8, &str>::default();
+        let old = Instant::now();
+        let new = old + Duration::from_millis(1);
+        copies.set(1, Some("new"), new);
+        copies.set(1, Some("old"), old);
+        assert_eq!(copies.get(&1, AT_INGEST), Some("new"));
+        copies.set(1, None, old);
+        assert_eq!(copies.get(&1, AT_INGEST), Some("new"));
+        copies.set(1, Some("same time"), new);
+        assert_eq!(copies.get(&1, AT_INGEST), Some("same time"));
+        copies.set(1, None, new);
+        assert_eq!(copies.get(&1, AT_INGEST), None);
     }
 }

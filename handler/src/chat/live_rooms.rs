@@ -9,7 +9,7 @@ use super::members::role_named;
 use super::{
     Caller, Chat, Issued, MemberQuery, MemberView, NewInvitation, NewRoom, Refused, RoomEdit, RoomView, view,
 };
-use crate::model::{RoomId, UserId};
+use crate::model::{MessageId, RoomId, UserId};
 
 /// The actions that are answered here.
 pub(super) const ACTIONS: [&str; 13] = [
@@ -84,7 +84,7 @@ impl Chat {
     ) -> Result<Bytes, Refused> {
         match action {
             "create_room" => {
-                let key = fields.text(Field::MessageId)?;
+                let key = key(fields)?;
                 let room = self.create_room(caller, new_room(fields)?, key.as_deref()).await?;
                 Ok(view::encode(&Answer::Room { room: &room }))
             }
@@ -118,7 +118,7 @@ impl Chat {
                 view::encode(&Answer::Room { room: &room })
             }
             "delete_room" => {
-                let key = fields.text(Field::MessageId)?;
+                let key = key(fields)?;
                 let room = self.delete_room(caller, room_id, key.as_deref()).await?;
                 view::encode(&Answer::Deleted { room_id: &room })
             }
@@ -190,6 +190,15 @@ impl Chat {
         let invitation = self.create_invitation(caller, room_id, new).await?;
         Ok(view::encode(&Answer::Invitation { room_id, invitation: &invitation }))
     }
+}
+
+/// What makes a repeat the same command: the frame's `id`.
+fn key(fields: &mut Fields) -> Result<Option<String>, Refused> {
+    let key = fields.text(Field::MessageId)?;
+    if let Some(key) = &key {
+        MessageId::new(key).map_err(|error| Refused::bad_id("id", &error))?;
+    }
+    Ok(key)
 }
 
 fn new_room(fields: &mut Fields) -> Result<NewRoom, Refused> {

@@ -8,7 +8,7 @@ use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::live::{missing, room_of};
 use super::{Caller, Chat, Refused, view};
-use crate::model::{Change, ConversationId, Head, ReadMark, RoomId, UserId};
+use crate::model::{Change, ConversationId, Head, Member, ReadMark, RoomId, UserId};
 use crate::ports::{Position, StoreError};
 
 /// Where the caller's mark in a room stands now.
@@ -24,6 +24,7 @@ pub struct ReadUpTo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DirectRead {
     pub conversation: ConversationId,
+    /// What was asked for, clamped to the head. No mark is kept of direct conversations: their inbox says what is new.
     pub read_seq: u64,
     /// Messages that were taken out of the inbox.
     pub acknowledged: usize,
@@ -51,14 +52,18 @@ impl Chat {
     pub async fn mark_read(&self, caller: &Caller, room: &str, seq: u64) -> Result<ReadUpTo, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         let Some(member) = self.ports.members.get(&room.id, &caller.user).await? else {
-            return Err(Refused::forbidden("not_a_member", "Only members of the room may do this."));
+            return Err(not_a_member());
         };
         let (wanted, head) = self.mark_at(&room.id.conversation(), seq).await?;
-        let known = member.read.raised_to(self.pulse.unwritten(&room.id, &caller.user));
+        let known = self.read_mark(&room.id, &member);
         let mark = if wanted.seq > known.seq {
             let raised = self.ports.members.raise_mark(&room.id, &caller.user, wanted).await?;
-            self.pulse.read(&room.id, &caller.user, wanted.seq);
-            raised.unwrap_or(wanted).raised_to(known)
+            let raised = raised.ok_or_else(not_a_member)?;
+            // A higher one was told by whoever raised it; after that this one would go backwards.
+            if raised.seq == wanted.seq {
+                self.pulse.read(&room.id, &caller.user, raised.seq);
+            }
+            raised
         } else {
             known
         };
@@ -100,6 +105,11 @@ impl Chat {
         Ok((mark, page.head))
     }
 
+    /// How far a member has read, with what is not in the store yet.
+    pub(super) fn read_mark(&self, room: &RoomId, member: &Member) -> ReadMark {
+        member.read.raised_to(self.pulse.unwritten(room, &member.user))
+    }
+
     /// Who sent a message has read up to it. Written behind, at most once a second.
     pub(super) async fn raise_own_mark(&self, conversation: &ConversationId, sender: &UserId, at: Position) {
         let Some(room) = conversation.room() else { return };
@@ -137,9 +147,13 @@ impl Chat {
         let id = room_id(&room)?;
         self.may_send(&id, &caller.user, AT_APPEND).await?;
         if self.known.member(&id, &caller.user, AT_APPEND).await?.is_none() {
-            return Err(Refused::forbidden("not_a_member", "Only members of the room may do this."));
+            return Err(not_a_member());
         }
         self.pulse.typing(&id, &caller.user, on);
         Ok(view::encode(&Answer::TypingSet { room_id: &room, on }))
     }
+}
+
+fn not_a_member() -> Refused {
+    Refused::forbidden("not_a_member", "Only members of the room may do this.")
 }

@@ -91,7 +91,7 @@ impl Chat {
             MemberView {
                 role: role_in(room, &row),
                 joined_at: row.joined_at,
-                read_seq: row.read.seq,
+                read_seq: self.read_mark(&room.id, &row).seq,
                 user: row.user,
                 online,
                 last_seen,
@@ -121,8 +121,7 @@ impl Chat {
         let action = if role == Role::Member { Action::AddMember } else { Action::ChangeRole };
         self.require(caller, &room, action).await?;
         self.check_not_banned(&id, &user).await?;
-        self.make_member(&room, &user, role).await?;
-        self.admit_live(&id, &user).await?;
+        self.let_in(&room, &user, role).await?;
         self.view_member(&room, &user).await
     }
 

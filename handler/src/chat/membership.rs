@@ -1,6 +1,8 @@
 //! Joining and leaving. The member's row decides, the log's entry tells; what a crash leaves between them is finished by
 //! whoever repeats the call.
 
+use std::time::Duration;
+
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_INGEST;
@@ -25,20 +27,30 @@ impl Chat {
     pub(super) async fn join_existing(&self, caller: &Caller, id: &RoomId) -> Result<RoomView, Refused> {
         let room = self.visible(caller, id).await?;
         let role = if room.created_by == caller.user { Role::Owner } else { Role::Member };
-        self.make_member(&room, &caller.user, role).await?;
-        self.admit_live(&room.id, &caller.user).await?;
+        self.let_in(&room, &caller.user, role).await?;
         self.view_room(&room).await
     }
 
-    /// Ends the caller's membership and takes their live connections out. Changes nothing for a non-member.
+    /// Ends the caller's membership and takes their live connections out. Changes nothing for a non-member, but finishes a
+    /// leaving that was left half done, also where the room is hidden from the caller by now.
     pub async fn leave_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
-        let room = self.visible(caller, &room_id(room)?).await?;
-        if let Some(member) = self.ports.members.get(&room.id, &caller.user).await? {
-            self.end_membership(&room.id, &member, None).await?;
+        let (id, user) = (room_id(room)?, &caller.user);
+        let room = self.known.room(&id, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
+        let removal = match self.ports.members.get(&id, user).await? {
+            Some(member) => Some(self.note_removal(&id, &member, user, None).await?),
+            None => self.removal_under_way(&id, user).await?,
+        };
+        if let Some(removal) = removal {
+            self.finish_removal(&id, &removal).await?;
+            return self.view_room(&room).await;
         }
-        self.shut_out(&room.id, &caller.user).await?;
-        self.vanish_if_empty(&room.id, &caller.user).await?;
-        self.view_room(&room).await
+        self.settle_live(&id, user).await?;
+        self.vanish_if_empty(&id, user).await?;
+        if self.can_see(caller, &room).await? {
+            self.view_room(&room).await
+        } else {
+            Err(Refused::room_not_found())
+        }
     }
 
     pub(super) async fn make_member(&self, room: &Room, user: &UserId, role: Role) -> Result<(), Refused> {
@@ -76,8 +88,12 @@ impl Chat {
         let occasion = format!("{}:{}", member.joined_at.millis(), member.since);
         let change = Change::Joined { user: member.user.clone(), role: member.role };
         match self.append_change(room, &member.user, "joined", &occasion, change).await? {
-            Some(Position { seq, .. }) => {
+            Some(Position { seq, number, .. }) => {
                 self.ports.members.confirm(room, member, seq).await?;
+                if number > member.read.number {
+                    // Said between the look at the head and the entry: before them too.
+                    self.ports.members.raise_mark(room, &member.user, ReadMark { seq, number }).await?;
+                }
                 if self.ports.members.get(room, &member.user).await?.is_none() {
                     // It ended before it was told.
                     self.tell_left(room, &member.user, seq, None).await?;

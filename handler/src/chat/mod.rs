@@ -7,11 +7,13 @@ mod access;
 mod appender;
 mod backoff;
 mod bans;
+mod budget;
 mod command;
 mod connections;
 pub mod counters;
 mod decisions;
 mod deliver;
+mod doors;
 mod edits;
 mod enforcement;
 mod error;
@@ -47,9 +49,11 @@ mod removal;
 mod repair;
 mod room_edit;
 mod room_notices;
+mod room_pages;
 mod rooms;
 mod scene;
 mod sync;
+mod turns;
 mod view;
 
 #[cfg(test)]
@@ -85,9 +89,11 @@ pub use readers::{Reader, ReaderPage};
 pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
-pub use rooms::{FoundRooms, NewRoom, RoomPage};
+pub use room_pages::{FoundRooms, RoomPage};
+pub use rooms::NewRoom;
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
+use turns::Turns;
 pub use view::{MessageView, RoomView};
 
 use crate::model::{Lease, RoomId, Sanction, UserId};
@@ -170,6 +176,8 @@ pub struct Chat {
     presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
+    /// Of those who change a room's row.
+    turns: Turns,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
@@ -198,6 +206,7 @@ impl Chat {
             presence,
             counters,
             notices,
+            turns: Turns::default(),
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::history::page_length;
 use super::view::{self, Place};
 use super::{Caller, Chat, MessageView, Refused, RoomView};
-use crate::model::{Member, MessageState, Role, RoomId};
+use crate::model::{Member, MessageState, ReadMark, Role, RoomId};
 use crate::ports::Page;
 
 const PAGE: usize = 50;
@@ -79,7 +79,11 @@ impl Chat {
         let found = self.ports.log.messages(&id.conversation(), Page::Newest, 1).await?;
         let (last, head) =
             found.map_or_else(Default::default, |page| (page.messages.into_iter().next_back(), page.head));
-        let mark = member.read.raised_to(self.pulse.unwritten(&id, &member.user));
+        let mut mark = self.read_mark(&id, &member);
+        // Who said the last word has read everything, also where a crash came before the mark was written.
+        if let Some(own) = last.as_ref().filter(|state| state.message.sender == member.user) {
+            mark = mark.raised_to(ReadMark { seq: own.seq, number: own.number });
+        }
         let last = last.map(|state| LastMessage { room: id, room_name: room.name.clone(), state });
         Ok(Some(MyRoom {
             role: if room.created_by == member.user { Role::Owner } else { member.role },

@@ -45,13 +45,21 @@ impl Chat {
         self.require(caller, room, Action::SeeMembers).await?;
         let (mut readers, mut scanned, mut more) = (Vec::new(), 0, true);
         while more && readers.len() < limit && scanned < SCAN {
-            let wanted = limit - readers.len();
+            // Whole pages: where few have read so far, their number says nothing of how many to look at.
+            let wanted = bounds::MEMBERS_PAGE_MAX;
             let members = self.ports.members.list(&room.id, last.as_ref(), wanted).await?;
             more = members.len() == wanted;
             scanned += members.len();
             last = members.last().map(|member| member.user.clone()).or(last);
-            let have_read = members.into_iter().filter(|member| member.read.seq >= seq);
-            readers.extend(have_read.map(|member| Reader { user: member.user, read_seq: member.read.seq }));
+            let marks = members
+                .into_iter()
+                .map(|member| Reader { read_seq: self.read_mark(&room.id, &member).seq, user: member.user });
+            readers.extend(marks.filter(|reader| reader.read_seq >= seq));
+        }
+        if readers.len() > limit {
+            readers.truncate(limit);
+            last = readers.last().map(|reader| reader.user.clone());
+            more = true;
         }
         Ok(ReaderPage { readers, next: last.filter(|_| more) })
     }

@@ -1,11 +1,11 @@
-//! Taking a member out of a room. A row of kind `removal` stands from before the first step until after the last, so that
+//! Taking a member out of a room, and leaving it. A row of kind `removal` stands from before the first step until after the last, so that
 //! what a crash leaves is found and finished.
 
 use super::access::room_id;
 use super::members::user_in;
 use super::policy::Action;
 use super::{Caller, Chat, Refused, groups, view};
-use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{Member, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
 /// What the removed user is told on every connection.
 #[derive(serde::Serialize)]
@@ -31,51 +31,67 @@ impl Chat {
         let (id, user, reason) = (room_id(room)?, user_in("user", user)?, check_reason(reason)?);
         let room = self.visible(caller, &id).await?;
         let member = self.require_over(caller, &room, &user, Action::RemoveMember).await?;
-        let sanction = match member {
-            Some(_) => {
-                let sanction = Sanction {
-                    user,
-                    kind: SanctionKind::Removal,
-                    by: caller.user.clone(),
-                    at: self.ports.clock.now(),
-                    until: None,
-                    reason,
-                    applied: false,
-                };
-                self.ports.sanctions.put(&id, &sanction).await?;
-                Some(sanction)
-            }
-            None => {
-                let left = self.ports.sanctions.of(&id, &user).await?;
-                left.into_iter().find(|one| one.kind == SanctionKind::Removal)
-            }
+        let removal = match member {
+            Some(member) => Some(self.note_removal(&id, &member, &caller.user, reason).await?),
+            None => self.removal_under_way(&id, &user).await?,
         };
-        match sanction {
-            Some(sanction) => self.finish_removal(&id, &sanction).await,
+        match removal {
+            Some(removal) => self.finish_removal(&id, &removal).await,
             None => Ok(()),
         }
+    }
+
+    /// Writes down that this membership ends; the member's own doing where they leave.
+    pub(super) async fn note_removal(
+        &self,
+        room: &RoomId,
+        member: &Member,
+        by: &UserId,
+        reason: Option<String>,
+    ) -> Result<Sanction, Refused> {
+        let joined_seq = match member.joined_seq {
+            Some(seq) => seq,
+            None => self.tell_joined(room, member).await?,
+        };
+        let removal = Sanction {
+            user: member.user.clone(),
+            kind: SanctionKind::Removal,
+            by: by.clone(),
+            at: self.ports.clock.now(),
+            until: None,
+            reason,
+            ends: Some(joined_seq),
+            applied: false,
+        };
+        self.ports.sanctions.put(room, &removal).await?;
+        Ok(removal)
+    }
+
+    /// What a crash left, or somebody is doing just now.
+    pub(super) async fn removal_under_way(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+    ) -> Result<Option<Sanction>, Refused> {
+        let rows = self.ports.sanctions.of(room, user).await?;
+        Ok(rows.into_iter().find(|row| row.kind == SanctionKind::Removal))
     }
 
     /// Does what is still to do of a removal. Repeatable. Who came back since it was laid on stays.
     pub(super) async fn finish_removal(&self, room: &RoomId, removal: &Sanction) -> Result<(), Refused> {
         let user = &removal.user;
+        let is_leaving = removal.by == *user;
         let member = self.ports.members.get(room, user).await?;
-        let is_back = member.as_ref().is_some_and(|member| member.joined_at > removal.at);
-        if !is_back {
-            if let Some(member) = member {
-                self.end_membership(room, &member, Some(&removal.by)).await?;
-            }
-            self.known.forget_member(room, user);
-            self.expel_live(room, user).await?;
-            // Who joined meanwhile is let in again: the expulsion met the connections they came with.
-            if self.ports.members.get(room, user).await?.is_some() {
-                self.admit_live(room, user).await?;
-            } else {
-                self.tell_removed(room, removal).await?;
-            }
+        if let Some(member) = member.filter(|member| removal.ends(member)) {
+            self.end_membership(room, &member, Some(&removal.by).filter(|_| !is_leaving)).await?;
         }
+        self.known.forget_member(room, user);
+        if !self.settle_live(room, user).await? && !is_leaving {
+            self.tell_removed(room, removal).await?;
+        }
+        self.vanish_if_empty(room, &removal.by).await?;
         self.ports.sanctions.remove(room, removal).await?;
-        self.vanish_if_empty(room, &removal.by).await
+        Ok(())
     }
 
     async fn tell_removed(&self, room: &RoomId, removal: &Sanction) -> Result<(), Refused> {

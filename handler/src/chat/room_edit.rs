@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backoff::Backoff;
 use super::decisions::is_busy;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
@@ -15,7 +16,7 @@ use crate::ports::UpdateRoomError;
 
 /// The command's name in its marker.
 const CHANGED: &str = "room_changed";
-/// How often a change is made anew where others were faster.
+/// How often a change is made anew where other processes were faster.
 const TRIES: usize = 10;
 
 /// What is to become of a room; what is `None` stays as it is.
@@ -40,6 +41,7 @@ impl RoomEdit {
             room.allowed_users = check_allowed(allowed)?;
         }
         room.is_private = self.is_private.unwrap_or(room.is_private);
+        room.was_private |= room.is_private;
         Ok(room)
     }
 }
@@ -66,6 +68,8 @@ impl Chat {
         action: Action,
         change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
     ) -> Result<Arc<Room>, Refused> {
+        let _turn = self.turns.take(id).await;
+        let mut backoff = Backoff::new(None);
         for _ in 0..TRIES {
             let found = self.visible(caller, id).await?;
             self.require(caller, &found, action).await?;
@@ -85,7 +89,8 @@ impl Chat {
                     }
                     return Ok(changed);
                 }
-                Err(UpdateRoomError::Changed) => {}
+                // By another process.
+                Err(UpdateRoomError::Changed) => drop(backoff.wait().await),
                 Err(error) => return Err(refused(error)),
             }
         }

@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 
 use super::access::room_id;
 use super::command::Verdict;
-use super::history::page_length;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
@@ -15,12 +14,10 @@ use crate::ports::{CreateRoomError, NewEntry};
 const DELETED: &str = "deleted";
 /// Who owns what nobody created.
 const SYSTEM: &str = "system";
-/// Rooms of a page at most.
+/// Decisions forgotten at once when a room is deleted.
 const PAGE: usize = 100;
-/// Rooms looked at for one page, where most are hidden from the caller.
-const SCAN: usize = 1_000;
 /// Users a private room names, at most.
-const ALLOWED_USERS: usize = 1_000;
+pub(super) const ALLOWED_USERS: usize = 1_000;
 /// Members taken out at once when a room is deleted.
 const EXPELLED_AT_ONCE: usize = 32;
 
@@ -31,21 +28,6 @@ pub struct NewRoom {
     pub description: String,
     pub is_private: bool,
     pub allowed_users: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct RoomPage {
-    pub rooms: Vec<RoomView>,
-    /// Given back as `after` for the rooms behind these.
-    pub next: Option<RoomId>,
-}
-
-/// Rooms by name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundRooms {
-    pub rooms: Vec<RoomView>,
-    /// Given back as `after` for the rooms behind these.
-    pub next: Option<String>,
 }
 
 impl Chat {
@@ -60,6 +42,7 @@ impl Chat {
                 created_by: UserId::new(SYSTEM).map_err(|error| Refused::bad_id("created_by", &error))?,
                 created_at: self.ports.clock.now(),
                 is_private: false,
+                was_private: false,
                 allowed_users: Vec::new(),
                 revision: 0,
                 fleeting: false,
@@ -91,7 +74,7 @@ impl Chat {
         if key.is_some()
             && let Some(first) = self.created_before(&room.id).await?
         {
-            return self.finish_creation(&first).await;
+            return self.create_again(&first).await;
         }
         match self.ports.rooms.create(&room).await {
             Ok(()) => {
@@ -100,11 +83,43 @@ impl Chat {
             }
             // A repeat of the same request that overtook this one.
             Err(CreateRoomError::IdTaken) => match self.created_before(&room.id).await? {
-                Some(first) => self.finish_creation(&first).await,
+                Some(first) => self.create_again(&first).await,
                 None => Err(refused(CreateRoomError::IdTaken)),
+            },
+            Err(CreateRoomError::NameTaken) => match self.left_unfinished(&room).await? {
+                Some(first) => self.finish_creation(&first).await,
+                None => Err(name_taken()),
             },
             Err(error) => Err(refused(error)),
         }
+    }
+
+    /// Finishes what the first request began. Once the creator was in the room a repeat changes nothing: they may have left.
+    async fn create_again(&self, first: &Room) -> Result<RoomView, Refused> {
+        let is_in = self.ports.members.get(&first.id, &first.created_by).await?.is_some();
+        if !is_in && self.has_begun(first).await? {
+            return self.view_room(first).await;
+        }
+        self.finish_creation(first).await
+    }
+
+    /// The same room as its creator wanted it before, under another id, where a failure came before anybody was in it.
+    async fn left_unfinished(&self, wanted: &Room) -> Result<Option<Room>, Refused> {
+        let name = Room::name_key(&wanted.name);
+        let found = self.ports.rooms.search(&name, None, 1).await?.into_iter().next();
+        let same = |room: &Room| {
+            let again = Room { id: room.id.clone(), created_at: room.created_at, ..wanted.clone() };
+            *room == again
+        };
+        match found.filter(same) {
+            Some(room) if !self.has_begun(&room).await? => Ok(Some(room)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether anything was ever told in the room; its creator's joining is the first.
+    async fn has_begun(&self, room: &Room) -> Result<bool, Refused> {
+        Ok(self.ports.log.head(&room.id.conversation()).await?.is_some_and(|head| head.seq > 0))
     }
 
     /// What the first request with this key created. Its deletion since is final.
@@ -121,64 +136,8 @@ impl Chat {
     }
 
     async fn finish_creation(&self, room: &Room) -> Result<RoomView, Refused> {
-        self.make_member(room, &room.created_by, Role::Owner).await?;
-        self.admit_live(&room.id, &room.created_by).await?;
+        self.let_in(room, &room.created_by, Role::Owner).await?;
         self.view_room(room).await
-    }
-
-    /// Rooms the caller may see, by ascending id; at most 100, which is also the default. A page may be short while there
-    /// is more: `next` tells.
-    pub async fn list_rooms(
-        &self,
-        caller: &Caller,
-        after: Option<&RoomId>,
-        limit: Option<usize>,
-    ) -> Result<RoomPage, Refused> {
-        let limit = page_length(limit, PAGE, PAGE)?;
-        let (mut seen, mut scanned, mut last) = (Vec::new(), 0, after.cloned());
-        let mut more = true;
-        while more && seen.len() < limit && scanned < SCAN {
-            let wanted = limit - seen.len();
-            let rooms = self.ports.rooms.list(last.as_ref(), wanted).await?;
-            more = rooms.len() == wanted;
-            scanned += rooms.len();
-            last = rooms.last().map(|room| room.id.clone()).or(last);
-            for room in rooms {
-                if self.can_see(caller, &room).await? {
-                    seen.push(room);
-                }
-            }
-        }
-        let rooms = try_join_all(seen.iter().map(|room| self.view_room(room))).await?;
-        Ok(RoomPage { rooms, next: last.filter(|_| more) })
-    }
-
-    /// Rooms whose name begins so, ignoring case and surrounding space, by name; of those the caller may see. Pages are
-    /// as those of [`Self::list_rooms`], their cursor is a name.
-    pub async fn search_rooms(
-        &self,
-        caller: &Caller,
-        prefix: &str,
-        after: Option<&str>,
-        limit: Option<usize>,
-    ) -> Result<FoundRooms, Refused> {
-        let limit = page_length(limit, PAGE, PAGE)?;
-        let prefix = Room::name_key(prefix);
-        let (mut seen, mut scanned, mut last, mut more) = (Vec::new(), 0, after.map(str::to_owned), true);
-        while more && seen.len() < limit && scanned < SCAN {
-            let wanted = limit - seen.len();
-            let rooms = self.ports.rooms.search(&prefix, last.as_deref(), wanted).await?;
-            more = rooms.len() == wanted;
-            scanned += rooms.len();
-            last = rooms.last().map(|room| Room::name_key(&room.name)).or(last);
-            for room in rooms {
-                if self.can_see(caller, &room).await? {
-                    seen.push(room);
-                }
-            }
-        }
-        let rooms = try_join_all(seen.iter().map(|room| self.view_room(room))).await?;
-        Ok(FoundRooms { rooms, next: last.filter(|_| more) })
     }
 
     pub async fn get_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
@@ -252,8 +211,12 @@ impl Chat {
     pub(super) async fn clear_room(&self, room: &Room, closed_at: u64) -> Result<(), Refused> {
         let id = &room.id;
         self.take_out_everyone(room, closed_at).await?;
-        if self.ports.rooms.get(id).await?.is_some_and(|there| there.is_same_as(room)) {
+        if let Some(there) = self.ports.rooms.get(id).await?.filter(|there| there.is_same_as(room)) {
             self.forget_decisions(id).await?;
+            if there.was_private {
+                // Whoever opens the id anew is not to read what was said in private. That it was deleted stays.
+                self.ports.log.trim(&id.conversation(), closed_at.saturating_sub(1)).await?;
+            }
             self.ports.rooms.delete(room).await?;
         }
         self.known.forget_room(id);
@@ -326,6 +289,7 @@ impl NewRoom {
             created_by,
             created_at: now,
             is_private: self.is_private,
+            was_private: self.is_private,
             allowed_users: check_allowed(&self.allowed_users)?,
             revision: 0,
             fleeting: false,
@@ -365,7 +329,7 @@ pub(super) fn check_allowed(users: &[String]) -> Result<Vec<UserId>, Refused> {
     users.map_err(|error| Refused::bad_id("allowed_users", &error))
 }
 
-pub(super) fn check_how_many_allowed(count: usize) -> Result<(), Refused> {
+fn check_how_many_allowed(count: usize) -> Result<(), Refused> {
     if count <= ALLOWED_USERS {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use super::known::AT_APPEND;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
 use crate::model::{Change, ConversationId, Marker, MessageState, Room, UserId};
-use crate::ports::{NewEntry, Position};
+use crate::ports::{NewEntry, Position, Refusal};
 
 /// The conversation somebody means, as they name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,10 @@ impl Chat {
             Some(Verdict::Stored { position, .. }) => {
                 let entry = Some(*position);
                 Ok(Changed { entry, message: self.find_message(scene, seq).await? })
+            }
+            // A repeat that overtook this one, or somebody else, did it.
+            Some(Verdict::Refused(Refusal::Unchanged)) => {
+                Ok(Changed { entry: None, message: self.find_message(scene, seq).await? })
             }
             Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::access::room_id;
 use super::backoff::jitter;
+use super::budget::Budget;
 use super::fields::{Field, Fields};
 use super::history::{Gap, page_length};
 use super::scene::Scene;
@@ -19,8 +20,8 @@ use crate::ports::{EntryPage, StoreError};
 
 /// Conversations read at once.
 const READ_AT_ONCE: usize = 16;
-/// Entries held in memory at once, over all that are being read.
-const ENTRIES_AT_ONCE: usize = 512;
+/// Entries held in memory at once, over all that are being read: 12 MiB of the longest.
+const ENTRIES_AT_ONCE: usize = 128;
 /// Clients that lost their connections together come back spread over this time.
 const JITTER_MILLIS: f64 = 15_000.0;
 
@@ -100,26 +101,6 @@ fn seq_and_number<S: Serializer>(head: &Head, serializer: S) -> Result<S::Ok, S:
     map.end()
 }
 
-/// What may still be answered.
-struct Budget {
-    entries: usize,
-    bytes: usize,
-    spent: usize,
-}
-
-impl Budget {
-    /// The first entry of an answer always goes, so that asking again gets on.
-    fn pay(&mut self, bytes: usize) -> bool {
-        if self.entries == 0 || (bytes > self.bytes && self.spent > 0) {
-            return false;
-        }
-        self.entries -= 1;
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.spent += 1;
-        true
-    }
-}
-
 impl Chat {
     /// Everything behind the cursors, in the order of `seq`, as far as one answer holds it: the room in it is divided among
     /// the conversations, and `next` goes on. What retention removed is declared as a gap. A conversation that is refused
@@ -127,7 +108,7 @@ impl Chat {
     pub async fn sync(&self, caller: &Caller, request: SyncRequest) -> Result<Sync, Refused> {
         let limit = page_length(request.limit, bounds::SYNC_ENTRIES_DEFAULT, bounds::SYNC_ENTRIES_MAX)?;
         let mut conversations = self.open_all(caller, request).await?;
-        let mut budget = Budget { entries: limit, bytes: bounds::SYNC_BYTES, spent: 0 };
+        let mut budget = Budget::new(limit);
         // Beginning anywhere, lest a busy conversation be served before the same others every time.
         let start = (jitter() * conversations.len() as f64) as usize;
         let start = start.min(conversations.len());
@@ -189,10 +170,10 @@ impl Chat {
     async fn read_round(&self, conversations: &mut [Part], budget: &mut Budget) -> bool {
         let open = |part: &Result<Synced, Refused>| part.as_ref().is_ok_and(|synced| !synced.ended);
         let count = conversations.iter().filter(|(_, part)| open(part)).count();
-        if count == 0 || budget.entries == 0 {
+        if count == 0 || budget.places == 0 {
             return false;
         }
-        let entries = (budget.entries / count).clamp(1, ENTRIES_AT_ONCE / count.min(READ_AT_ONCE));
+        let entries = (budget.places / count).clamp(1, ENTRIES_AT_ONCE / count.min(READ_AT_ONCE));
         let (bytes, before) = (budget.bytes / count, budget.spent);
         let reads: Vec<_> = (conversations.iter().enumerate())
             .filter_map(|(place, (_, part))| {
@@ -259,9 +240,13 @@ impl Synced {
     fn take(&mut self, page: Option<EntryPage>, share: usize, budget: &mut Budget) {
         let EntryPage { entries, head } =
             page.unwrap_or_else(|| EntryPage { entries: Vec::new(), head: Head::default() });
-        let first = entries.first().map_or(head.seq + 1, |entry| entry.seq);
-        self.ahead = head.seq < self.reached && self.is_fresh();
         self.head = head;
+        if self.reached > self.head.seq {
+            // A caller's number may be any: nothing is counted from it.
+            (self.ahead, self.ended) = (self.is_fresh(), true);
+            return;
+        }
+        let first = entries.first().map_or(self.head.seq + 1, |entry| entry.seq);
         if first > self.reached + 1 {
             if !self.entries.is_empty() {
                 // Retention was faster than this answer: the next one begins with the gap.

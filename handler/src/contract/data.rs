@@ -140,6 +140,7 @@ pub fn room(id: &str, name: &str) -> Room {
         created_by: user("ann"),
         created_at: at(0),
         is_private: false,
+        was_private: false,
         allowed_users: Vec::new(),
         revision: 0,
         fleeting: false,
@@ -167,6 +168,7 @@ pub fn sanction(id: &str, kind: SanctionKind, millis: u64) -> Sanction {
         at: at(millis),
         until: None,
         reason: None,
+        ends: None,
         applied: false,
     }
 }

@@ -385,14 +385,24 @@ pub async fn reactions_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
         ("🦀", "bob", true),
         ("🦀", "cid", false),
     ];
-    append(&log, &tea, set.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    let outcomes = append(&log, &tea, set.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    let unchanged = Outcome::Refused(Refusal::Unchanged);
+    let expected = [appended(2, 1), unchanged.clone(), appended(3, 1), appended(4, 1), unchanged.clone()];
+    assert_eq!(outcomes, expected, "what is so already makes no entry");
     let users = |names: &[&str]| names.iter().map(|name| user(name)).collect::<BTreeSet<_>>();
     let now = state(&log, &tea, 1).await;
     assert_eq!(now.reactions, [("👍".into(), users(&["bob", "cid"])), ("🦀".into(), users(&["bob"]))].into());
-    assert_eq!(now.as_of, 6);
+    assert_eq!(now.as_of, 4);
+    assert_eq!(append_one(&log, &tea, react(1, "👍", "bob", true)).await, unchanged, "in another call too");
+    assert_eq!(state(&log, &tea, 1).await, now);
     let taken = [("👍", "cid", false), ("👍", "cid", false), ("🦀", "bob", false)];
-    append(&log, &tea, taken.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    let outcomes =
+        append(&log, &tea, taken.map(|(emoji, by, on)| new(react(1, emoji, by, on))).to_vec()).await;
+    assert_eq!(outcomes, [appended(5, 1), unchanged, appended(6, 1)]);
     assert_eq!(state(&log, &tea, 1).await.reactions, [("👍".into(), users(&["bob"]))].into());
+    let once = || vec![marked(&tea, "set", react(1, "🦀", "bob", true))];
+    assert_eq!(append(&log, &tea, once()).await, [appended(7, 1)]);
+    assert_eq!(append(&log, &tea, once()).await, [duplicate(7, 1)], "the marker answers first");
 }
 
 pub async fn a_message_has_a_bounded_number_of_emoji<L: Log>(make: impl AsyncFn() -> L) {
@@ -407,16 +417,16 @@ pub async fn a_message_has_a_bounded_number_of_emoji<L: Log>(make: impl AsyncFn(
     assert_eq!((head(&log, &tea).await, state(&log, &tea, 1).await), before, "nothing happened");
     let others = [
         react(1, "e0", "cid", true),
-        react(1, "e0", "bob", true),
-        react(1, "more", "cid", false),
         react(2, "more", "cid", true),
         react(1, "e1", "bob", false),
         react(1, "more", "cid", true),
         react(1, "e1", "bob", true),
+        react(1, "e0", "bob", true),
     ];
     let outcomes = append(&log, &tea, others.map(new).to_vec()).await;
-    assert!(outcomes[..6].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
-    assert_eq!(outcomes[6], refused, "the place is taken");
+    assert!(outcomes[..4].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
+    assert_eq!(outcomes[4], refused, "the place is taken");
+    assert_eq!(outcomes[5], Outcome::Refused(Refusal::Unchanged), "it is there");
     assert_eq!(state(&log, &tea, 1).await.reactions.len(), bound);
 }
 
@@ -441,15 +451,16 @@ pub async fn a_message_has_a_bounded_number_of_reactions<L: Log>(make: impl Asyn
     );
     assert_eq!((head(&log, &tea).await, state(&log, &tea, 1).await), before, "nothing happened");
     let others = [
-        react(1, "e0", "u0", true),
         react(2, "e0", "late", true),
         react(1, "e5", "u5", false),
         react(1, "e0", "late", true),
         react(1, "e5", "u5", true),
+        react(1, "e0", "u0", true),
     ];
     let outcomes = append(&log, &tea, others.map(new).to_vec()).await;
-    assert!(outcomes[..4].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
-    assert_eq!(outcomes[4], refused, "the place is taken");
+    assert!(outcomes[..3].iter().all(|outcome| matches!(outcome, Outcome::Appended { .. })), "{outcomes:?}");
+    assert_eq!(outcomes[3], refused, "the place is taken");
+    assert_eq!(outcomes[4], Outcome::Refused(Refusal::Unchanged), "it is there");
     assert_eq!(counted(&state(&log, &tea, 1).await), bound);
 }
 
@@ -464,25 +475,58 @@ pub async fn a_deleted_message_has_no_reactions<L: Log>(make: impl AsyncFn() -> 
     assert_eq!(append_one(&log, &tea, react(1, "👍", "bob", false)).await, refused);
 }
 
+pub async fn a_message_has_a_bounded_number_of_edits<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, [message("1", "a"), message("2", "b")].map(new).to_vec()).await;
+    let bound = bounds::EDITS_PER_MESSAGE as u64;
+    for n in 0..bound - 1 {
+        assert_eq!(append_one(&log, &tea, edit(1, &format!("v{n}"))).await, appended(n + 3, 2));
+    }
+    let refused = Outcome::Refused(Refusal::TooManyEdits);
+    let last = append(&log, &tea, [edit(1, "last"), edit(1, "late")].map(new).to_vec()).await;
+    assert_eq!(last, [appended(bound + 2, 2), refused.clone()], "within a call too");
+    let before = (head(&log, &tea).await, state(&log, &tea, 1).await);
+    assert_eq!(append(&log, &tea, vec![marked(&tea, "edit", edit(1, "more"))]).await, [refused]);
+    assert_eq!((head(&log, &tea).await, state(&log, &tea, 1).await), before, "nothing happened");
+    assert_eq!(append_one(&log, &tea, edit(2, "other")).await, appended(bound + 3, 2));
+    assert_eq!(append_one(&log, &tea, delete(1)).await, appended(bound + 4, 2));
+    let left = entries(&log, &tea, 0).await;
+    let about = left.iter().filter(|entry| matches!(entry.change, Change::Edit { target: 1, .. }));
+    assert!(about.clone().all(|entry| entry.change == edit(1, "")), "all of them are blank");
+    assert_eq!(about.count() as u64, bound);
+}
+
 pub async fn pins_are_set_not_toggled<L: Log>(make: impl AsyncFn() -> L) {
     let (log, tea) = opened(make).await;
     append(&log, &tea, (1..=4).map(|n| new(message(&n.to_string(), "x"))).collect()).await;
     let set = [(3, true), (1, true), (3, true), (4, true), (2, false), (1, false), (1, false), (1, true)];
     let outcomes = append(&log, &tea, set.map(|(seq, on)| new(pin(seq, on))).to_vec()).await;
-    assert_eq!(outcomes, (5..=12).map(|seq| appended(seq, 4)).collect::<Vec<_>>(), "each is an entry");
-    let expected = Head { seq: 12, count: 4, pins: vec![3, 4, 1], ..Head::default() };
+    let unchanged = || Outcome::Refused(Refusal::Unchanged);
+    let expected = [
+        appended(5, 4),
+        appended(6, 4),
+        unchanged(),
+        appended(7, 4),
+        unchanged(),
+        appended(8, 4),
+        unchanged(),
+        appended(9, 4),
+    ];
+    assert_eq!(outcomes, expected, "what is so already makes no entry");
+    assert_eq!(append_one(&log, &tea, pin(3, true)).await, unchanged(), "in another call too");
+    let expected = Head { seq: 9, count: 4, pins: vec![3, 4, 1], ..Head::default() };
     assert_eq!(head(&log, &tea).await, expected, "in the order of pinning");
     assert_eq!(log.messages(&tea, Page::Newest, 1).await.unwrap().unwrap().head, expected);
     assert_eq!(log.entries(&tea, 0, 1).await.unwrap().unwrap().head, expected);
     assert_eq!(log.open(&tea).await.unwrap(), expected);
     let as_of: Vec<u64> =
         messages(&log, &tea, Page::Newest, 9).await.iter().map(|state| state.as_of).collect();
-    assert_eq!(as_of, [12, 9, 7, 8], "a pin shapes its message");
+    assert_eq!(as_of, [9, 2, 5, 7], "a pin shapes its message");
     let once = || vec![marked(&tea, "unpin", pin(4, false))];
-    assert_eq!(append(&log, &tea, once()).await, [appended(13, 4)]);
+    assert_eq!(append(&log, &tea, once()).await, [appended(10, 4)]);
     append_one(&log, &tea, pin(4, true)).await;
-    assert_eq!(append(&log, &tea, once()).await, [duplicate(13, 4)]);
-    log.mark_sent(&tea, 14).await.unwrap();
+    assert_eq!(append(&log, &tea, once()).await, [duplicate(10, 4)]);
+    log.mark_sent(&tea, 11).await.unwrap();
     append_one(&log, &tea, room_deleted()).await;
     assert_eq!(head(&log, &tea).await.pins, [3, 1, 4], "whatever else became of the head");
 }
@@ -509,7 +553,8 @@ pub async fn a_bounded_number_of_messages_is_pinned<L: Log>(make: impl AsyncFn()
     let refused = Outcome::Refused(Refusal::TooManyPins);
     assert_eq!(append(&log, &tea, vec![marked(&tea, "pin", pin(bound + 1, true))]).await, [refused]);
     assert_eq!(head(&log, &tea).await, before, "nothing happened");
-    assert!(matches!(append_one(&log, &tea, pin(7, true)).await, Outcome::Appended { .. }), "it is pinned");
+    let pinned = append_one(&log, &tea, pin(7, true)).await;
+    assert_eq!(pinned, Outcome::Refused(Refusal::Unchanged), "it is pinned");
     let call = vec![new(delete(1)), marked(&tea, "pin", pin(bound + 1, true))];
     assert!(matches!(append(&log, &tea, call).await[1], Outcome::Appended { .. }), "there is room again");
     assert_eq!(head(&log, &tea).await.pins, (2..=bound + 1).collect::<Vec<_>>());

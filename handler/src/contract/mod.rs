@@ -54,6 +54,7 @@ macro_rules! contract_suite {
             a_message_has_a_bounded_number_of_emoji,
             a_message_has_a_bounded_number_of_reactions,
             a_deleted_message_has_no_reactions,
+            a_message_has_a_bounded_number_of_edits,
             pins_are_set_not_toggled,
             a_deletion_unpins,
             a_bounded_number_of_messages_is_pinned,

@@ -39,7 +39,8 @@ async fn unapplied(sanctions: &impl Sanctions) -> BTreeSet<(RoomId, String, Sanc
 pub async fn a_sanction_is_there_by_user_and_kind<S: Sanctions>(make: impl AsyncFn() -> S) {
     let sanctions = make().await;
     assert_eq!(sanctions.of(&tea(), &user("ann")).await.unwrap(), []);
-    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ..sanction("ann", Ban, 1) };
+    let ends = Some(7);
+    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ends, ..sanction("ann", Ban, 1) };
     let (mute, removal) = (sanction("ann", Mute, 2), sanction("ann", Removal, 3));
     for row in [&removal, &ban, &mute] {
         sanctions.put(&tea(), row).await.unwrap();
@@ -99,12 +100,13 @@ pub async fn removal_takes_this_row_and_no_other<S: Sanctions>(make: impl AsyncF
 }
 
 /// Decisions of the same user and kind that are not this one.
-fn others_in_place_of(row: &Sanction) -> [Sanction; 4] {
+fn others_in_place_of(row: &Sanction) -> [Sanction; 5] {
     let row = || row.clone();
     [
         Sanction { at: at(2), ..row() },
         Sanction { until: Some(at(9)), ..row() },
         Sanction { by: user("another"), ..row() },
+        Sanction { ends: Some(4), ..row() },
         Sanction { reason: Some("spam".into()), ..row() },
     ]
 }
@@ -258,7 +260,8 @@ pub async fn odd_user_ids_are_kept_apart<S: Sanctions>(make: impl AsyncFn() -> S
 
 pub async fn everything_is_there_again<S: Sanctions>(make: impl AsyncFn() -> S) {
     let sanctions = make().await;
-    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ..sanction("ann", Ban, 1) };
+    let ends = Some(7);
+    let ban = Sanction { until: Some(at(9)), reason: Some("spam".into()), ends, ..sanction("ann", Ban, 1) };
     sanctions.put(&tea(), &ban).await.unwrap();
     sanctions.put(&tea(), &sanction("bob", Mute, 2)).await.unwrap();
     sanctions.put(&tea(), &sanction("cid", Mute, 3)).await.unwrap();

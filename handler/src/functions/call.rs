@@ -207,6 +207,23 @@ impl<S: Send + Sync> FromRequestParts<S> for RoomInPath {
     }
 }
 
+/// The invitation named in the path: `…/rooms/{id}/invitations/{invitation}`.
+pub(crate) struct InvitationInPath {
+    pub(crate) room: String,
+    pub(crate) id: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InvitationInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((room, id))) => Ok(Self { room, id }),
+            Err(_) => Err(ApiError::field(Kind::InvalidUtf8, "room_id", "The path is not UTF-8.")),
+        }
+    }
+}
+
 /// The message named in the path: `…/rooms/{id}/…/{seq}…`, or `…/{seq}…` of a conversation of two.
 pub(crate) struct MessageInPath {
     pub(crate) room: Option<String>,

@@ -32,6 +32,8 @@ pub const EMOJI_PER_MESSAGE: usize = 50;
 /// Reactions of one message, at most: each is one user's one emoji. With the longest ids they fit a Table's row (1 MiB)
 /// beside the longest content.
 pub const REACTIONS_PER_MESSAGE: usize = 1_000;
+/// Edits of one message, at most: its deletion blanks all of them in one transaction of 100 rows.
+pub const EDITS_PER_MESSAGE: usize = 50;
 /// Display name, in characters after trimming (at least 1).
 pub const DISPLAY_NAME_CHARS: usize = 50;
 /// Reason of a deletion, ban, mute or removal, in characters.
@@ -48,5 +50,5 @@ pub const SYNC_CURSORS: usize = 500;
 /// Sync: entries of an answer, over all conversations, when the caller names no limit, and at most.
 pub const SYNC_ENTRIES_DEFAULT: usize = 500;
 pub const SYNC_ENTRIES_MAX: usize = 2_000;
-/// Sync: entries of an answer, in bytes of JSON. One entry always goes.
-pub const SYNC_BYTES: usize = 768 * 1024;
+/// Entries or messages of an answer (sync, history, inbox), in bytes of JSON. One always goes.
+pub const ANSWER_BYTES: usize = 768 * 1024;

@@ -9,7 +9,8 @@ use super::{MessageId, Role, SanctionKind, Timestamp, UserId};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Change {
     Message(NewMessage),
-    /// Replaces the content of a message. Refused when the target is deleted or no message.
+    /// Replaces the content of a message. Refused when the target is deleted or no message, or was edited as often as
+    /// may be.
     Edit {
         target: u64,
         content: String,
@@ -23,8 +24,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Sets (`on`) or takes away one user's emoji; setting what is set changes nothing.
-    /// Refused when the target is deleted or no message.
+    /// Sets (`on`) or takes away one user's emoji. Refused when the target is deleted or no message, and where it is so
+    /// already: no entry says what changes nothing.
     Reaction {
         target: u64,
         emoji: String,
@@ -58,8 +59,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Pins a message (`on`) or unpins it; setting what is set changes nothing. Refused when the target is deleted or no
-    /// message, or when as many are pinned as may be.
+    /// Pins a message (`on`) or unpins it. Refused when the target is deleted or no message, when as many are pinned as
+    /// may be, and where it is so already.
     Pinned {
         target: u64,
         by: UserId,

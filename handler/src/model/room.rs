@@ -13,6 +13,9 @@ pub struct Room {
     /// Not listed, not joinable and not readable for those who are not members.
     #[serde(default)]
     pub is_private: bool,
+    /// Is private or was at some time: its log is not for those who open its id anew.
+    #[serde(default)]
+    pub was_private: bool,
     /// Users who may join although the room is private.
     #[serde(default)]
     pub allowed_users: Vec<UserId>,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Timestamp, UserId};
+use super::{Member, Timestamp, UserId};
 
 /// What is laid on a user in one room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub enum SanctionKind {
     Ban,
     /// Reads, and sends nothing.
     Mute,
-    /// Is being taken out, and may come back. The row is a note of work under way and goes when it is done.
+    /// Is being taken out or leaving, and may come back. The row is a note of work under way and goes when it is done.
     Removal,
 }
 
@@ -24,6 +24,9 @@ pub struct Sanction {
     /// When it ends by itself.
     pub until: Option<Timestamp>,
     pub reason: Option<String>,
+    /// Of a removal: `seq` of the `joined` entry of the membership that it ends. The user's later ones stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<u64>,
     /// Entry and live connections show it. `false`: a crash may have left it half done, and the timer finishes it.
     pub applied: bool,
 }
@@ -32,9 +35,7 @@ impl Sanction {
     /// The same decision, whether it is applied or not.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let Self { user, kind, by, at, until, reason, applied: _ } = self;
-        (user, kind, by, at, until, reason)
-            == (&other.user, &other.kind, &other.by, &other.at, &other.until, &other.reason)
+        *self == Self { applied: self.applied, ..other.clone() }
     }
 
     /// The decision to end it now. Its row stands until the entry tells of it.
@@ -51,5 +52,11 @@ impl Sanction {
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         !self.is_lifted() && self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether a removal is of this very membership.
+    #[must_use]
+    pub fn ends(&self, member: &Member) -> bool {
+        self.ends.is_some() && self.ends == member.joined_seq
     }
 }

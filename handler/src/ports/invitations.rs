@@ -15,7 +15,8 @@ pub trait Invitations: Send + Sync {
     /// The invitation with this id, also one that has expired or is used up.
     async fn get(&self, id: &str) -> Result<Option<Invitation>, StoreError>;
 
-    /// Uses the invitation up by one for this user, however many do so at once; not again for one it has let in.
+    /// Uses the invitation up by one for this user, however many do so at once; not again for one it has let in. Nobody
+    /// comes in by it from `expires_at` on.
     async fn redeem(&self, id: &str, user: &UserId, now: Timestamp) -> Result<Redeemed, StoreError>;
 
     /// A room's invitations by ascending id, those with id > `after`, at most `limit`; expired ones too.
@@ -43,11 +44,11 @@ pub enum Redeemed {
 impl Invitation {
     /// What one user's use does to it; the change to write where the answer is `Yes`. Every adapter judges by this.
     pub(crate) fn redeem(&mut self, user: &UserId, now: Timestamp) -> Redeemed {
-        if self.used_by.contains(user) {
-            return Redeemed::Yes(self.clone());
-        }
         if now >= self.expires_at {
             return Redeemed::Expired;
+        }
+        if self.used_by.contains(user) {
+            return Redeemed::Yes(self.clone());
         }
         if self.used_by.len() >= usize::try_from(self.max_uses).unwrap_or(usize::MAX) {
             return Redeemed::UsedUp;

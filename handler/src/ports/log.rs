@@ -22,7 +22,8 @@ pub trait Log: Send + Sync {
     ///
     /// An entry whose marker is there already (from before, or earlier in this very call) changes nothing and yields
     /// [`Outcome::Duplicate`] with what the first one got. An entry that the state of its target forbids yields
-    /// [`Outcome::Refused`], takes no `seq` and leaves no marker. The state row of a message is written with the entry
+    /// [`Outcome::Refused`], takes no `seq` and leaves no marker; so does a reaction or a pin that is set, or not set,
+    /// already ([`Refusal::Unchanged`]). The state row of a message is written with the entry
     /// that shapes it. `RoomDeleted` closes the conversation, for what is new behind it in this call too.
     ///
     /// Never makes a head: [`LogError::NotOpen`] where there is none, [`LogError::Closed`] where it is closed (but
@@ -125,6 +126,11 @@ pub enum Refusal {
     TooManyPins,
     #[error("the message has as many reactions as may be")]
     TooManyReactions,
+    #[error("the message was edited as often as may be")]
+    TooManyEdits,
+    /// No refusal of what is wanted: a reaction or a pin is so already.
+    #[error("it is so already")]
+    Unchanged,
     #[error("the log has gone on")]
     GoneOn,
 }

@@ -100,7 +100,8 @@ pub struct Received {
     pub enqueued_at: Option<Timestamp>,
     pub properties: Properties,
     pub body: Bytes,
-    /// 1 for the first delivery.
+    /// 1 for the first delivery. Never fewer than there were: a queue that cannot tell whether it had handed the message
+    /// out before it died counts that it had.
     pub attempt: u32,
 }
 

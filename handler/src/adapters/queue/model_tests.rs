@@ -131,7 +131,7 @@ impl Session {
             }
             let most = message.delivered + 1;
             assert!(
-                if message.loose { (1..=most).contains(attempt) } else { *attempt == most },
+                if message.loose { (2..=most).contains(attempt) } else { *attempt == most },
                 "{message:?}"
             );
             *message = Message { id: *id, delivered: *attempt, loose: false, ghost: false };
@@ -147,10 +147,7 @@ impl Session {
     fn restart(&mut self) {
         (self.hold, self.resume) = (None, None);
         self.settled.clear();
-        for message in &mut self.waiting {
-            // Of a single delivery the file has no trace.
-            message.delivered = if message.delivered == 1 { 0 } else { message.delivered };
-        }
+        self.count_a_first_delivery();
     }
 
     fn crash(&mut self) {
@@ -159,6 +156,12 @@ impl Session {
         self.waiting.extend(ghosts);
         self.waiting.sort_by_key(|message| message.id);
         self.waiting.iter_mut().for_each(|message| message.loose = true);
+        self.count_a_first_delivery();
+    }
+
+    /// The file has no trace of it, so there may have been one of every message.
+    fn count_a_first_delivery(&mut self) {
+        self.waiting.iter_mut().for_each(|message| message.delivered = message.delivered.max(1));
     }
 }
 

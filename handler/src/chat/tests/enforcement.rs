@@ -39,6 +39,7 @@ async fn lay_by_hand(world: &World, room: &RoomId, who: &str, secs: Option<u64>)
         at,
         until,
         reason: None,
+        ends: None,
         applied: false,
     };
     world.truth.sanctions.put(room, &row).await.unwrap();

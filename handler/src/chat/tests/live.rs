@@ -132,3 +132,20 @@ async fn mistakes_are_answered_and_lose_nothing() {
     let sent = frame(&world, "ann", r#"{"action":"send","room_id":"general","content":"still here"}"#).await;
     assert_eq!(sent["type"], "sent");
 }
+
+#[tokio::test]
+async fn an_empty_id_names_no_command() {
+    let world = World::open().await;
+    for action in
+        [json!({"action": "create_room", "name": "Tea"}), json!({"action": "delete_room", "room_id": "tea"})]
+    {
+        let mut frame_of = action;
+        frame_of["id"] = "".into();
+        let refused = frame(&world, "ann", &frame_of.to_string()).await;
+        assert_eq!(
+            (&refused["code"], &refused["field"]),
+            (&"missing_field".into(), &"id".into()),
+            "{refused}"
+        );
+    }
+}

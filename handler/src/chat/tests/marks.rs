@@ -7,8 +7,9 @@ use tokio::time::sleep;
 
 use super::world::*;
 use crate::adapters::faulty::Mode;
-use crate::contract::data::user;
-use crate::model::RoomId;
+use crate::chat::MemberQuery;
+use crate::contract::data::{message_by, new, user};
+use crate::model::{ReadMark, RoomId};
 use crate::ports::NewEntry;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -169,4 +170,69 @@ async fn typing_is_told_once_a_second_and_ends_by_itself() {
     let log = world.head(&general().conversation()).await;
     assert_eq!((log.seq, log.count), (3, 1), "never stored");
     assert_eq!(act(&world, "eve", typing(true)).await["code"], "not_a_member");
+}
+
+/// The process died after the answer, before it wrote the mark.
+#[tokio::test(start_paused = true)]
+async fn who_said_the_last_word_has_nothing_unread() {
+    let world = joined(&["ann", "bob"]).await;
+    let said = vec![new(message_by("bob", "m1", "x")), new(message_by("ann", "m2", "x"))];
+    world.truth.log.append(&general().conversation(), said).await.unwrap();
+    assert_eq!(unread(&world, "ann").await, (0, 4));
+    assert_eq!(unread(&world, "bob").await, (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_is_not_written_counts_wherever_it_is_told() {
+    let world = joined(&["ann", "bob"]).await;
+    for n in 0..3 {
+        world.say("ann", "general", &format!("m{n}"), "x").await;
+    }
+    let stored = world.truth.members.get(&general(), &user("ann")).await.unwrap().unwrap();
+    assert!(stored.read.seq < 5, "it waits for the next beat");
+    let page = world.chat.readers(&caller("bob"), "general", 5, None, None).await.unwrap();
+    assert_eq!(page.readers.iter().map(|reader| reader.read_seq).collect::<Vec<_>>(), [5]);
+    let members = world.chat.list_members(&caller("bob"), "general", &MemberQuery::default()).await.unwrap();
+    assert_eq!(members.members[0].read_seq, 5);
+}
+
+/// Two devices of one user: the slower request carries the lower mark.
+#[tokio::test(start_paused = true)]
+async fn a_receipt_never_goes_backwards() {
+    let world = joined(&["ann", "bob"]).await;
+    for n in 0..4 {
+        world.say("ann", "general", &format!("m{n}"), "x").await;
+    }
+    sleep(SECOND * 3).await;
+    let before = told(&world, "read").len();
+    world.store.set(Mode::Delay(SECOND));
+    let chat = std::sync::Arc::clone(&world.chat);
+    let slow = tokio::spawn(async move { chat.mark_read(&caller("bob"), "general", 4).await.unwrap() });
+    // Behind the look at the caller's mark, before it is raised.
+    while world.store.calls("log.entries") == 0 {
+        sleep(SECOND / 4).await;
+    }
+    let mark = ReadMark { seq: 6, number: 4 };
+    world.truth.members.raise_mark(&general(), &user("bob"), mark).await.unwrap();
+    let read = slow.await.unwrap();
+    assert_eq!((read.read_seq, read.unread), (6, 0), "the answer is what stands now");
+    world.store.set(Mode::Quiet);
+    sleep(SECOND * 3).await;
+    assert_eq!(told(&world, "read").len(), before, "whoever raised it told of it");
+}
+
+/// Somebody speaks between the look at the head and the row.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_while_somebody_joined_is_not_unread() {
+    let world = joined(&["ann"]).await;
+    world.store.set(Mode::Delay(SECOND));
+    let chat = std::sync::Arc::clone(&world.chat);
+    let joining = tokio::spawn(async move { chat.join_room(&caller("bob"), "general").await.unwrap() });
+    while world.store.calls("members.add") < 2 {
+        sleep(SECOND / 4).await;
+    }
+    world.truth.log.append(&general().conversation(), vec![new(message_by("ann", "m1", "x"))]).await.unwrap();
+    joining.await.unwrap();
+    world.store.set(Mode::Quiet);
+    assert_eq!(unread(&world, "bob").await, (0, 3));
 }

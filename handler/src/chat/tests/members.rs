@@ -196,3 +196,26 @@ async fn a_link_lets_in_as_many_as_it_says_and_until_it_ends() {
         assert_eq!(link(new).await.unwrap_err().field, Some(field));
     }
 }
+
+#[tokio::test]
+async fn a_link_gives_its_role_once_and_nobody_in_the_room_uses_it_up() {
+    let world = World::open().await;
+    let tea = tea_with(&world, &["dan"]).await;
+    let new = NewInvitation { role: Role::Moderator, max_uses: Some(2), expires_in: Some(60) };
+    let link = world.chat.create_invitation(&caller("ann"), tea.as_str(), new).await.unwrap();
+    let accept = async |who: &str| {
+        let joined = world.chat.accept_invitation(&caller(who), &link.token).await;
+        joined.map(drop).map_err(|refused| refused.code)
+    };
+    let role = async |who: &str| world.truth.members.get(&tea, &user(who)).await.unwrap().unwrap().role;
+    assert_eq!(accept("dan").await, Ok(()), "a member");
+    assert_eq!(role("dan").await, Role::Member);
+    let (one, other) = tokio::join!(accept("bob"), accept("bob"));
+    assert_eq!((one, other, role("bob").await), (Ok(()), Ok(()), Role::Moderator));
+    assert_eq!(world.truth.invitations.get(&link.id).await.unwrap().unwrap().used_by, [user("bob")]);
+    world.chat.remove_member(&caller("ann"), tea.as_str(), "bob", None).await.unwrap();
+    assert_eq!((accept("bob").await, role("bob").await), (Ok(()), Role::Member));
+    world.chat.leave_room(&caller("bob"), tea.as_str()).await.unwrap();
+    world.ticker.advance(Duration::from_secs(60));
+    assert_eq!(accept("bob").await, Err("invitation_expired"));
+}

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::world::*;
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::chat::{Caller, Kind, PageRequest, Venue};
-use crate::contract::data::{conversation, user};
-use crate::model::{Change, ConversationId, ReadMark, Role, bounds};
+use crate::contract::data::{conversation, delete, new, pin, react, user};
+use crate::model::{Change, ConversationId, Marker, ReadMark, Role, bounds};
 use crate::ports::Page;
 
 fn general() -> Venue {
@@ -111,6 +111,55 @@ async fn a_repeated_edit_is_one_entry_and_an_edit_back_is_another() {
 }
 
 #[tokio::test]
+async fn a_repeat_of_an_edit_that_changed_nothing_undoes_no_later_one() {
+    let world = World::open().await;
+    world.say("ann", "general", "m1", "a").await;
+    let edit = async |content: &str, key| {
+        world.chat.edit_message(&caller("ann"), &general(), 1, content.to_owned(), key).await.unwrap()
+    };
+    let first = edit("a", Some("k1")).await;
+    edit("b", None).await;
+    let late = edit("a", Some("k1")).await;
+    assert_eq!(late.message.state.message.content, "b");
+    assert_eq!((first.entry, late.entry.unwrap().seq), (late.entry, 2));
+}
+
+#[tokio::test]
+async fn a_message_is_edited_a_bounded_number_of_times_and_deleted_then() {
+    let world = World::open().await;
+    world.say("ann", "general", "m1", "a").await;
+    let edit = async |content: &str| {
+        world.chat.edit_message(&caller("ann"), &general(), 1, content.to_owned(), None).await
+    };
+    for n in 0..bounds::EDITS_PER_MESSAGE {
+        edit(&format!("secret {n}")).await.unwrap();
+    }
+    let refused = edit("more").await.unwrap_err();
+    assert_eq!((refused.kind, refused.code), (Kind::Conflict, "too_many_edits"));
+    world.chat.delete_message(&caller("ann"), &general(), 1, None).await.unwrap();
+    assert_gone(&world, &conversation("general"), "secret").await;
+}
+
+/// Two repeats that read the message at different moments have different markers.
+#[tokio::test]
+async fn a_reaction_or_pin_that_was_set_meanwhile_is_no_second_entry() {
+    let world = World::open().await;
+    world.say("ann", "general", "m1", "hi").await;
+    world.chat.react(&caller("bob"), &general(), 1, "👍", true).await.unwrap();
+    world.chat.pin(&admin(), "general", 1, true).await.unwrap();
+    let before = world.heard("room_general").len();
+    for change in [react(1, "👍", "bob", true), pin(1, true)] {
+        let scene = world.chat.scene_to_read(&caller("bob"), &general()).await.unwrap();
+        let marker = Marker::of_command(&conversation("general"), &user("bob"), "late", "1");
+        let changed = world.chat.change_message(&caller("bob"), scene, 1, marker, change).await.unwrap();
+        assert!(changed.entry.is_none(), "as one that found it set");
+        assert_eq!((changed.message.state.as_of, changed.message.state.reactions["👍"].len()), (3, 1));
+    }
+    assert_eq!(changes(&world, &conversation("general")).await.len(), 3);
+    assert_eq!(world.heard("room_general").len(), before, "and nobody is told");
+}
+
+#[tokio::test]
 async fn deletion_blanks_everywhere_and_is_for_authors_and_moderators() {
     let world = World::open().await;
     let room = world.room("ann", "Tea").await;
@@ -161,6 +210,34 @@ async fn a_direct_message_that_is_deleted_waits_for_nobody() {
     }
     let found = world.chat.message(&caller("cat"), &with("bob"), 1).await.unwrap_err();
     assert_eq!(found.code, "message_not_found", "of others' conversations nobody learns");
+}
+
+/// The process dies behind the append of the deletion. Whatever is said next finishes it.
+#[tokio::test]
+async fn a_deletion_that_a_crash_cut_off_still_reaches_the_inbox() {
+    let mut world = World::open().await;
+    let direct = pair("ann", "bob");
+    let received = world.accept_direct("ann", "bob", "m1", "secret").await;
+    world.deliver(&[received]).await;
+    world.truth.log.append(&direct, vec![new(delete(1))]).await.unwrap();
+    world.restart();
+    let received = world.accept_direct("bob", "ann", "m2", "hello").await;
+    world.deliver(&[received]).await;
+    let inbox = world.chat.inbox(&caller("bob"), None, None, None).await.unwrap();
+    assert!(inbox.items.is_empty(), "{:?}", inbox.items);
+}
+
+/// It dies there too, and the author repeats.
+#[tokio::test]
+async fn a_repeated_deletion_clears_the_inbox() {
+    let mut world = World::open().await;
+    let received = world.accept_direct("ann", "bob", "m1", "secret").await;
+    world.deliver(&[received]).await;
+    world.truth.log.append(&pair("ann", "bob"), vec![new(delete(1))]).await.unwrap();
+    world.restart();
+    world.chat.delete_message(&caller("ann"), &with("bob"), 1, None).await.unwrap();
+    let inbox = world.chat.inbox(&caller("bob"), None, None, None).await.unwrap();
+    assert!(inbox.items.is_empty());
 }
 
 #[tokio::test]
@@ -254,6 +331,14 @@ async fn readers_are_the_members_whose_mark_is_there() {
     }
     found.retain(|(who, _)| who != "ann");
     assert_eq!(found, [("bob".to_owned(), 5), ("dan".to_owned(), 6)]);
+    let lists = world.store.calls("members.list");
+    let room = crate::contract::data::room_id("general");
+    for n in 0..300 {
+        world.truth.members.add(&room, &crate::contract::data::member(&format!("n{n:03}"))).await.unwrap();
+    }
+    let page = world.chat.readers(&caller("bob"), "general", 5, Some("bob"), Some(2)).await.unwrap();
+    assert_eq!((page.readers.len(), page.next), (1, None), "dan, and nobody else has read it");
+    assert_eq!(world.store.calls("members.list") - lists, 1, "they are read page by page");
     let refused = world.chat.readers(&caller("eve"), "general", 5, None, None).await.unwrap_err();
     assert_eq!(refused.code, "not_a_member");
     let unknown = world.chat.readers(&caller("bob"), "general", 4, None, None).await.unwrap_err();

@@ -89,6 +89,39 @@ async fn changes_at_once_all_count() {
     assert_eq!(chat.join_room(&caller("eve"), tea.as_str()).await.unwrap_err().code, "room_not_found");
 }
 
+#[tokio::test(start_paused = true)]
+async fn however_many_changes_come_at_once_none_is_refused() {
+    let world = World::open().await;
+    let tea = world.private_room("ann", "Tea").await;
+    world.store.set(Mode::Delay(Duration::from_millis(5)));
+    let names: Vec<_> = (0..50).map(|n| format!("guest{n}")).collect();
+    let ann = caller("ann");
+    let all = names.iter().map(|name| world.chat.invite_user(&ann, tea.as_str(), name));
+    futures_util::future::try_join_all(all).await.unwrap();
+    let row = world.truth.rooms.get(&tea).await.unwrap().unwrap();
+    assert_eq!((row.allowed_users.len(), row.revision), (50, 50));
+}
+
+#[tokio::test]
+async fn who_came_in_makes_place_for_others_to_be_invited() {
+    let world = World::open().await;
+    let names: Vec<_> = (0..1_000).map(|n| format!("guest{n}")).collect();
+    let new =
+        NewRoom { name: "Tea".into(), is_private: true, allowed_users: names.clone(), ..NewRoom::default() };
+    let tea = world.chat.create_room(&caller("ann"), new, None).await.unwrap().id;
+    let invite = async |who: &str| {
+        let invited = world.chat.invite_user(&caller("ann"), tea.as_str(), who).await;
+        invited.map(drop).map_err(|refused| (refused.code, refused.field))
+    };
+    assert_eq!(invite("guest7").await, Ok(()), "may already");
+    assert_eq!(invite("bob").await, Err(("too_many_invited", Some("user"))));
+    world.chat.join_room(&caller("guest7"), tea.as_str()).await.unwrap();
+    assert_eq!(invite("bob").await, Ok(()));
+    assert_eq!(invite("cid").await, Err(("too_many_invited", Some("user"))));
+    world.chat.join_room(&caller("bob"), tea.as_str()).await.unwrap();
+    assert!(world.chat.get_room(&caller("guest7"), tea.as_str()).await.is_ok());
+}
+
 #[tokio::test]
 async fn rooms_are_found_by_name_where_one_may_see_them() {
     let world = World::open().await;
@@ -183,6 +216,7 @@ async fn what_was_decided_in_a_room_goes_with_it() {
         at: world.truth.clock.now(),
         until: None,
         reason: None,
+        ends: None,
         applied: true,
     };
     world.truth.sanctions.put(&tea, &ban).await.unwrap();

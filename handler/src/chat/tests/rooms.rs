@@ -69,6 +69,42 @@ async fn a_repeat_with_its_key_gets_the_first_answer_whatever_failed() {
 }
 
 #[tokio::test]
+async fn a_repeat_does_not_bring_back_a_creator_who_left() {
+    let world = World::open().await;
+    let create = async || world.chat.create_room(&caller("ann"), named("Tea"), Some("key-1")).await;
+    let room = create().await.unwrap();
+    world.chat.leave_room(&caller("ann"), room.id.as_str()).await.unwrap();
+    let told = changes(&world, room.id.as_str()).await.len();
+    let again = create().await.unwrap();
+    assert_eq!((&again.id, again.member_count), (&room.id, 0));
+    assert!(world.truth.members.get(&room.id, &user("ann")).await.unwrap().is_none());
+    assert_eq!(changes(&world, room.id.as_str()).await.len(), told);
+}
+
+#[tokio::test]
+async fn a_room_that_a_failure_left_without_anybody_is_taken_up_by_its_creator() {
+    let world = World::open().await;
+    let secret = || NewRoom { is_private: true, ..named("Tea") };
+    let create = async |who: &str, new: NewRoom| world.chat.create_room(&caller(who), new, None).await;
+    // The row is written, and its answer lost.
+    world.store.set(Mode::FailNextAfterEffect(1));
+    assert!(create("ann", secret()).await.unwrap_err().is_unavailable());
+    let left = world.truth.rooms.search("tea", None, 1).await.unwrap().pop().unwrap();
+    assert_eq!(world.truth.members.count(&left.id).await.unwrap(), 0);
+    assert!(world.chat.get_room(&caller("ann"), left.id.as_str()).await.is_ok(), "who made it sees it");
+    assert_eq!(create("bob", secret()).await.unwrap_err().code, "room_name_taken");
+    assert_eq!(create("ann", named("Tea")).await.unwrap_err().code, "room_name_taken", "this is another");
+    let taken_up = create("ann", secret()).await.unwrap();
+    assert_eq!((taken_up.id, taken_up.member_count), (left.id.clone(), 1));
+    assert_eq!(create("ann", secret()).await.unwrap_err().code, "room_name_taken", "it is there now");
+    world.chat.leave_room(&caller("ann"), left.id.as_str()).await.unwrap();
+    assert_eq!(create("ann", secret()).await.unwrap_err().code, "room_name_taken", "left on purpose");
+    assert_eq!(world.chat.join_room(&caller("ann"), left.id.as_str()).await.unwrap().member_count, 1);
+    let row = world.truth.members.get(&left.id, &user("ann")).await.unwrap().unwrap();
+    assert_eq!(row.role, Role::Owner, "who made it may come back, and owns it");
+}
+
+#[tokio::test]
 async fn a_deleted_room_does_not_come_back_by_its_key() {
     let world = World::open().await;
     let create = async || world.chat.create_room(&caller("ann"), named("Tea"), Some("key-1")).await;
@@ -275,4 +311,20 @@ async fn where_callers_are_known_only_members_read() {
     assert_eq!(read("bob").await.unwrap_err().code, "not_a_member");
     world.chat.join_room(&caller("bob"), "general").await.unwrap();
     assert!(read("bob").await.is_ok());
+}
+
+/// The process died behind the entry; an admin repeats, which is another command.
+#[tokio::test]
+async fn a_deletion_that_a_crash_cut_off_is_told_by_whoever_finishes_it() {
+    let mut world = World::open().await;
+    let room = world.room("ann", "Tea").await;
+    world.chat.join_room(&caller("bob"), room.as_str()).await.unwrap();
+    let deleted = crate::contract::data::new(crate::contract::data::room_deleted());
+    world.truth.log.append(&room.conversation(), vec![deleted]).await.unwrap();
+    world.restart();
+    let admin = Caller { is_admin: true, ..caller("root") };
+    world.chat.delete_room(&admin, room.as_str(), None).await.unwrap();
+    let last = world.heard(&format!("room_{room}")).pop().unwrap();
+    assert_eq!((&last["type"], &last["by"]), (&serde_json::json!("room_deleted"), &serde_json::json!("ann")));
+    assert!(!world.is_live_in("bob", &format!("room_{room}")));
 }

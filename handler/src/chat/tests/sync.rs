@@ -162,3 +162,18 @@ async fn subscribing_first_and_fetching_then_leaves_no_window() {
         assert_eq!(seqs, [1, 2], "{moment}");
     }
 }
+
+#[tokio::test]
+async fn a_cursor_beyond_every_number_is_ahead() {
+    let world = World::open().await;
+    world.say("ann", "general", "m1", "x").await;
+    for cursor in [2, u64::MAX - 1, u64::MAX] {
+        let cursors = json!({"cursors": {"general": cursor}, "with": {"bob": cursor}});
+        let answer = ask(&world, "ann", &cursors).await.unwrap();
+        let parts = &answer["conversations"];
+        let wanted = |seq: u64| json!({"entries": [], "ahead": true, "head": {"seq": seq, "number": seq}});
+        assert_eq!(parts["general"], wanted(1), "{cursor}");
+        assert_eq!(parts[pair("ann", "bob").as_str()], wanted(0), "{cursor}");
+        assert_eq!(answer["more"], false);
+    }
+}

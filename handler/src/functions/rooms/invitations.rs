@@ -1,7 +1,7 @@
 //! `api/rooms/{id}/invitations` and `api/invitations/accept`: ways into a room that its moderators open.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::chat::{InvitationPage, NewInvitation, RoomView, role_named};
 use crate::error::ApiError;
 use crate::functions::Front;
-use crate::functions::call::{Call, RoomInPath};
+use crate::functions::call::{Call, InvitationInPath, RoomInPath};
 use crate::functions::fields::Fields;
 use crate::model::UserId;
 
@@ -33,7 +33,7 @@ pub(in crate::functions) async fn create(
     RoomInPath(room): RoomInPath,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let caller = call.caller(&front, None)?;
+    let caller = call.caller_with(&front, &fields)?;
     if let Some(user) = fields.text(&["user"])? {
         let user = front.services().await?.chat.invite_user(&caller, &room, user).await?;
         return Ok(Json(Invited { status: "invited", room_id: room, user }).into_response());
@@ -62,7 +62,7 @@ pub(in crate::functions) async fn list(
 pub(in crate::functions) async fn revoke(
     State(front): State<Front>,
     call: Call,
-    Path((room, id)): Path<(String, String)>,
+    InvitationInPath { room, id }: InvitationInPath,
 ) -> Result<Json<Revoked>, ApiError> {
     let caller = call.caller(&front, None)?;
     front.services().await?.chat.revoke_invitation(&caller, &room, &id).await?;
@@ -76,6 +76,6 @@ pub(in crate::functions) async fn accept(
     fields: Fields,
 ) -> Result<Json<RoomView>, ApiError> {
     let token = fields.required_text(&["token"])?;
-    let caller = call.caller(&front, fields.text(&["user_id", "userId"])?.map(|user| ("user_id", user)))?;
+    let caller = call.caller_with(&front, &fields)?;
     Ok(Json(front.services().await?.chat.accept_invitation(&caller, token).await?))
 }

@@ -47,7 +47,7 @@ pub(in crate::functions) async fn add(
 ) -> Result<Json<MemberView>, ApiError> {
     let user = fields.required_text(&["user"])?;
     let role = fields.text(&["role"])?.map(role_named).transpose()?.unwrap_or_default();
-    let caller = call.caller(&front, None)?;
+    let caller = call.caller_with(&front, &fields)?;
     Ok(Json(front.services().await?.chat.add_member(&caller, &room, user, role).await?))
 }
 
@@ -59,7 +59,7 @@ pub(in crate::functions) async fn change(
     fields: Fields,
 ) -> Result<Json<MemberView>, ApiError> {
     let (user, role) = (fields.required_text(&["user"])?, role_named(fields.required_text(&["role"])?)?);
-    let caller = call.caller(&front, None)?;
+    let caller = call.caller_with(&front, &fields)?;
     Ok(Json(front.services().await?.chat.change_role(&caller, &room, user, role).await?))
 }
 

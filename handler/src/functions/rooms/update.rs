@@ -14,7 +14,7 @@ pub(in crate::functions) async fn patch(
     RoomInPath(room): RoomInPath,
     fields: Fields,
 ) -> Result<Json<RoomView>, ApiError> {
-    change(&front, &call, &room, &read(&fields)?).await
+    change(&front, &call, &room, &fields, &read(&fields)?).await
 }
 
 /// `PUT api/rooms/{id}`: the whole room; `name` must be there, what else is missing takes its default.
@@ -32,11 +32,17 @@ pub(in crate::functions) async fn put(
         allowed_users: given.allowed_users.or_else(|| Some(Vec::new())),
         ..given
     };
-    change(&front, &call, &room, &whole).await
+    change(&front, &call, &room, &fields, &whole).await
 }
 
-async fn change(front: &Front, call: &Call, room: &str, edit: &RoomEdit) -> Result<Json<RoomView>, ApiError> {
-    let caller = call.caller(front, None)?;
+async fn change(
+    front: &Front,
+    call: &Call,
+    room: &str,
+    fields: &Fields,
+    edit: &RoomEdit,
+) -> Result<Json<RoomView>, ApiError> {
+    let caller = call.caller_with(front, fields)?;
     Ok(Json(front.services().await?.chat.change_room(&caller, room, edit).await?))
 }
 

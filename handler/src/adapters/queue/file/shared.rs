@@ -29,6 +29,8 @@ pub(super) async fn restore(engine: &Engine, core: Core<()>) -> Result<Core<()>,
             let mut unreadable = BTreeMap::new();
             tables::each_message(txn, |sequence, attempt, row| match row::session(row) {
                 Ok(session) => {
+                    // A first delivery costs no write, so nobody knows whether the earlier process had begun one.
+                    let attempt = attempt.max(1);
                     core.restore(session, Item { sequence, attempt, bytes: row.len(), place: () });
                 }
                 Err(error) => {

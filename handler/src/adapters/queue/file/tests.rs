@@ -144,3 +144,16 @@ async fn completed_messages_leave_the_file() {
     };
     tokio::time::timeout(Duration::from_secs(10), emptied).await.unwrap();
 }
+
+/// A first delivery is written nowhere, and what it began may be half done.
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_out_before_a_restart_is_not_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path(), LIMITS).await;
+    queue.send(message("tea", "1")).await.unwrap();
+    let taken = take(&queue).await;
+    assert_eq!(taken[0].message().attempt, 1);
+    drop((taken, queue));
+    let queue = open(dir.path(), LIMITS).await;
+    assert_eq!(take(&queue).await[0].message().attempt, 2);
+}
