@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
-use super::client::{Match, Refusal, TRANSACTION_BYTES, TRANSACTION_ROWS, Write, WriteError, packed};
+use super::client::{Match, Refusal, TRANSACTION_BYTES, TRANSACTION_ROWS, Write, WriteError};
 use super::lanes::{APPEND_ENTRIES, Answer, Lane, Seen};
 use super::log::Shared;
 use super::log_rows::{ENTRY, edit_key, entry_row, head_row, marker_row, partition, read_entry, state_row};
@@ -124,9 +124,10 @@ impl Shared {
                 return Ok(Part::Written(plan.outcomes));
             }
             let writes = self.writes(&key, &plan, etag).await?;
-            let Some(writes) = self.fitting(&key, writes, plan.blanked.len(), entries.len()).await? else {
+            // One entry always fits: what it may blank is bounded.
+            if entries.len() > 1 && !fits(&writes) {
                 return Ok(Part::TooLarge);
-            };
+            }
             match self.table.write(&key, writes).await {
                 Ok(etags) => {
                     let mark = [(conversation.clone(), plan.head.sent)];
@@ -150,7 +151,7 @@ impl Shared {
         }
     }
 
-    /// The head first: where it has changed, nothing else is tried. What is blanked last, in its order.
+    /// The head first: where it has changed, nothing else is tried.
     async fn writes(&self, key: &str, plan: &Plan, etag: String) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![Write::Replace(head_row(key, &plan.head)?, Match::Etag(etag))];
         for entry in &plan.entries {
@@ -181,36 +182,11 @@ impl Shared {
         }
         Ok(blanks)
     }
+}
 
-    /// The writes as far as one transaction takes them. `None` where fewer entries may do. The deletion of a message with
-    /// very many edits blanks the oldest of them beforehand: others stand in their place by now, whatever becomes of it.
-    async fn fitting(
-        &self,
-        key: &str,
-        mut writes: Vec<Write>,
-        blanked: usize,
-        entries: usize,
-    ) -> Result<Option<Vec<Write>>, StoreError> {
-        let bytes: usize = writes.iter().map(Write::bytes).sum();
-        if writes.len() <= TRANSACTION_ROWS && bytes <= TRANSACTION_BYTES {
-            return Ok(Some(writes));
-        }
-        if entries > 1 {
-            return Ok(None);
-        }
-        let fixed = writes.len().saturating_sub(blanked);
-        let surplus = writes.len().saturating_sub(TRANSACTION_ROWS).min(blanked);
-        let early: Vec<Write> = writes.drain(fixed..fixed + surplus).collect();
-        for early in packed(early) {
-            match self.table.write(key, early).await {
-                Ok(_) => {}
-                // Retention took one of them: the head has changed, and so will the plan.
-                Err(WriteError::Refused(refusal)) => return Err(refusal.into()),
-                Err(WriteError::Store(error)) => return Err(error),
-            }
-        }
-        Ok(Some(writes))
-    }
+fn fits(writes: &[Write]) -> bool {
+    let bytes: usize = writes.iter().map(Write::bytes).sum();
+    writes.len() <= TRANSACTION_ROWS && bytes <= TRANSACTION_BYTES
 }
 
 fn has_refusal(plan: &Plan) -> bool {

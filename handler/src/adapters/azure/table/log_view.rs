@@ -38,8 +38,9 @@ impl View {
                 view.states.insert(seq, state);
             }
         }
-        let deleted = entries.iter().filter(|entry| matches!(entry.change, Change::Delete { .. }));
-        for seq in deleted.filter_map(target).filter(is_stored).collect::<BTreeSet<_>>() {
+        let has_edits = |change: &Change| matches!(change, Change::Edit { .. } | Change::Delete { .. });
+        let edited = entries.iter().filter(|entry| has_edits(&entry.change));
+        for seq in edited.filter_map(target).filter(is_stored).collect::<BTreeSet<_>>() {
             view.edits.insert(seq, edits_of(table, partition, seq).await?);
         }
         Ok(view)
