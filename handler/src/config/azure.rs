@@ -4,7 +4,7 @@ use webpubsub::connection_string::ConnectionString as ServiceString;
 
 use super::parse::is_authority;
 use super::reader::Reader;
-use super::{IdentityConfig, NegotiateRoles, QueueConfig, ServiceAccess, TransportConfig};
+use super::{IdentityConfig, NegotiateRoles, QueueConfig, ServiceAccess, StorageConfig, TransportConfig};
 use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 
 pub(super) const CONNECTION: &str = "ServiceBusConnection";
@@ -70,12 +70,14 @@ pub(super) fn identity_must_be_managed(
     r: &mut Reader<'_>,
     identity: &IdentityConfig,
     transport: Option<&TransportConfig>,
+    storage: Option<&StorageConfig>,
     queue: Option<&QueueConfig>,
 ) {
     let live =
         matches!(transport, Some(TransportConfig::WebPubSub { access: ServiceAccess::Identity { .. }, .. }));
+    let tables = matches!(storage, Some(StorageConfig::Table { account, .. }) if account.needs_identity());
     let bus = matches!(queue, Some(QueueConfig::ServiceBus { access: BusAccess::Identity(_), .. }));
-    if *identity == IdentityConfig::Developer && (live || bus) {
+    if *identity == IdentityConfig::Developer && (live || tables || bus) {
         r.mistake("USE_MANAGED_IDENTITY", "must be true on Azure, where nobody is signed in");
     }
 }

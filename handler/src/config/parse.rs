@@ -12,11 +12,14 @@ use super::{
     AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
     TransportConfig, Vars, WsEndpoint,
 };
+use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
+const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
+const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.
@@ -40,7 +43,13 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let rooms_on_join = rooms_on_join(&mut r);
     azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     if on_azure {
-        azure::identity_must_be_managed(&mut r, &identity, transport.as_ref(), queue.as_ref());
+        azure::identity_must_be_managed(
+            &mut r,
+            &identity,
+            transport.as_ref(),
+            storage.as_ref(),
+            queue.as_ref(),
+        );
     }
     refuse_what_is_later(&mut r);
     // What is `None` here has left a mistake.
@@ -164,16 +173,34 @@ fn embedded_hub(r: &mut Reader<'_>, hub: Option<HubName>) -> Option<TransportCon
 fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
     must_be_named(r, on_azure, "STORAGE_MODE");
     let data_dir = r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from);
-    let file = StorageConfig::File { data_dir };
-    let choices = [("memory", Some(&StorageConfig::Memory)), ("file", Some(&file)), ("table", None)];
-    match r.choice("STORAGE_MODE", &choices) {
-        Some(None) => {
-            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
-            None
-        }
-        Some(Some(storage)) => Some(storage.clone()),
-        None => Some(StorageConfig::Memory),
+    match r.choice("STORAGE_MODE", &[("memory", "memory"), ("file", "file"), ("table", "table")]) {
+        Some("table") => table(r, data_dir),
+        Some("file") => Some(StorageConfig::File { data_dir }),
+        _ => Some(StorageConfig::Memory),
     }
+}
+
+fn table(r: &mut Reader<'_>, data_dir: PathBuf) -> Option<StorageConfig> {
+    let prefix = r.parse("CHAT_TABLE_NAME", |text| {
+        let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        if letters && begins && (3..=TABLE_PREFIX_CHARS).contains(&text.len()) {
+            return Ok(text.to_owned());
+        }
+        Err(format!("must be 3 to {TABLE_PREFIX_CHARS} letters and digits, a letter first"))
+    });
+    if !r.is_set(STORAGE) && !r.is_set(STORAGE_IDENTITY) {
+        r.mistake(STORAGE, "must be set for STORAGE_MODE=table (UseDevelopmentStorage=true is Azurite), or AZURE_STORAGE_ACCOUNT");
+    }
+    let by_identity =
+        r.parse(STORAGE_IDENTITY, |name| StorageAccount::of_identity(name).map_err(|why| why.to_string()));
+    let by_key = r.parse(STORAGE, |text| StorageAccount::parse(text).map_err(|why| why.to_string()));
+    let account = by_identity.or(by_key)?;
+    Some(StorageConfig::Table {
+        account,
+        prefix: prefix.unwrap_or_else(|| "chatmessages".to_owned()),
+        data_dir,
+    })
 }
 
 fn queue(
@@ -188,11 +215,7 @@ fn queue(
     if named.unwrap_or(follows && !on_azure) {
         return service_bus(r, under_host);
     }
-    let data_dir = match storage? {
-        StorageConfig::Memory => None,
-        StorageConfig::File { data_dir } => Some(data_dir.clone()),
-    };
-    Some(QueueConfig::Embedded { data_dir })
+    Some(QueueConfig::Embedded { data_dir: storage?.data_dir().cloned() })
 }
 
 fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
