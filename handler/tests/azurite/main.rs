@@ -7,6 +7,7 @@ mod azurite;
 mod binary;
 mod contract;
 mod product;
+mod web_pubsub;
 mod writers;
 
 #[path = "../stories/people.rs"]
@@ -36,3 +37,6 @@ mod listing;
 mod members;
 #[path = "../http_rooms/private.rs"]
 mod private;
+#[path = "../http_web_pubsub/service.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of it")]
+mod service;
