@@ -6,6 +6,7 @@
 mod azurite;
 mod binary;
 mod contract;
+mod ends;
 mod product;
 mod web_pubsub;
 mod writers;

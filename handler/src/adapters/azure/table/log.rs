@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 
-use super::client::{Match, Refusal, Table, Tables, Write, WriteError};
+use super::client::{Match, Query, Refusal, Table, Tables, Write, WriteError};
 use super::lanes::{Lane, Lanes, Seen, Waiting};
 use super::log_rows::{
     ENTRY, HEAD, STATE, find_state, head_row, marker_key, partition, read_entry, read_head, read_marker,
@@ -15,7 +15,8 @@ use super::log_rows::{
 };
 use super::{STORE, pause};
 use crate::adapters::sent_marks::SentMarks;
-use crate::model::{ConversationId, Entry, Head, Marker, MessageState};
+use crate::model::bounds::MARKER_DAYS;
+use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// A `sent` mark that no append has carried along by then is written by itself.
@@ -161,12 +162,23 @@ impl Shared {
     /// Removes what lies below the floor; also what an earlier call, here or elsewhere, has left.
     async fn remove_up_to(&self, partition: &str, floor: u64) -> Result<(), StoreError> {
         for prefix in [ENTRY, STATE, super::log_rows::EDIT] {
-            let mut query = super::client::Query::partition(partition).from(&format!("{prefix}0"));
+            let mut query = Query::partition(partition).from(&format!("{prefix}0"));
             // An edit's key goes on behind its message's seq.
             query = query.before(&super::keys::number(prefix, floor.saturating_add(1)));
             self.table.delete_all(partition, &query.columns("RowKey")).await?;
         }
         Ok(())
+    }
+
+    /// A marker ends 90 days after its time; the time of now is that of the last entry, where it is still there.
+    async fn remove_ended_markers(&self, partition: &str, last: u64) -> Result<(), StoreError> {
+        let Some(last) = self.table.get(partition, &super::keys::number(ENTRY, last)).await? else {
+            return Ok(());
+        };
+        let now = read_entry(&last)?.at.millis();
+        let ended = Timestamp::from_millis(now.saturating_sub(MARKER_DAYS * 86_400_000));
+        let query = Query::partition(partition).beginning("m").and(&format!("ts lt '{ended}'"));
+        self.table.delete_all(partition, &query.columns("RowKey")).await
     }
 
     /// The last `limit` messages with `floor` < seq < `before`. The service reads forwards only, so a window goes backwards.
@@ -325,7 +337,9 @@ impl Log for TableLog {
     async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {
         let raise = |head: &mut Head| crate::adapters::log_rules::raise_floor(head, seq);
         let Some(head) = self.shared.change_head(conversation, false, raise).await? else { return Ok(()) };
-        self.shared.remove_up_to(&partition(conversation), head.floor).await
+        let key = partition(conversation);
+        self.shared.remove_ended_markers(&key, head.seq).await?;
+        self.shared.remove_up_to(&key, head.floor).await
     }
 }
 
