@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::broker::{BrokerError, BrokerOptions};
+use crate::broker::{Broker, BrokerError, BrokerOptions};
 use crate::config::{ConfigErrors, Settings};
 use crate::http::HttpMode;
 
@@ -20,6 +20,8 @@ pub struct Options {
     /// Where the broker's file is; `None` = in memory.
     pub data: Option<PathBuf>,
     pub broker: BrokerOptions,
+    /// A broker that other hosts have too, instead of one of its own: so they are the instances of one app.
+    pub shared_broker: Option<Broker>,
     /// Whether `ServiceBusConnection` is handed to the handler when a function uses it. Without, such a function stops
     /// the host, as it does in Azure.
     pub hand_connection: bool,
@@ -46,6 +48,7 @@ impl Options {
             settings: Settings::from_environment(),
             data: None,
             broker: BrokerOptions::default(),
+            shared_broker: None,
             hand_connection: true,
             broker_port: 0,
             broker_key: "SAS_KEY_VALUE".into(),

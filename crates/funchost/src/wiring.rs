@@ -95,7 +95,10 @@ pub(crate) async fn open_broker_port(
     }
     let listener = listen(options.broker_port).await?;
     let port = listener.local_addr().map_or(options.broker_port, |address| address.port());
-    let broker = open_broker(options.data.as_deref(), options.broker.clone())?;
+    let broker = match options.shared_broker.clone() {
+        Some(shared) => shared,
+        None => open_broker(options.data.as_deref(), options.broker.clone())?,
+    };
     declare_entities(&broker, app);
     let connection = ConnectionString {
         port,

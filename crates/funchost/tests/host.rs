@@ -10,7 +10,7 @@ mod support;
 
 use std::net::SocketAddr;
 
-use funchost::{FuncHost, Message, Options, StartError, Status};
+use funchost::{Broker, BrokerOptions, FuncHost, Message, Options, StartError, Status};
 use serde_json::{Value, json};
 use support::{App, LIMIT, capture, exchange, normal_call};
 
@@ -170,6 +170,30 @@ async fn a_paused_host_delivers_nothing() {
     assert_eq!(host.status().entities["chat-queue"].messages, 1);
     host.resume();
     host.wait_for(LIMIT, Status::queues_are_empty).await.unwrap();
+}
+
+/// As the instances of one app.
+#[tokio::test]
+async fn hosts_with_one_broker_share_its_messages() {
+    let broker = Broker::open(None, BrokerOptions::default()).unwrap();
+    let apps = [App::new(), App::new()];
+    let mut hosts = Vec::new();
+    for app in &apps {
+        app.edit("host.json", |host| host["extensions"]["serviceBus"]["maxConcurrentSessions"] = json!(1));
+        let mut options = app.options();
+        options.shared_broker = Some(broker.clone());
+        hosts.push(FuncHost::start(options).await.unwrap());
+    }
+    // Each is idle for less than a session's idle time, so the other host takes the second session.
+    for n in 0..20 {
+        for session in ["s", "t"] {
+            hosts[n % 2].send("chat-queue", Message::new("m").with_session(session)).await.unwrap();
+        }
+    }
+    hosts[0].wait_for(LIMIT, Status::queues_are_empty).await.unwrap();
+    let successes = |host: &FuncHost| host.status().functions["processQueue"].successes;
+    assert_eq!(hosts.iter().map(successes).sum::<u64>(), 40);
+    assert!(hosts.iter().all(|host| successes(host) > 0));
 }
 
 #[tokio::test]

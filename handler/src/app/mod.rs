@@ -102,7 +102,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         events,
         hub: live.router(),
         event_keys: live.event_keys.clone(),
-        statistics: live.statistics(),
+        statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
         #[cfg(feature = "testing")]
         set_stores_away,
     };

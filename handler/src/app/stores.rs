@@ -30,6 +30,8 @@ pub(super) struct Stores {
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
+    /// How often another process's append came before one of ours, so far.
+    pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl Stores {
@@ -46,6 +48,7 @@ impl Stores {
                 letters: Arc::new(MemoryDeadLetters::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
+                conflicts: alone(),
             }),
             StorageConfig::File { data_dir } => {
                 let engine = Engine::open(data_dir.join("chat.redb")).await?;
@@ -60,13 +63,15 @@ impl Stores {
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
+                    conflicts: alone(),
                 })
             }
             StorageConfig::Table { account, prefix, .. } => {
                 let identity = if account.needs_identity() { Some(azure.identity()?) } else { None };
                 let tables = Tables::new(account, identity, prefix, &azure.http()?)?;
+                let log = TableLog::new(&tables);
                 Ok(Self {
-                    log: Arc::new(TableLog::new(&tables)),
+                    log: Arc::new(log.clone()),
                     rooms: Arc::new(TableRooms::new(&tables)),
                     members: Arc::new(TableMembers::new(&tables)),
                     sanctions: Arc::new(TableSanctions::new(&tables)),
@@ -76,6 +81,7 @@ impl Stores {
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
+                    conflicts: Arc::new(move || log.conflicts()),
                 })
             }
         }
@@ -86,4 +92,9 @@ impl Stores {
             engine.close().await;
         }
     }
+}
+
+/// Nobody else writes where the store is this process's own.
+fn alone() -> Arc<dyn Fn() -> u64 + Send + Sync> {
+    Arc::new(|| 0)
 }

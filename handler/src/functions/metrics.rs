@@ -64,6 +64,12 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
         counter("rejected", "chat_rejected_total", "Messages refused by state.", counters.rejected.get()),
         counter("dead", "chat_dead_total", "Messages parked.", counters.dead.get()),
         counter("retries", "chat_retries_total", "Attempts a dependency ended.", counters.retries.get()),
+        counter(
+            "conflicts",
+            "chat_conflicts_total",
+            "Appends another process came before.",
+            counts.conflicts,
+        ),
         counter("published", "chat_published_total", "Frames published to groups.", counters.published.get()),
         counter("panics", "chat_panics_total", "Panics caught while delivering.", counters.panics.get()),
     ])

@@ -1,4 +1,4 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -18,6 +18,8 @@ const PAGE: usize = 1_000;
 pub struct Statistics {
     /// Whether a group has an open connection in it.
     is_live: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Appends that another process came before, so far.
+    conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
     rooms: Mutex<Option<(Instant, Rooms)>>,
 }
 
@@ -26,6 +28,7 @@ pub(super) struct Counts {
     pub(super) connections: usize,
     pub(super) rooms: usize,
     pub(super) active_rooms: usize,
+    pub(super) conflicts: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +45,13 @@ enum Claim {
 impl Statistics {
     #[must_use]
     pub fn new(is_live: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self { is_live: Box::new(is_live), rooms: Mutex::new(None) }
+        Self { is_live: Box::new(is_live), conflicts: Arc::new(|| 0), rooms: Mutex::new(None) }
+    }
+
+    /// Where other processes write to the same store.
+    #[must_use]
+    pub fn with_conflicts(self, conflicts: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self { conflicts, ..self }
     }
 
     pub(super) async fn now(&self, ports: &Ports) -> Counts {
@@ -51,6 +60,7 @@ impl Statistics {
             connections: ports.transport.connections().unwrap_or_default(),
             rooms: rooms.all,
             active_rooms: rooms.active,
+            conflicts: (self.conflicts)(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,10 +14,10 @@ use handler::adapters::azure::table::{StorageAccount, Tables};
 pub const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRhYmxlIHRlc3RzIHRoYXQgbm9ib2R5IG1heSBzZWU=";
 
 pub struct Azurite {
-    /// It ends when this closes: with the process that runs the tests.
-    _stdin: ChildStdin,
-    _child: Child,
-    _data: tempfile::TempDir,
+    /// It ends when its stdin closes: with the process that runs the tests.
+    child: Child,
+    port: u16,
+    data: tempfile::TempDir,
     pub connection: String,
 }
 
@@ -28,29 +28,30 @@ pub fn azurite() -> &'static Azurite {
 }
 
 impl Azurite {
-    fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/azurite");
-        assert!(folder.join("node_modules/azurite").is_dir(), "Azurite is not installed; run: make azurite");
+    pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let data = tempfile::tempdir().unwrap();
-        let mut child = Command::new("node")
-            .arg("table.cjs")
-            .args(["--tableHost", "127.0.0.1", "--tablePort", &port.to_string()])
-            .args(["--disableTelemetry", "--silent", "--skipApiVersionCheck", "--location"])
-            .arg(data.path())
-            .env("AZURITE_ACCOUNTS", format!("chat:{KEY}"))
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("Node is needed for Azurite: {error}"));
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("successfully started"));
-        assert!(started, "Azurite ended before it listened");
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let child = launched(port, data.path());
         let connection =
             format!("AccountName=chat;AccountKey={KEY};TableEndpoint=http://127.0.0.1:{port}/chat");
-        Self { _stdin: child.stdin.take().unwrap(), _child: child, _data: data, connection }
+        Self { child, port, data, connection }
+    }
+
+    /// `STOP` and `CONT` pause it; see `stop` for an end.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it with all that it has acknowledged on the disk, which no other signal does.
+    pub fn stop(&mut self) {
+        self.signal("INT");
+        self.child.wait().unwrap();
+    }
+
+    /// On the same port and folder.
+    pub fn start_again(&mut self) {
+        self.child = launched(self.port, self.data.path());
     }
 
     /// The tables with this prefix.
@@ -58,6 +59,36 @@ impl Azurite {
         let account = StorageAccount::parse(&self.connection).unwrap();
         Tables::new(&account, None, prefix, &Http::new().unwrap()).unwrap()
     }
+}
+
+impl Drop for Azurite {
+    /// Paused it would never see its stdin close.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("CONT");
+        }
+    }
+}
+
+fn launched(port: u16, data: &Path) -> Child {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/azurite");
+    assert!(folder.join("node_modules/azurite").is_dir(), "Azurite is not installed; run: make azurite");
+    let mut child = Command::new("node")
+        .arg("table.cjs")
+        .args(["--tableHost", "127.0.0.1", "--tablePort", &port.to_string()])
+        .args(["--disableTelemetry", "--silent", "--skipApiVersionCheck", "--location"])
+        .arg(data)
+        .env("AZURITE_ACCOUNTS", format!("chat:{KEY}"))
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("Node is needed for Azurite: {error}"));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("successfully started"));
+    assert!(started, "Azurite ended before it listened");
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    child
 }
 
 /// A prefix that no other test of this binary has.

@@ -111,6 +111,17 @@ impl Socket {
         self.event("message").await
     }
 
+    /// As [`Self::message`], for a socket on which nothing may come for long; `None` at its end.
+    #[allow(dead_code, reason = "each test binary uses its part of it")]
+    pub(crate) async fn next_message(&mut self) -> Option<Value> {
+        loop {
+            let mut frame = self.frames.recv().await?;
+            if frame["data"]["type"] == "message" {
+                return Some(frame["data"].take());
+            }
+        }
+    }
+
     /// The next event of this type.
     pub(crate) async fn event(&mut self, kind: &str) -> Value {
         loop {
