@@ -6,12 +6,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use handler::adapters::azure::Http;
 use handler::adapters::azure::table::{StorageAccount, Tables};
 
 /// An account's key, planted: it must be nowhere to be read.
 pub const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRhYmxlIHRlc3RzIHRoYXQgbm9ib2R5IG1heSBzZWU=";
+
+/// It finishes what it is answering, and writes a file.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Azurite {
     /// It ends when its stdin closes: with the process that runs the tests.
@@ -45,8 +49,15 @@ impl Azurite {
 
     /// Ends it with all that it has acknowledged on the disk, which no other signal does.
     pub fn stop(&mut self) {
+        // Its end would be a second signal, which does not wait for the disk.
+        let stdin = self.child.stdin.take();
         self.signal("INT");
-        self.child.wait().unwrap();
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "Azurite does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(stdin);
     }
 
     /// On the same port and folder.

@@ -11,7 +11,7 @@ use crate::instances::{Figures, INSTANCES, Instances, over};
 use crate::senders::Flow;
 use crate::world::PATIENCE;
 
-const KILLS: u64 = 9;
+const KILLS: u64 = 15;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_is_there_once_and_in_order() {

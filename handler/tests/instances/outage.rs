@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -45,11 +46,12 @@ async fn what_was_accepted_waits_for_the_tables_and_arrives_once_and_in_order() 
     recovered("did not answer", &world, &watcher, &rooms, back, &flow).await;
 
     tokio::task::block_in_place(|| azurite.stop());
+    a_stranger_is_told_to_come_again(&world, &rooms[0]).await;
     tokio::time::sleep(outage()).await;
     nothing_failed(&world);
-    let back = Instant::now();
     tokio::task::block_in_place(|| azurite.start_again());
-    recovered("were gone (with Azurite's own start)", &world, &watcher, &rooms, back, &flow).await;
+    let back = Instant::now();
+    recovered("were gone", &world, &watcher, &rooms, back, &flow).await;
 
     over(&flow);
     let mut sent = Vec::new();
@@ -98,6 +100,17 @@ fn send(world: &World, rooms: &[String], flow: &Arc<Flow>) -> Vec<(String, JoinH
         senders.push((from, sending));
     }
     senders
+}
+
+/// Whether somebody who has not been here lately may send, only the tables know.
+async fn a_stranger_is_told_to_come_again(world: &World, room: &str) {
+    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let message = json!({ "SenderID": "stranger", "RoomID": room, "MessageText": "x" });
+    let request = http.post(format!("{}/api/sendMessage", world.host.url())).body(message.to_string());
+    let request = request.header("content-type", "application/json").header("x-user-id", "stranger");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"), "{answer:?}");
 }
 
 /// Invocations wait; none has failed, so none has cost a delivery.
