@@ -157,6 +157,15 @@ fn events_over_http_do_what_events_of_the_own_hub_do() {
     let say = |kind: &str, more: &[(&str, &str)], body: &str| {
         event(&product, "/eventhandler", kind, SIGNATURE, more, body)
     };
+    let signed = [
+        ("ce-type", "azure.webpubsub.sys.connected"),
+        ("ce-connectionId", "c1"),
+        ("ce-signature", SIGNATURE),
+        ANN,
+    ];
+    let foreign: Vec<_> = signed.into_iter().chain([("ce-hub", "another")]).collect();
+    let foreign = call(product.http, "POST", "/eventhandler", &foreign, b"{}");
+    assert_eq!((foreign.status, foreign.error()), (400, ("invalid_field".to_owned(), "ce-hub".to_owned())));
     let connect =
         say("sys.connect", &[JSON], r#"{"claims":{},"query":{"user_id":["ann"]},"subprotocols":[]}"#);
     assert_eq!(connect.status, 200, "{}", connect.text());

@@ -30,8 +30,12 @@ fn free_port() -> u16 {
 
 /// A hub process whose events go to `api/eventhandler` at a port.
 fn hub(events_to: u16, query: &str) -> Product {
+    hub_at("0", events_to, query)
+}
+
+fn hub_at(port: &str, events_to: u16, query: &str) -> Product {
     let upstream = format!("{HUB}=http://127.0.0.1:{events_to}/api/eventhandler{query}");
-    let mut hub = Product::spawn(command(&[]).args(["hub", "--port", "0", "--upstream", &upstream]));
+    let mut hub = Product::spawn(command(&[]).args(["hub", "--port", port, "--upstream", &upstream]));
     let line = hub.wait_for("  Clients  ws://");
     let address = line.trim_start_matches("  Clients  ws://").split('/').next().unwrap();
     hub.http = address.parse().unwrap();
@@ -158,6 +162,21 @@ async fn a_service_elsewhere_does_what_the_embedded_hub_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_files_it_does_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let hub = hub(port, "");
+    let settings = [
+        ("WEBPUBSUB_CONNECTION_STRING", with_key(&hub)),
+        ("STORAGE_MODE", "file".to_owned()),
+        ("DATA_DIR", data.path().display().to_string()),
+    ];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let product = program(port, &settings);
+    story(&product, &hub).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_service_is_away_messages_wait() {
     let port = free_port();
     let mut hub = hub(port, "");
@@ -170,7 +189,20 @@ async fn while_the_service_is_away_messages_wait() {
     assert_eq!(product.post("/api/sendMessage", body).status, 200);
     // What is stored is read, whoever is away.
     product.eventually("/api/rooms/general/messages", |answer| answer.text().contains("into the dark"));
-    assert!(product.get("/api/admin/dead-letters").status != 500);
+    let again = hub_at(&hub.http.port().to_string(), port, "");
+    product.eventually("/api/readyz", |answer| answer.status == 200);
+    let mut bob = Client::connect(&product, &again, "bob").await;
+    assert_eq!(bob.event(1, "join", json!({"room_id": "general"})).await["type"], "room_joined");
+    for text in ["it is light", "and lighter"] {
+        let body = json!({"SenderID": "ann", "RoomID": "general", "MessageText": text}).to_string();
+        assert_eq!(product.post("/api/sendMessage", &body).status, 200);
+    }
+    bob.hears("it is light").await;
+    bob.hears("and lighter").await;
+    let history = product.get("/api/rooms/general/messages").json();
+    let texts: Vec<_> =
+        history["messages"].as_array().unwrap().iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(texts, ["into the dark", "it is light", "and lighter"]);
 }
 
 /// The endpoint that App Service gives an app for its identity. What it hands out is a token that our hub takes.

@@ -103,6 +103,16 @@ pub enum TransportConfig {
     WebPubSub { hub: HubName, access: ServiceAccess },
 }
 
+impl TransportConfig {
+    /// The hub of this chat's clients.
+    #[must_use]
+    pub const fn hub(&self) -> &HubName {
+        match self {
+            Self::Embedded { hub, .. } | Self::WebPubSub { hub, .. } => hub,
+        }
+    }
+}
+
 /// How Web PubSub is reached.
 #[derive(Clone, Debug)]
 pub enum ServiceAccess {

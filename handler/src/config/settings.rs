@@ -149,7 +149,7 @@ settings! {
             |c| match &c.transport { TransportConfig::Embedded { keep_alive, .. } => value(keep_alive.as_millis()), TransportConfig::WebPubSub { .. } => Shown::Unset };
         "WEBPUBSUB_HUB", "hub name", "demo_ai_chat",
             "Name of the hub that clients of this chat connect to.",
-            |c| match &c.transport { TransportConfig::Embedded { hub, .. } | TransportConfig::WebPubSub { hub, .. } => value(hub) };
+            |c| value(c.transport.hub());
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };

@@ -179,6 +179,7 @@ macro_rules! contract_suite {
         $crate::contract_tests!(transport, [
             a_group_gets_what_is_published_in_order,
             what_is_published_arrives_as_it_is,
+            the_largest_message_arrives,
             one_connection_is_sent_to,
             who_is_admitted_hears_and_may_come_and_go,
             who_is_expelled_hears_nothing_and_cannot_return,

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::data::{odd_texts, user};
+use crate::model::bounds::FRAME_BYTES;
 use crate::ports::Transport;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -131,6 +132,17 @@ pub async fn what_is_published_arrives_as_it_is<T: Transport>(make: impl AsyncFn
         live.transport.publish("g", message(&text), &[]).await.unwrap();
         assert_eq!(texts(&ann.got().await), [text]);
     }
+}
+
+pub async fn the_largest_message_arrives<T: Transport>(make: impl AsyncFn() -> Reachable<T>) {
+    let live = make().await;
+    let mut ann = Client::connect(&live, "ann").await;
+    live.transport.admit(&user("ann"), "g", &ids(&[&ann])).await.unwrap();
+    let text = "x".repeat(FRAME_BYTES - message("").len());
+    assert_eq!(message(&text).len(), FRAME_BYTES);
+    live.transport.publish("g", message(&text), &[]).await.unwrap();
+    live.transport.send_to_connection(&ann.id, message(&text)).await.unwrap();
+    assert_eq!(texts(&ann.got().await), [&text, &text]);
 }
 
 pub async fn one_connection_is_sent_to<T: Transport>(make: impl AsyncFn() -> Reachable<T>) {

@@ -45,6 +45,10 @@ pub(super) async fn handle(
     if !proven && !verify_signature(&services.event_keys, &event.connection_id, signature) {
         return Err(ApiError::new(Kind::BadSignature, "No configured key made the event's signature."));
     }
+    // One key signs for all hubs of a service, and each has clients of its own.
+    if event.hub != *front.config.transport.hub() {
+        return Err(ApiError::field(Kind::InvalidField, "ce-hub", "The event is of a hub that is not ours."));
+    }
     let body = fields::read(request.into_body(), &call.headers, EVENT_BYTES).await?;
     act(services, &call, event, body).await
 }

@@ -50,5 +50,7 @@ pub const SYNC_CURSORS: usize = 500;
 /// Sync: entries of an answer, over all conversations, when the caller names no limit, and at most.
 pub const SYNC_ENTRIES_DEFAULT: usize = 500;
 pub const SYNC_ENTRIES_MAX: usize = 2_000;
+/// One frame to a client, in bytes: what Web PubSub takes.
+pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Entries or messages of an answer (sync, history, inbox), in bytes of JSON. One always goes.
 pub const ANSWER_BYTES: usize = 768 * 1024;

@@ -10,10 +10,10 @@ use crate::model::UserId;
 /// overlap reach each member in that order. Every call may be repeated; a repeat of `publish` is a second delivery.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Sends one JSON object to the connections of a group, but for the excluded ones.
+    /// Sends one JSON object, of a mebibyte at most, to the connections of a group, but for the excluded ones.
     async fn publish(&self, group: &str, json: Bytes, excluded: &[String]) -> Result<(), TransportError>;
 
-    /// Sends one JSON object to one connection.
+    /// Sends one JSON object, of a mebibyte at most, to one connection. One that is not there is `Ok`.
     async fn send_to_connection(&self, connection: &str, json: Bytes) -> Result<(), TransportError>;
 
     /// Puts the user's connections into the group and lets each of them join and leave it by itself. `connections` are

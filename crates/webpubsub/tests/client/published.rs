@@ -17,16 +17,19 @@ struct Row {
     path: &'static str,
     parameters: Vec<&'static str>,
     success: u16,
+    /// Whether 404 is an answer too.
+    may_be_missing: bool,
 }
 
 fn table() -> Vec<Row> {
     let lines = include_str!("published-operations.txt").lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
-            let [method, path, parameters, success, _] =
+            let [method, path, parameters, success, other] =
                 line.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
             let parameters = parameters.split(',').filter(|name| *name != "-").collect();
-            Row { line, method, path, parameters, success: success.parse().unwrap() }
+            let may_be_missing = other == "404";
+            Row { line, method, path, parameters, success: success.parse().unwrap(), may_be_missing }
         })
         .collect()
 }
@@ -177,6 +180,37 @@ async fn a_send_is_this_request() {
     assert_eq!(seen[0].body, "{\"n\": 1}".as_bytes());
     assert_eq!(seen[2].header("content-type"), "application/octet-stream");
     assert_eq!(seen[2].body, [0, 255].as_slice());
+}
+
+#[tokio::test]
+async fn what_is_missing_is_an_answer_where_that_is_published() {
+    let server = Server::start(|_| answer(404, &[], "")).await;
+    let client = server.client(ClientOptions::default());
+    let action = Action::SendToGroup;
+    for found in [
+        client.exists(Audience::Connection("c")).await,
+        client.exists(Audience::Group("g")).await,
+        client.exists(Audience::User("u")).await,
+        client.add_connection_to_group("g", "c").await,
+        client.add_user_to_group("u", "g").await,
+        client.grant("c", action, "g").await,
+        client.has_permission("c", action, "g").await,
+    ] {
+        assert!(!found.unwrap());
+    }
+    let published = table().into_iter().filter(|row| row.may_be_missing).count();
+    assert!(server.seen().len() == published && server.seen().iter().all(|seen| row(seen).may_be_missing));
+    // Elsewhere it means that there is no such service or hub.
+    let none = SendOptions::default();
+    for failed in [
+        client.send(Audience::Group("g"), &json("1"), &none).await,
+        client.close(Audience::All, &[], None).await,
+        client.add_to_groups(&["g".into()], None).await,
+        client.connections_in("g", None).all().await.map(drop),
+        client.generate_client_token(&ClientAccess::default()).await.map(drop),
+    ] {
+        assert_eq!(failed.unwrap_err().kind(), webpubsub::client::ErrorKind::NotFound);
+    }
 }
 
 #[tokio::test]

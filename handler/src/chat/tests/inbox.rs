@@ -79,3 +79,28 @@ async fn the_row_is_there_before_the_frame_and_though_the_transport_is_away() {
     let handed = world.sent_to("c1");
     assert_eq!((handed[0]["type"].as_str(), ids(&handed[0])), (Some("inbox"), vec!["m1"]));
 }
+
+#[tokio::test]
+async fn what_is_handed_over_fits_into_a_frame() {
+    let world = World::open().await;
+    // Each of its characters takes six bytes of JSON.
+    let long = "\u{1}".repeat(crate::model::bounds::CONTENT_UTF16_UNITS - 1) + ".";
+    let mut sent = Vec::new();
+    for n in 0..12 {
+        let received = world.accept_direct("ann", "bob", &format!("m{n:02}"), &long).await;
+        world.ticker.advance(std::time::Duration::from_millis(1));
+        world.deliver(&[received]).await;
+        sent.push(format!("m{n:02}"));
+    }
+    world.chat.connected(&crate::contract::data::user("bob"), "c1").await.unwrap();
+    let handed = world.sent_to("c1");
+    assert!(handed[0].to_string().len() <= crate::model::bounds::FRAME_BYTES);
+    let mut all: Vec<String> = ids(&handed[0]).into_iter().map(str::to_owned).collect();
+    let mut next = Some(handed[0]["next"].as_str().unwrap().to_owned());
+    while let Some(after) = next {
+        let page = world.chat.inbox(&caller("bob"), Some(&after), None, None).await.unwrap();
+        all.extend(page.items.iter().map(|item| item.message.id.to_string()));
+        next = page.next;
+    }
+    assert_eq!(all, sent);
+}
