@@ -11,7 +11,7 @@ TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev
 # Runs on any Linux of the platform, whatever its C library.
 STATIC = x86_64-unknown-linux-musl
 
-.PHONY: help build run host test test-rust test-js test-package package lint bench crash fuzz clean
+.PHONY: help build run host test test-rust test-js test-package azurite package lint bench crash fuzz clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,7 +47,7 @@ package: ## dist/chat-functions.zip for Azure Functions, with a static program; 
 
 test: test-rust test-js test-package ## All tests: Rust, the client module, the official SDKs and the package against bin/handler
 
-test-rust:
+test-rust: azurite
 	@scripts/need rust
 	$(CARGO) test --workspace --locked
 
@@ -57,6 +57,10 @@ test-js: build
 	(cd webclient && npm test)
 	scripts/npm tests/js
 	cd tests/js && npm test
+
+azurite: ## The emulator of Azure Storage, which the Rust tests of the table store start
+	@scripts/need node
+	scripts/npm tests/azurite
 
 # The same zip around the program that the other tests use: a second build for one test would cost minutes.
 test-package: build
@@ -90,4 +94,4 @@ fuzz: ## One minute of every fuzz target (needs the nightly toolchain and cargo-
 
 clean: ## Remove builds, not data
 	$(CARGO) clean
-	rm -rf bin dist webclient/dist webclient/node_modules tests/js/node_modules bench/peers/node_modules
+	rm -rf bin dist webclient/dist webclient/node_modules tests/js/node_modules tests/azurite/node_modules bench/peers/node_modules

@@ -40,16 +40,7 @@ fn begin(log_filter: &str, under_host: bool) {
 
 /// At debug these write `Authorization` headers in clear, whatever the filter says.
 fn tells_secrets(metadata: &Metadata<'_>) -> bool {
-    let talkative = [
-        "azure_core",
-        "azure_identity",
-        "azure_messaging_servicebus",
-        "typespec",
-        "hyper",
-        "reqwest",
-        "h2",
-        "rustls",
-    ];
+    let talkative = ["azure_", "typespec", "hyper", "reqwest", "h2", "rustls"];
     *metadata.level() > Level::INFO && talkative.iter().any(|name| metadata.target().starts_with(name))
 }
 

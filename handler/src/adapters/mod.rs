@@ -10,6 +10,7 @@ pub mod hub_key;
 mod log_rules;
 pub mod memory;
 pub mod queue;
+mod sent_marks;
 pub mod transport;
 
 #[cfg(test)]

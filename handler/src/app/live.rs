@@ -11,7 +11,7 @@ use super::azure::Azure;
 use crate::adapters::azure::WebPubSub;
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
-use crate::config::{AuthConfig, Config, ServiceAccess, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, ServiceAccess, TransportConfig};
 use crate::error::{ApiError, Kind};
 use crate::events::Events;
 use crate::functions::Statistics;
@@ -110,9 +110,9 @@ fn web_pubsub(
 
 /// The key that was given, else the one that is kept with the data, else one of this process.
 async fn key_for(config: &Config, given: Option<&AccessKey>, ids: &dyn Ids) -> Result<AccessKey, OpenError> {
-    Ok(match (given, &config.storage) {
+    Ok(match (given, config.storage.data_dir()) {
         (Some(key), _) => key.clone(),
-        (None, StorageConfig::File { data_dir }) => hub_key::load_or_make(data_dir, ids).await?,
-        (None, StorageConfig::Memory) => hub_key::make(ids)?,
+        (None, Some(data_dir)) => hub_key::load_or_make(data_dir, ids).await?,
+        (None, None) => hub_key::make(ids)?,
     })
 }

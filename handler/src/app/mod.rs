@@ -59,11 +59,11 @@ pub enum OpenError {
 pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
-    make_data_dir(&config.storage).await?;
-    let stores = Stores::open(&config.storage).await?;
+    make_data_dir(config).await?;
+    let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
+    let stores = Stores::open(&config.storage, &mut azure).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);
-    let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
     let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure).await?;
     let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure).await?;
     let ports = Ports {
@@ -73,7 +73,11 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         sanctions: Arc::clone(&stores.sanctions),
         invitations: Arc::clone(&stores.invitations),
         profiles: Arc::clone(&stores.profiles),
-        leases: Arc::new(MemoryLeases::new()),
+        // They live as long as the connections do, which end with a hub in this process.
+        leases: match config.transport {
+            TransportConfig::Embedded { .. } => Arc::new(MemoryLeases::new()),
+            TransportConfig::WebPubSub { .. } => Arc::clone(&stores.leases),
+        },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
         queue: Arc::clone(&queues.sender),
@@ -115,6 +119,7 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
     let storage = match config.storage {
         StorageConfig::Memory => "memory",
         StorageConfig::File { .. } => "file",
+        StorageConfig::Table { .. } => "Azure Table",
     };
     let queue = match &config.queue {
         QueueConfig::Embedded { data_dir: None } => "embedded, in memory",
@@ -152,8 +157,15 @@ impl Running {
     }
 }
 
-async fn make_data_dir(config: &StorageConfig) -> Result<(), OpenError> {
-    let StorageConfig::File { data_dir } = config else { return Ok(()) };
+/// Only where something will lie in it: beside tables, that is an embedded queue or hub.
+async fn make_data_dir(config: &Config) -> Result<(), OpenError> {
+    let Some(data_dir) = config.storage.data_dir() else { return Ok(()) };
+    let is_remote = matches!(config.storage, StorageConfig::Table { .. })
+        && matches!(config.queue, QueueConfig::ServiceBus { .. })
+        && matches!(config.transport, TransportConfig::WebPubSub { .. });
+    if is_remote {
+        return Ok(());
+    }
     let made = tokio::fs::create_dir_all(data_dir).await;
     made.map_err(|source| OpenError::DataDir { path: data_dir.clone(), source })
 }

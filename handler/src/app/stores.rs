@@ -1,15 +1,21 @@
 use std::sync::Arc;
 
+use super::OpenError;
+use super::azure::Azure;
+use crate::adapters::azure::table::{
+    TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
+    TableRooms, TableSanctions, Tables,
+};
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
     FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms,
-    MemorySanctions,
+    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryProfiles, MemoryRooms, MemorySanctions,
 };
 use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Inbox, Invitations, Log, Members, Profiles, Rooms, Sanctions, StoreError};
+use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {
@@ -21,11 +27,13 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    /// Where the connections do not end with this process.
+    pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
 }
 
 impl Stores {
-    pub(super) async fn open(config: &StorageConfig) -> Result<Self, StoreError> {
+    pub(super) async fn open(config: &StorageConfig, azure: &mut Azure) -> Result<Self, OpenError> {
         match config {
             StorageConfig::Memory => Ok(Self {
                 log: Arc::new(MemoryLog::new()),
@@ -36,6 +44,7 @@ impl Stores {
                 profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
+                leases: Arc::new(MemoryLeases::new()),
                 engine: None,
             }),
             StorageConfig::File { data_dir } => {
@@ -49,7 +58,24 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
+                })
+            }
+            StorageConfig::Table { account, prefix, .. } => {
+                let identity = if account.needs_identity() { Some(azure.identity()?) } else { None };
+                let tables = Tables::new(account, identity, prefix, &azure.http()?)?;
+                Ok(Self {
+                    log: Arc::new(TableLog::new(&tables)),
+                    rooms: Arc::new(TableRooms::new(&tables)),
+                    members: Arc::new(TableMembers::new(&tables)),
+                    sanctions: Arc::new(TableSanctions::new(&tables)),
+                    invitations: Arc::new(TableInvitations::new(&tables)),
+                    profiles: Arc::new(TableProfiles::new(&tables)),
+                    inbox: Arc::new(TableInbox::new(&tables)),
+                    letters: Arc::new(TableDeadLetters::new(&tables)),
+                    leases: Arc::new(TableLeases::new(&tables)),
+                    engine: None,
                 })
             }
         }

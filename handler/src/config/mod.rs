@@ -27,6 +27,7 @@ use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
+use crate::adapters::azure::table::StorageAccount;
 use crate::model::UserId;
 
 /// Everything the program was told, read once.
@@ -142,6 +143,25 @@ pub enum StorageConfig {
     File {
         data_dir: PathBuf,
     },
+    /// Tables of a storage account, or of Azurite.
+    Table {
+        account: StorageAccount,
+        /// What the tables' names begin with.
+        prefix: String,
+        /// For what else is durable: the embedded queue, the embedded hub's key.
+        data_dir: PathBuf,
+    },
+}
+
+impl StorageConfig {
+    /// Where this process keeps files; none where nothing is to outlive it.
+    #[must_use]
+    pub const fn data_dir(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Memory => None,
+            Self::File { data_dir } | Self::Table { data_dir, .. } => Some(data_dir),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use super::{
     AuthConfig, Config, Cors, IdentityConfig, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin,
     ServiceAccess, StorageConfig, TransportConfig, Vars, WsEndpoint,
 };
+use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
 use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 use crate::model::UserId;
 
@@ -18,6 +19,8 @@ const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
 const CONNECTION: &str = "ServiceBusConnection";
+const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
+const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
 const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
@@ -223,16 +226,34 @@ fn identity(r: &mut Reader<'_>) -> IdentityConfig {
 fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
     must_be_named(r, on_azure, "STORAGE_MODE");
     let data_dir = r.text("DATA_DIR").map_or_else(|| PathBuf::from("./data"), PathBuf::from);
-    let file = StorageConfig::File { data_dir };
-    let choices = [("memory", Some(&StorageConfig::Memory)), ("file", Some(&file)), ("table", None)];
-    match r.choice("STORAGE_MODE", &choices) {
-        Some(None) => {
-            r.mistake("STORAGE_MODE", "this version does not have table yet; use file or memory");
-            None
-        }
-        Some(Some(storage)) => Some(storage.clone()),
-        None => Some(StorageConfig::Memory),
+    match r.choice("STORAGE_MODE", &[("memory", "memory"), ("file", "file"), ("table", "table")]) {
+        Some("table") => table(r, data_dir),
+        Some("file") => Some(StorageConfig::File { data_dir }),
+        _ => Some(StorageConfig::Memory),
     }
+}
+
+fn table(r: &mut Reader<'_>, data_dir: PathBuf) -> Option<StorageConfig> {
+    let prefix = r.parse("CHAT_TABLE_NAME", |text| {
+        let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        if letters && begins && (3..=TABLE_PREFIX_CHARS).contains(&text.len()) {
+            return Ok(text.to_owned());
+        }
+        Err(format!("must be 3 to {TABLE_PREFIX_CHARS} letters and digits, a letter first"))
+    });
+    if !r.is_set(STORAGE) && !r.is_set(STORAGE_IDENTITY) {
+        r.mistake(STORAGE, "must be set for STORAGE_MODE=table (UseDevelopmentStorage=true is Azurite), or AZURE_STORAGE_ACCOUNT");
+    }
+    let by_identity =
+        r.parse(STORAGE_IDENTITY, |name| StorageAccount::of_identity(name).map_err(|why| why.to_string()));
+    let by_key = r.parse(STORAGE, |text| StorageAccount::parse(text).map_err(|why| why.to_string()));
+    let account = by_identity.or(by_key)?;
+    Some(StorageConfig::Table {
+        account,
+        prefix: prefix.unwrap_or_else(|| "chatmessages".to_owned()),
+        data_dir,
+    })
 }
 
 fn queue(
@@ -247,11 +268,7 @@ fn queue(
     if named.unwrap_or(follows && !on_azure) {
         return service_bus(r, under_host);
     }
-    let data_dir = match storage? {
-        StorageConfig::Memory => None,
-        StorageConfig::File { data_dir } => Some(data_dir.clone()),
-    };
-    Some(QueueConfig::Embedded { data_dir })
+    Some(QueueConfig::Embedded { data_dir: storage?.data_dir().cloned() })
 }
 
 fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {

@@ -23,6 +23,7 @@ pub enum Group {
     Network,
     Hub,
     WebPubSub,
+    Storage,
     ServiceBus,
     Identity,
     Access,
@@ -34,11 +35,12 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
         Self::WebPubSub,
+        Self::Storage,
         Self::ServiceBus,
         Self::Identity,
         Self::Access,
@@ -54,6 +56,7 @@ impl Group {
             Self::Network => "Network",
             Self::Hub => "Embedded hub",
             Self::WebPubSub => "Azure Web PubSub",
+            Self::Storage => "Azure Table Storage",
             Self::ServiceBus => "Service Bus",
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
@@ -103,8 +106,8 @@ settings! {
             "Who holds the clients' sockets: the embedded hub, or Azure Web PubSub.",
             |c| match c.transport { TransportConfig::Embedded { .. } => value("self"), TransportConfig::WebPubSub { .. } => value("webpubsub") };
         "STORAGE_MODE", "memory, file, table", "memory; on Azure none",
-            "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table (later).",
-            |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file") };
+            "Where messages are kept: in memory, in files of DATA_DIR, or in Azure Table Storage or Azurite.",
+            |c| match c.storage { StorageConfig::Memory => value("memory"), StorageConfig::File { .. } => value("file"), StorageConfig::Table { .. } => value("table") };
         "QUEUE_MODE", "embedded, servicebus", "servicebus when ServiceBusConnection is set, else embedded; on Azure none",
             "Where accepted messages wait: in this process (on disk in DATA_DIR unless STORAGE_MODE=memory), or in Service Bus, from which only a Functions host receives.",
             |c| match c.queue { QueueConfig::Embedded { .. } => value("embedded"), QueueConfig::ServiceBus { .. } => value("servicebus") };
@@ -113,7 +116,7 @@ settings! {
             |c| match c.auth { AuthConfig::Anonymous => value("anonymous") };
         "DATA_DIR", "path", "./data",
             "Folder of STORAGE_MODE=file, of the embedded queue and of the hub's key.",
-            |c| match &c.storage { StorageConfig::File { data_dir } => value(data_dir.display()), StorageConfig::Memory => Shown::Unset };
+            |c| optional(c.storage.data_dir().map(|data_dir| data_dir.display()));
     }
     Network {
         "PORT", "port", "5000",
@@ -164,6 +167,17 @@ settings! {
         "WEBPUBSUB_CONNECTION_STRING", "connection string", "none",
             "Web PubSub with its access key.",
             |c| hidden(matches!(&c.transport, TransportConfig::WebPubSub { access: ServiceAccess::Key(_) | ServiceAccess::Identity { event_key: Some(_), .. }, .. }));
+    }
+    Storage {
+        "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
+            "The storage account of STORAGE_MODE=table, with its key. UseDevelopmentStorage=true is Azurite on this machine.",
+            |c| hidden(matches!(&c.storage, StorageConfig::Table { account, .. } if !account.needs_identity()));
+        "AZURE_STORAGE_ACCOUNT", "name", "none",
+            "The same with this program's identity, which needs the role Storage Table Data Contributor. It wins over the connection string.",
+            |c| match &c.storage { StorageConfig::Table { account, .. } if account.needs_identity() => value(account.name()), _ => Shown::Unset };
+        "CHAT_TABLE_NAME", "3 to 50 letters and digits", "chatmessages",
+            "The table of inboxes, and what the names of the other tables begin with. They are made on first use.",
+            |c| match &c.storage { StorageConfig::Table { prefix, .. } => value(prefix), _ => Shown::Unset };
     }
     ServiceBus {
         "ServiceBusConnection", "connection string", "none",
@@ -224,9 +238,6 @@ settings! {
         "IDENTITY_HEADER", "secret", "none", "Shown to IDENTITY_ENDPOINT.", unset;
     }
     Later {
-        "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none", "STORAGE_MODE=table, with a key.", unset;
-        "AZURE_STORAGE_ACCOUNT", "name", "none", "STORAGE_MODE=table, with an identity.", unset;
-        "CHAT_TABLE_NAME", "name", "chatmessages", "STORAGE_MODE=table.", unset;
         "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;

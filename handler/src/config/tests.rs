@@ -92,17 +92,39 @@ fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    for (name, value) in [
-        ("STORAGE_MODE", "table"),
-        ("AUTH_MODE", "jwt"),
-        ("AUTH_MODE", "easyauth"),
-        ("RATE_LIMIT_USER", "10/20"),
-    ] {
+    for (name, value) in [("AUTH_MODE", "jwt"), ("AUTH_MODE", "easyauth"), ("RATE_LIMIT_USER", "10/20")] {
         let mistakes = read(&[(name, value)]).unwrap_err();
         let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
         assert_eq!(found, [(name, true)]);
     }
     assert!(read(&[("RATE_LIMIT_USER", "off")]).is_ok());
+}
+
+#[test]
+fn tables_need_an_account_and_a_name_that_tables_may_have() {
+    let name = "AZURE_STORAGE_CONNECTION_STRING";
+    fn table<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("STORAGE_MODE", "table")], more].concat()
+    }
+    let config = read(&table(&[(name, "UseDevelopmentStorage=true")])).unwrap();
+    assert!(matches!(&config.storage, StorageConfig::Table { account, prefix, .. }
+        if account.host() == "127.0.0.1:10002" && prefix == "chatmessages"));
+    assert!(
+        matches!(&config.queue, QueueConfig::Embedded { data_dir: Some(_) }),
+        "what waits is durable too"
+    );
+    let shown = format!("{config:?}{}", effective(&config));
+    assert!(!shown.contains("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"), "{shown}");
+    assert_eq!(mistakes(&table(&[])), [name]);
+    assert_eq!(mistakes(&table(&[(name, "AccountName=chat")])), [name]);
+    assert_eq!(mistakes(&table(&[("AZURE_STORAGE_ACCOUNT", "no name")])), ["AZURE_STORAGE_ACCOUNT"]);
+    let both = table(&[(name, "UseDevelopmentStorage=true"), ("AZURE_STORAGE_ACCOUNT", "chat")]);
+    assert!(matches!(read(&both).unwrap().storage, StorageConfig::Table { account, .. }
+        if account.needs_identity() && account.host() == "chat.table.core.windows.net"));
+    for prefix in ["1chat", "chat-messages", "ab", &"x".repeat(51)] {
+        let set = table(&[(name, "UseDevelopmentStorage=true"), ("CHAT_TABLE_NAME", prefix)]);
+        assert_eq!(mistakes(&set), ["CHAT_TABLE_NAME"], "{prefix}");
+    }
 }
 
 #[test]

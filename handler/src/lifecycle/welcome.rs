@@ -39,6 +39,9 @@ pub(super) fn tell(config: &Config, http: SocketAddr, hub: Option<SocketAddr>) {
     match &config.storage {
         StorageConfig::Memory => println!("  Storage  memory: gone at the end; STORAGE_MODE=file keeps it"),
         StorageConfig::File { data_dir } => println!("  Storage  files in {}", data_dir.display()),
+        StorageConfig::Table { account, prefix, .. } => {
+            println!("  Storage  tables {prefix}… of {}", account.host());
+        }
     }
     println!(
         "\n  Try it:\n    curl -X POST {base}/api/sendMessage -H 'content-type: application/json' \\\n      \

@@ -16,7 +16,9 @@ pub trait Log: Send + Sync {
     /// Makes the conversation's head, or opens a closed one, which goes on counting. Changes nothing when it is open.
     async fn open(&self, conversation: &ConversationId) -> Result<Head, StoreError>;
 
-    /// Appends the entries in their order, all or none. The outcomes stand in the same order.
+    /// Appends the entries in their order, all or none. The outcomes stand in the same order. An adapter whose transactions
+    /// are bounded may write a call of more than they hold in parts, one behind the other, each all or none; what a
+    /// command of the chat appends fits one.
     ///
     /// An entry whose marker is there already (from before, or earlier in this very call) changes nothing and yields
     /// [`Outcome::Duplicate`] with what the first one got. An entry that the state of its target forbids yields

@@ -7,6 +7,7 @@ mod sas;
 mod service_bus;
 #[cfg(test)]
 mod service_bus_tests;
+pub mod table;
 mod web_pubsub;
 mod wire;
 

@@ -11,10 +11,10 @@ use super::log_rows::{
     write_head,
 };
 use super::rows::{decode, get, make_tables};
-use super::sent_marks::SentMarks;
 use super::sweep::{Sweep, has_ended};
 use crate::adapters::engine::Engine;
 use crate::adapters::log_rules;
+use crate::adapters::sent_marks::SentMarks;
 use crate::model::{ConversationId, Head, Marker, MessageState};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 

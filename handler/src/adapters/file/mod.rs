@@ -12,7 +12,6 @@ mod profiles;
 mod rooms;
 mod rows;
 mod sanctions;
-mod sent_marks;
 mod sweep;
 
 pub use dead_letters::FileDeadLetters;

@@ -1,0 +1,36 @@
+//! Azure Table Storage, or Azurite, behind the storing ports: a client layer, keys, rows, and one file per port.
+
+mod account;
+mod client;
+mod dead_letters;
+mod inbox;
+mod invitations;
+mod keys;
+mod lanes;
+mod leases;
+mod log;
+mod log_append;
+mod log_rows;
+mod log_view;
+mod members;
+mod pause;
+mod profiles;
+mod rooms;
+mod row;
+mod sanctions;
+mod wire;
+
+pub use account::{StorageAccount, StorageAccountError};
+pub use client::{TABLE_PREFIX_CHARS, Tables};
+pub use dead_letters::TableDeadLetters;
+pub use inbox::TableInbox;
+pub use invitations::TableInvitations;
+pub use leases::TableLeases;
+pub use log::TableLog;
+pub use members::TableMembers;
+pub use profiles::TableProfiles;
+pub use rooms::TableRooms;
+pub use sanctions::TableSanctions;
+
+/// Its name in errors.
+const STORE: &str = "Table Storage";

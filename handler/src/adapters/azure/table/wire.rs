@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core21::error::{Error, ErrorKind};
+use azure_core21::headers::{HeaderName, HeaderValue, Headers};
+use azure_core21::{Body, HttpClient, Request, Response, StatusCode};
+use bytes::Bytes;
+
+use crate::adapters::azure::Http;
+
+/// For a whole request. A transaction of 4 MiB takes its time; a service that is away should not take more.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Characters of an error's text that are kept.
+const DETAIL_CHARS: usize = 500;
+/// How the crate asks for entities; as answer to an insert they would all come back.
+const ECHO: &str = "\naccept: application/json;odata=fullmetadata\n";
+const NO_ECHO: &str = "\naccept: application/json;odata=nometadata\nprefer: return-no-content\n";
+
+/// The transport under the Table client: one pool of connections, a time for every request, and every refusal an error
+/// with the service's own code. The crate's own transport has no pool, and a transaction that failed is a success to it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    client: reqwest::Client,
+}
+
+/// The service answered, and not with success: the request as a whole, or a part of a transaction.
+#[derive(Debug, thiserror::Error)]
+#[error("Table Storage answered {status} {code}: {detail}{}", hint(*.status, .code))]
+pub(super) struct Refused {
+    pub(super) status: u16,
+    /// Such as `EntityAlreadyExists`.
+    pub(super) code: String,
+    detail: String,
+}
+
+/// What to do about it, where that is not obvious.
+fn hint(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (
+            403,
+            "AuthorizationPermissionMismatch" | "AuthorizationFailure" | "InsufficientAccountPermissions",
+        ) => {
+            " (the identity needs the role Storage Table Data Contributor on the account; a new role takes minutes to work)"
+        }
+        (401 | 403, _) => " (the account's key is wrong, or may not do this)",
+        _ => "",
+    }
+}
+
+impl Wire {
+    pub(super) fn new(endpoint: &str, http: &Http) -> Self {
+        Self { client: http.of(endpoint).clone() }
+    }
+
+    async fn send(&self, request: &Request) -> azure_core21::Result<(u16, Headers, Bytes)> {
+        // The service's own verbs are among them.
+        let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(other)?;
+        let is_batch = is_batch(request);
+        let mut sent = self.client.request(method, request.url().clone()).timeout(TIMEOUT);
+        for (name, value) in request.headers().iter() {
+            // The length is the body's, which may change here.
+            if name.as_str() != "content-length" {
+                sent = sent.header(name.as_str(), value.as_str());
+            }
+        }
+        let Body::Bytes(body) = request.body() else {
+            return Err(Error::message(ErrorKind::Other, "a request has its body in memory"));
+        };
+        let body = if is_batch { without_echo(body) } else { body.clone() };
+        let answer = sent.body(body).send().await.map_err(other)?;
+        let status = answer.status().as_u16();
+        let mut headers = Headers::new();
+        for (name, value) in answer.headers() {
+            if let Ok(value) = value.to_str() {
+                headers
+                    .insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
+            }
+        }
+        Ok((status, headers, answer.bytes().await.map_err(other)?))
+    }
+}
+
+#[async_trait]
+impl HttpClient for Wire {
+    async fn execute_request(&self, request: &Request) -> azure_core21::Result<Response> {
+        let (status, headers, body) = self.send(request).await?;
+        if !(200..300).contains(&status) {
+            return Err(other(refused(status, &String::from_utf8_lossy(&body))));
+        }
+        if is_batch(request)
+            && let Some(refused) = refused_part(&String::from_utf8_lossy(&body))
+        {
+            return Err(other(refused));
+        }
+        let status = StatusCode::try_from(status)
+            .map_err(|_| Error::message(ErrorKind::DataConversion, "the status is not one of HTTP's"))?;
+        Ok(Response::new(status, headers, Box::pin(futures_util::stream::iter([Ok(body)]))))
+    }
+}
+
+fn is_batch(request: &Request) -> bool {
+    request.url().path().ends_with("/$batch")
+}
+
+/// Line feeds in an entity are escaped, so the pattern is only where the crate wrote it.
+fn without_echo(body: &Bytes) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(text) => text.replace(ECHO, NO_ECHO).into(),
+        Err(_) => body.clone(),
+    }
+}
+
+/// The first part of a transaction's answer that is no success. All other parts are undone then.
+fn refused_part(body: &str) -> Option<Refused> {
+    let parts = body.split("HTTP/1.1 ").skip(1);
+    parts
+        .map(|part| (part.get(..3).and_then(|status| status.parse().ok()).unwrap_or(0), part))
+        .find_map(|(status, part)| (!(200..300).contains(&status)).then(|| refused(status, part)))
+}
+
+/// The code is a JSON string of the error's body: `"code":"EntityAlreadyExists"`.
+fn refused(status: u16, body: &str) -> Refused {
+    let code = body.split_once("\"code\"").and_then(|(_, rest)| rest.split('"').nth(1));
+    let detail = body.split_once("\"value\"").and_then(|(_, rest)| rest.split('"').nth(1)).unwrap_or(body);
+    Refused {
+        status,
+        code: code.unwrap_or_default().to_owned(),
+        detail: detail.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS).collect(),
+    }
+}
+
+/// Never of the kind that the crate would try again by itself: what a repeat may do is decided above.
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Other, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_part_of_a_transaction_is_found() {
+        let answer = "--batchresponse_1\r\n\r\n--changesetresponse_1\r\nContent-Type: application/http\r\n\r\n\
+            HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\n\r\n\
+            {\"odata.error\":{\"code\":\"EntityAlreadyExists\",\"message\":{\"lang\":\"en-US\",\"value\":\"1:The specified entity already exists.\\nRequestId:1\"}}}\r\n--changesetresponse_1--\r\n";
+        let refused = refused_part(answer).unwrap();
+        assert_eq!((refused.status, refused.code.as_str()), (409, "EntityAlreadyExists"));
+        assert!(refused.to_string().contains("1:The specified entity already exists."), "{refused}");
+        let fine = "HTTP/1.1 204 No Content\r\nETag: W/\"x\"\r\n\r\nHTTP/1.1 201 Created\r\n";
+        assert!(refused_part(fine).is_none());
+    }
+
+    #[test]
+    fn what_is_inserted_does_not_come_back() {
+        let body = Bytes::from(format!("POST x HTTP/1.1{ECHO}content-type: a\n\n{{\"text\":\"a\\n\"}}\n"));
+        let sent = without_echo(&body);
+        assert!(std::str::from_utf8(&sent).unwrap().contains("\nprefer: return-no-content\n"));
+    }
+}

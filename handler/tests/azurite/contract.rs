@@ -1,0 +1,35 @@
+//! Every port's contract on tables of its own.
+
+macro_rules! suites {
+    ($($port:ident: $store:ident),* $(,)?) => {
+        $(
+            mod $port {
+                use handler::adapters::azure::table::$store;
+
+                use crate::azurite::tables_in;
+
+                handler::contract_suite!($port, |dir| $store::new(&tables_in(dir)));
+            }
+        )*
+    };
+}
+
+suites! {
+    log: TableLog,
+    rooms: TableRooms,
+    members: TableMembers,
+    sanctions: TableSanctions,
+    invitations: TableInvitations,
+    profiles: TableProfiles,
+    inbox: TableInbox,
+    dead_letters: TableDeadLetters,
+}
+
+/// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.
+mod leases {
+    use handler::adapters::azure::table::TableLeases;
+
+    use crate::azurite::tables_in;
+
+    handler::contract_suite!(leases, |dir| TableLeases::new(&tables_in(dir)));
+}
