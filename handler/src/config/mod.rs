@@ -1,6 +1,7 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod azure;
 mod mistakes;
 mod parse;
 mod reader;

@@ -6,22 +6,20 @@ use std::time::Duration;
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
+use super::azure::{self, CONNECTION, IDENTITY};
 use super::reader::Reader;
 use super::{
-    AuthConfig, Config, Cors, IdentityConfig, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin,
-    ServiceAccess, StorageConfig, TransportConfig, Vars, WsEndpoint,
+    AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
+    TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
-use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 use crate::model::UserId;
 
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
-const CONNECTION: &str = "ServiceBusConnection";
 const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
-const IDENTITY: &str = "ServiceBusConnection__fullyQualifiedNamespace";
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.
@@ -36,14 +34,23 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let transport = transport(&mut r, on_azure);
     let storage = storage(&mut r, on_azure);
     let queue = queue(&mut r, on_azure, under_host, storage.as_ref());
-    let identity = identity(&mut r);
+    let identity = azure::identity(&mut r);
     let auth = auth(&mut r, on_azure);
     let admins = admins(&mut r);
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let rooms_on_join = rooms_on_join(&mut r);
-    events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
+    azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
+    if on_azure {
+        azure::identity_must_be_managed(
+            &mut r,
+            &identity,
+            transport.as_ref(),
+            storage.as_ref(),
+            queue.as_ref(),
+        );
+    }
     refuse_what_is_later(&mut r);
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
@@ -144,7 +151,7 @@ fn transport(r: &mut Reader<'_>, on_azure: bool) -> Option<TransportConfig> {
     });
     match r.choice("TRANSPORT_MODE", &[("self", false), ("webpubsub", true)]) {
         Some(true) => {
-            let access = service_access(r);
+            let access = azure::service_access(r);
             Some(TransportConfig::WebPubSub { hub: hub.ok()?, access: access? })
         }
         _ => embedded_hub(r, hub.ok()),
@@ -161,66 +168,6 @@ fn embedded_hub(r: &mut Reader<'_>, hub: Option<HubName>) -> Option<TransportCon
     let ack_delay = r.millis("HUB_ACK_DELAY_MS", ACK_DELAY_MS).unwrap_or_default();
     let keep_alive = r.millis("HUB_KEEP_ALIVE_MS", KEEP_ALIVE_MS).unwrap_or(KEEP_ALIVE);
     Some(TransportConfig::Embedded { hub: hub?, access_key, ack_delay, keep_alive })
-}
-
-/// An endpoint, for an identity, wins over a connection string, whose key then verifies events alone.
-fn service_access(r: &mut Reader<'_>) -> Option<ServiceAccess> {
-    const ENDPOINT: &str = "WEBPUBSUB_ENDPOINT";
-    const CONNECTION_STRING: &str = "WEBPUBSUB_CONNECTION_STRING";
-    if !r.is_set(ENDPOINT) && !r.is_set(CONNECTION_STRING) {
-        r.mistake(ENDPOINT, "or WEBPUBSUB_CONNECTION_STRING must be set for TRANSPORT_MODE=webpubsub");
-    }
-    let connection = r.parse(CONNECTION_STRING, |text| {
-        text.parse::<webpubsub::connection_string::ConnectionString>().map_err(|why| why.to_string())
-    });
-    if r.is_set(ENDPOINT) {
-        let endpoint = r.parse(ENDPOINT, service_endpoint)?;
-        let event_key = connection.map(|connection| connection.access_key);
-        return Some(ServiceAccess::Identity { endpoint, event_key });
-    }
-    connection.map(ServiceAccess::Key)
-}
-
-/// An identity's token is shown over TLS, or to a double of the service on this machine.
-fn service_endpoint(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    let is_local = |authority: &str| {
-        let authority = authority.parse::<http::uri::Authority>();
-        authority.is_ok_and(|it| matches!(it.host(), "localhost" | "127.0.0.1" | "[::1]"))
-    };
-    let allowed = match text.split_once("://") {
-        Some(("https", authority)) => is_authority(authority),
-        Some(("http", authority)) => is_authority(authority) && is_local(authority),
-        _ => false,
-    };
-    if allowed {
-        Ok(text.to_owned())
-    } else {
-        Err("must be https://host, such as https://example.webpubsub.azure.com".to_owned())
-    }
-}
-
-/// Without an access key nobody can tell a forged event from a true one, unless the sender knows a secret.
-fn events_must_be_proven(r: &mut Reader<'_>, transport: Option<&TransportConfig>, roles: NegotiateRoles) {
-    let without_key = matches!(
-        transport,
-        Some(TransportConfig::WebPubSub { access: ServiceAccess::Identity { event_key: None, .. }, .. })
-    );
-    if without_key && roles == NegotiateRoles::Connect && !r.is_set("EVENTHANDLER_KEY") {
-        r.mistake(
-            "EVENTHANDLER_KEY",
-            "must be set with WEBPUBSUB_ENDPOINT, and stand as ?code= in the hub's event handler URL: without an access \
-             key nothing else proves who sends events",
-        );
-    }
-}
-
-fn identity(r: &mut Reader<'_>) -> IdentityConfig {
-    if r.choice("USE_MANAGED_IDENTITY", &[("true", true), ("false", false)]) == Some(true) {
-        IdentityConfig::Managed { client_id: r.text("AZURE_CLIENT_ID") }
-    } else {
-        IdentityConfig::Developer
-    }
 }
 
 fn storage(r: &mut Reader<'_>, on_azure: bool) -> Option<StorageConfig> {
@@ -278,34 +225,12 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
             "servicebus needs a Functions host, which receives; alone, set QUEUE_MODE=embedded",
         );
     }
-    let access = bus_access(r)?;
+    let access = azure::bus_access(r)?;
     Some(QueueConfig::ServiceBus {
         access,
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
     })
-}
-
-/// A connection string wins over a host, as it does in the Functions host.
-fn bus_access(r: &mut Reader<'_>) -> Option<BusAccess> {
-    if !r.is_set(CONNECTION) {
-        if !r.is_set(IDENTITY) {
-            r.mistake(CONNECTION, "must be set for QUEUE_MODE=servicebus, or its __fullyQualifiedNamespace");
-        }
-        let host = r.parse(IDENTITY, |text| BusHost::parse(text).map_err(|why| why.to_string()));
-        return host.map(BusAccess::Identity);
-    }
-    let connection = r.parse(CONNECTION, |text| {
-        let connection = ConnectionString::parse(text).map_err(|why| why.to_string())?;
-        match connection.entity_path {
-            Some(_) => {
-                Err("must be of the namespace: with an EntityPath its key is for one queue or topic"
-                    .to_owned())
-            }
-            None => Ok(connection),
-        }
-    });
-    connection.map(BusAccess::Key)
 }
 
 fn auth(r: &mut Reader<'_>, on_azure: bool) -> Option<AuthConfig> {
@@ -350,7 +275,7 @@ fn ws_endpoint(text: &str) -> Result<WsEndpoint, String> {
     }
 }
 
-fn is_authority(text: &str) -> bool {
+pub(super) fn is_authority(text: &str) -> bool {
     !text.contains('@') && text.parse::<http::uri::Authority>().is_ok()
 }
 

@@ -192,6 +192,12 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     {
         assert_eq!(mistakes(&[mode, (ENDPOINT, bad), code]), [ENDPOINT], "{bad}");
     }
+    let modes = [("STORAGE_MODE", "memory"), ("QUEUE_MODE", "embedded"), ("AUTH_MODE", "anonymous")];
+    let mut on_azure = vec![("WEBSITE_SKU", "Flex"), mode, https, code];
+    on_azure.extend(modes);
+    assert_eq!(mistakes(&on_azure), ["USE_MANAGED_IDENTITY"]);
+    on_azure.push(("USE_MANAGED_IDENTITY", "true"));
+    assert!(mistakes(&on_azure).is_empty());
     // A deployment may have both kinds of settings, and choose.
     assert!(matches!(read(&[(STRING, key)]).unwrap().transport, TransportConfig::Embedded { .. }));
 }

@@ -8,6 +8,7 @@ mod binary;
 mod contract;
 mod ends;
 mod product;
+mod web_pubsub;
 mod writers;
 
 #[path = "../stories/people.rs"]
@@ -37,3 +38,6 @@ mod listing;
 mod members;
 #[path = "../http_rooms/private.rs"]
 mod private;
+#[path = "../http_web_pubsub/service.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of it")]
+mod service;

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_identity::{
@@ -17,8 +16,6 @@ use tokio::time::timeout;
 use super::Http;
 use crate::ports::Clock;
 
-/// What every scope ends in.
-const DEFAULT: &str = "/.default";
 /// A token that expires within this time is replaced.
 const REFRESH_SECS: u64 = 5 * 60;
 /// A token that lives longer than this is good enough for one more call while its successor is on its way.
@@ -135,6 +132,11 @@ impl Identity {
         }
     }
 
+    /// Forgets all tokens.
+    pub(super) fn forget(&self) {
+        self.0.slots().clear();
+    }
+
     fn find(&self, scope: &str) -> Found {
         let now = self.0.now();
         let mut slots = self.0.slots();
@@ -230,6 +232,12 @@ impl Token {
     pub fn secret(&self) -> &str {
         &self.secret
     }
+
+    /// Seconds since the epoch.
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
 }
 
 impl fmt::Debug for Token {
@@ -241,43 +249,6 @@ impl fmt::Debug for Token {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({:?})", self.0.kind)
-    }
-}
-
-/// For the client of Web PubSub.
-#[async_trait]
-impl webpubsub::client::TokenProvider for Identity {
-    async fn token(&self, scope: &str) -> Result<String, webpubsub::client::TokenUnavailable> {
-        let token = Identity::token(self, scope).await;
-        token
-            .map(|token| token.secret().to_owned())
-            .map_err(|why| webpubsub::client::TokenUnavailable(Box::new(why)))
-    }
-}
-
-/// For the crates of the 0.21 family, whose scopes come without their end.
-#[async_trait]
-impl azure_core21::auth::TokenCredential for Identity {
-    async fn get_token(&self, scopes: &[&str]) -> azure_core21::Result<azure_core21::auth::AccessToken> {
-        use azure_core21::error::{Error, ErrorKind};
-        let [scope] = scopes else {
-            return Err(Error::message(ErrorKind::Credential, "a token is for one scope"));
-        };
-        let scope = match scope.strip_suffix(DEFAULT) {
-            Some(_) => (*scope).to_owned(),
-            None => format!("{}{DEFAULT}", scope.trim_end_matches('/')),
-        };
-        let token = Identity::token(self, &scope).await;
-        let token = token.map_err(|why| Error::new(ErrorKind::Credential, why))?;
-        let expires = i64::try_from(token.expires_at).unwrap_or(i64::MAX);
-        let expires = time::OffsetDateTime::from_unix_timestamp(expires)
-            .map_err(|why| Error::new(ErrorKind::DataConversion, why))?;
-        Ok(azure_core21::auth::AccessToken::new(token.secret().to_owned(), expires))
-    }
-
-    async fn clear_cache(&self) -> azure_core21::Result<()> {
-        self.0.slots().clear();
-        Ok(())
     }
 }
 

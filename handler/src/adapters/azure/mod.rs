@@ -8,6 +8,7 @@ mod service_bus;
 #[cfg(test)]
 mod service_bus_tests;
 pub mod table;
+mod token_uses;
 mod web_pubsub;
 mod wire;
 
