@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use handler::adapters::azure::Http;
 use handler::adapters::azure::table::{StorageAccount, Tables};
@@ -48,15 +48,16 @@ impl Azurite {
     }
 
     /// Ends it with all that it has acknowledged on the disk, which no other signal does.
-    pub fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         // Its end would be a second signal, which does not wait for the disk.
         let stdin = self.child.stdin.take();
         self.signal("INT");
-        let deadline = Instant::now() + ENDS_WITHIN;
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "Azurite does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ending = async {
+            while self.child.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(tokio::time::timeout(ENDS_WITHIN, ending).await.is_ok(), "Azurite does not end");
         drop(stdin);
     }
 

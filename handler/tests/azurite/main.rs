@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "shared by the modules of this binary")]
 
+#[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
 mod binary;
 mod contract;
