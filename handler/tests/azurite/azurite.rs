@@ -74,11 +74,10 @@ impl Azurite {
 }
 
 impl Drop for Azurite {
-    /// Paused it would never see its stdin close.
+    /// Before its folder goes. Paused it would never see its stdin close.
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.signal("CONT");
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
