@@ -1,9 +1,16 @@
 //! Calls of ports that leave the process: how many there were, how they ended and how long they took, for the whole process
 //! and for what was served.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+/// Conversations of one invocation that are named.
+const ABOUT: usize = 8;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +97,80 @@ impl Calls {
     }
 }
 
+/// What was asked of this process once, by the host, a caller or the queue. It is told in one log line when it is over: at
+/// info under a host, which shows nothing else of a function, at debug otherwise.
+///
+/// The line holds nothing a caller wrote: no path but the route's template, no query, no content, no names.
+#[derive(Debug)]
+pub struct Invocation {
+    pub id: Option<Arc<str>>,
+    pub function: Cow<'static, str>,
+    /// A status, or what became of messages. It stays as it is where the work panics or nobody waits for its end.
+    pub outcome: Cow<'static, str>,
+    is_under_host: bool,
+    start: Instant,
+    tally: Tally,
+}
+
+impl Invocation {
+    /// It is over when this is dropped.
+    #[must_use]
+    pub fn start(function: &'static str, is_under_host: bool) -> Self {
+        Self {
+            id: None,
+            function: function.into(),
+            outcome: "unfinished".into(),
+            is_under_host,
+            start: Instant::now(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Where its calls are counted.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
+    }
+}
+
+impl Drop for Invocation {
+    fn drop(&mut self) {
+        let duration_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let calls = self.tally.calls();
+        let (invocation, function, outcome) = (self.id.as_deref(), &*self.function, &*self.outcome);
+        let conversation = Some(self.tally.conversations().join(" ")).filter(|names| !names.is_empty());
+        let remote_calls: u64 = calls.values().sum();
+        let calls: Vec<_> = calls.iter().map(|(call, count)| format!("{call}={count}")).collect();
+        let calls = Some(calls.join(" ")).filter(|calls| !calls.is_empty());
+        let shared_by = self.tally.shared_by();
+        if self.is_under_host {
+            tracing::info!(
+                invocation,
+                function,
+                conversation,
+                outcome,
+                duration_ms,
+                remote_calls,
+                calls,
+                shared_by,
+                "invocation"
+            );
+        } else {
+            tracing::debug!(
+                invocation,
+                function,
+                conversation,
+                outcome,
+                duration_ms,
+                remote_calls,
+                calls,
+                shared_by,
+                "invocation"
+            );
+        }
+    }
+}
+
 tokio::task_local! {
     static TALLY: Tally;
 }
@@ -103,6 +184,8 @@ pub struct Tally(Arc<Mutex<Made>>);
 struct Made {
     calls: BTreeMap<&'static str, u64>,
     shared_by: usize,
+    /// The conversations it is about, hashed.
+    about: BTreeSet<String>,
 }
 
 impl Tally {
@@ -126,6 +209,23 @@ impl Tally {
     /// Counts a call where somebody counts.
     pub fn note(call: &'static str) {
         let _ = TALLY.try_with(|tally| *tally.lock().calls.entry(call).or_default() += 1);
+    }
+
+    /// Notes the conversation that is served. Only a hash of its name is kept: that tells which lines belong together, and
+    /// not who writes to whom.
+    pub fn about(conversation: &str) {
+        let _ = TALLY.try_with(|tally| {
+            let mut made = tally.lock();
+            if made.about.len() < ABOUT {
+                made.about.insert(hash(conversation));
+            }
+        });
+    }
+
+    /// Hashes of the conversations it is about.
+    #[must_use]
+    pub fn conversations(&self) -> Vec<String> {
+        self.lock().about.iter().cloned().collect()
     }
 
     /// Adds what another counted, for so many at once.
@@ -152,6 +252,11 @@ impl Tally {
     fn lock(&self) -> MutexGuard<'_, Made> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn hash(conversation: &str) -> String {
+    let digest = Sha256::digest(conversation);
+    hex::encode(digest.get(..8).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -114,9 +114,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_dependency_that_asks_for_time_gets_it_or_is_left_alone() {
-        let asks = |secs| move || QueueError::Unavailable {
-            retry_after: Some(Duration::from_secs(secs)),
-            source: "busy".into(),
+        let asks = |secs| {
+            move || QueueError::Unavailable {
+                retry_after: Some(Duration::from_secs(secs)),
+                source: "busy".into(),
+            }
         };
         let (is_ok, tries, took) = tried(HEAD, 1, asks(1)).await;
         assert!(is_ok && tries == 2 && took.as_secs() == 1, "{tries} {took:?}");

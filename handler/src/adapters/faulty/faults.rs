@@ -102,14 +102,18 @@ impl State {
             Mode::Delay(delay) => return (Fate::Pass, Wait::For(*delay)),
             Mode::RandomWhereRepeated { .. } if !call.may_repeat => Fate::Pass,
             Mode::Random { seed, percent_before, percent_after }
-            | Mode::RandomWhereRepeated { seed, percent_before, percent_after } => match next_random(seed) % 100 {
-                roll if roll < u64::from(*percent_before) => Fate::FailBefore,
-                roll if roll < u64::from(*percent_before) + u64::from(*percent_after) => Fate::FailAfter,
-                _ => Fate::Pass,
-            },
+            | Mode::RandomWhereRepeated { seed, percent_before, percent_after } => {
+                match next_random(seed) % 100 {
+                    roll if roll < u64::from(*percent_before) => Fate::FailBefore,
+                    roll if roll < u64::from(*percent_before) + u64::from(*percent_after) => Fate::FailAfter,
+                    _ => Fate::Pass,
+                }
+            }
         };
         let wait = match &mut self.mode {
-            Mode::Random { seed, .. } | Mode::RandomWhereRepeated { seed, .. } => Wait::Others(next_random(seed) % TURNS),
+            Mode::Random { seed, .. } | Mode::RandomWhereRepeated { seed, .. } => {
+                Wait::Others(next_random(seed) % TURNS)
+            }
             _ => Wait::None,
         };
         (fate, wait)

@@ -31,6 +31,9 @@ impl<P: Inbox + ?Sized, W: Around> Inbox for Wrapped<P, W> {
         conversation: &ConversationId,
         up_to: u64,
     ) -> Result<usize, StoreError> {
-        self.call(Call::once("inbox.acknowledge_read"), || self.inner.acknowledge_read(receiver, conversation, up_to)).await
+        self.call(Call::once("inbox.acknowledge_read"), || {
+            self.inner.acknowledge_read(receiver, conversation, up_to)
+        })
+        .await
     }
 }

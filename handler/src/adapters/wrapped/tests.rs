@@ -24,11 +24,8 @@ fn timed() -> Timed {
 fn retrying<P: ?Sized>(inner: Arc<P>) -> Wrapped<Faulty<P>, Retrying> {
     let faults = Faults::default();
     faults.set(Mode::RandomWhereRepeated { seed: 7, percent_before: 15, percent_after: 15 });
-    let patience = Retrying {
-        tries: 30,
-        first_pause: Duration::from_nanos(1),
-        budget: Duration::from_secs(60),
-    };
+    let patience =
+        Retrying { tries: 30, first_pause: Duration::from_nanos(1), budget: Duration::from_secs(60) };
     Wrapped::new(Arc::new(Faulty::new(inner, faults)), patience)
 }
 

@@ -13,7 +13,10 @@ impl<P: Transport + ?Sized, W: Around> Transport for Wrapped<P, W> {
     }
 
     async fn send_to_connection(&self, connection: &str, json: Bytes) -> Result<(), TransportError> {
-        self.call(Call::once("transport.send_to_connection"), || self.inner.send_to_connection(connection, json.clone())).await
+        self.call(Call::once("transport.send_to_connection"), || {
+            self.inner.send_to_connection(connection, json.clone())
+        })
+        .await
     }
 
     async fn admit(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
@@ -34,7 +37,8 @@ impl<P: Transport + ?Sized, W: Around> Transport for Wrapped<P, W> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, TransportError> {
-        self.call(Call::again("transport.connections_in"), || self.inner.connections_in(group, after, limit)).await
+        self.call(Call::again("transport.connections_in"), || self.inner.connections_in(group, after, limit))
+            .await
     }
 
     async fn client_access(
@@ -43,7 +47,8 @@ impl<P: Transport + ?Sized, W: Around> Transport for Wrapped<P, W> {
         roles: &[String],
         base: &str,
     ) -> Result<ClientAccess, TransportError> {
-        self.call(Call::again("transport.client_access"), || self.inner.client_access(user, roles, base)).await
+        self.call(Call::again("transport.client_access"), || self.inner.client_access(user, roles, base))
+            .await
     }
 
     /// A count costs nothing and cannot fail.
