@@ -11,6 +11,20 @@ use crate::service::{Client, free_port, hub, program, with_key};
 
 const MESSAGES: u64 = 20;
 
+/// List prices of 2026 in dollars per million, beyond what is free; they age. Memory time of the functions and logs are not in it.
+const BUS_OPERATION: f64 = 0.80;
+const TABLE_ROW: f64 = 0.036;
+const FRAME_OUT: f64 = 1.00;
+const FUNCTION: f64 = 0.20;
+
+/// Modelled: in and out of the function app once each; sent, received and settled at the bus; each row of a transaction is
+/// metered (head, entry, state, marker); each receiver's frame is one of at most 2 KB.
+fn dollars_per_million(calls: &BTreeMap<String, u64>, receivers: f64) -> f64 {
+    let of = |call: &str| calls.get(call).copied().unwrap_or_default() as f64 / MESSAGES as f64;
+    let rows = 4.0 * of("log.append") + of("log.mark_sent") + of("inbox.put");
+    2.0 * FUNCTION + 3.0 * BUS_OPERATION + rows * TABLE_ROW + receivers * FRAME_OUT
+}
+
 /// How often each method was called so far.
 fn calls(product: &Product) -> BTreeMap<String, u64> {
     let metrics = product.get("/api/metrics").json();
@@ -69,6 +83,13 @@ async fn a_message_is_one_append_and_one_send() {
         for (call, count) in calls.iter().filter(|(call, _)| *call != "rooms.list") {
             let _ = writeln!(table, "  {kind:8}{call:32}{:6.2}", *count as f64 / MESSAGES as f64);
         }
+    }
+    let _ = writeln!(table, "modelled dollars per million messages, each alone in its batch");
+    let (direct, room) = (&kinds[0].1, &kinds[1].1);
+    let _ = writeln!(table, "  direct, the receiver at one socket  {:6.2}", dollars_per_million(direct, 1.0));
+    for members in [2.0, 10.0, 100.0] {
+        let dollars = dollars_per_million(room, members);
+        let _ = writeln!(table, "  room of {members:3} at one socket each     {dollars:6.2}");
     }
     println!("{table}");
     let of = |kind: usize, call: &str| kinds[kind].1.get(call).copied().unwrap_or_default();
