@@ -95,5 +95,6 @@ async fn a_message_is_one_append_and_one_send() {
     let of = |kind: usize, call: &str| kinds[kind].1.get(call).copied().unwrap_or_default();
     assert_eq!((of(0, "log.append"), of(1, "log.append")), (MESSAGES, MESSAGES), "{table}");
     assert_eq!((of(0, "inbox.put"), of(1, "inbox.put")), (MESSAGES, 0), "{table}");
-    assert_eq!(of(1, "transport.publish"), MESSAGES, "{table}");
+    // Who came online may still be told meanwhile.
+    assert!((MESSAGES..MESSAGES + 3).contains(&of(1, "transport.publish")), "{table}");
 }
