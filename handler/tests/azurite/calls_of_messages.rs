@@ -70,9 +70,10 @@ async fn a_message_is_one_append_and_one_send() {
         ("AZURE_STORAGE_CONNECTION_STRING", azurite().connection.clone()),
         ("CHAT_TABLE_NAME", prefix),
         ("DATA_DIR", data.path().display().to_string()),
+        ("RUST_LOG", "handler=debug".to_owned()),
     ];
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let product = program(port, &settings);
+    let mut product = program(port, &settings);
     let _bob = Client::connect(&product, &hub, "bob").await;
 
     let direct = json!({"SenderID": "ann", "ReceiverID": "bob", "MessageText": "hi"});
@@ -97,4 +98,12 @@ async fn a_message_is_one_append_and_one_send() {
     assert_eq!((of(0, "inbox.put"), of(1, "inbox.put")), (MESSAGES, 0), "{table}");
     // Who came online may still be told meanwhile.
     assert!((MESSAGES..MESSAGES + 3).contains(&of(1, "transport.publish")), "{table}");
+
+    // What the conversation's own task called is in the line of whoever asked it.
+    product.signal("TERM");
+    product.ended();
+    let lines = product.all_lines();
+    let of_worker = |line: &&String| line.contains("function=\"worker\"");
+    let told = lines.iter().filter(of_worker).filter(|line| line.contains("log.append=1")).count() as u64;
+    assert!(told >= 2 * MESSAGES, "{told}: {lines:#?}");
 }
