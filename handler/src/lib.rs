@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod calls;
 pub mod chat;
 pub mod cli;
 pub mod config;

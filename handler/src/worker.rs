@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::calls::Invocation;
 use crate::chat::{Chat, Fate, Patience};
 use crate::ports::{Deliveries, Delivery, Received};
 
@@ -23,11 +24,13 @@ pub struct WorkerOptions {
     pub sessions: usize,
     /// Messages of one session taken and appended together.
     pub batch: usize,
+    /// Whether a Functions host shows the log.
+    pub is_under_host: bool,
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { sessions: 64, batch: 32 }
+        Self { sessions: 64, batch: 32, is_under_host: false }
     }
 }
 
@@ -82,9 +85,13 @@ impl Pump {
             let receive = self.deliveries.receive(self.options.batch.max(1));
             let Some(batch) = self.stop.run_until_cancelled(receive).await else { break };
             let (chat, abandon) = (Arc::clone(&self.chat), self.abandon.clone());
+            let is_under_host = self.options.is_under_host;
             tasks.spawn(async move {
+                let mut invocation = Invocation::start("worker", is_under_host);
+                let work = invocation.tally();
+                let work = work.count(handle(&chat, batch, &mut invocation));
                 // Dropped deliveries go back to the queue.
-                abandon.run_until_cancelled_owned(handle(&chat, batch)).await;
+                abandon.run_until_cancelled_owned(work).await;
                 drop(permit);
             });
         }
@@ -105,7 +112,7 @@ async fn lock_is_lost(batch: &[Box<dyn Delivery>]) {
 }
 
 /// Delivers what was taken of one session, and settles each message by what became of it.
-async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
+async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>, invocation: &mut Invocation) {
     let messages: Vec<&Received> = batch.iter().map(|delivery| delivery.message()).collect();
     let fates = tokio::select! {
         delivered = chat.deliver(&messages, Patience::Forever) => {
@@ -116,6 +123,7 @@ async fn handle(chat: &Chat, batch: Vec<Box<dyn Delivery>>) {
             return;
         }
     };
+    invocation.outcome = Fate::summary(&fates).into();
     let (mut settled, mut waiting) = (Vec::with_capacity(batch.len()), Vec::new());
     for (delivery, fate) in batch.into_iter().zip(fates) {
         if fate == Fate::Waiting {

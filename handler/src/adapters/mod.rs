@@ -10,8 +10,11 @@ pub mod hub_key;
 mod log_rules;
 pub mod memory;
 pub mod queue;
+pub mod retrying;
 mod sent_marks;
+pub mod timed;
 pub mod transport;
+pub mod wrapped;
 
 #[cfg(test)]
 mod log_model_tests;

@@ -6,11 +6,12 @@ use hub::{Hub, HubOptions, Target};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
-use super::OpenError;
 use super::azure::Azure;
+use super::{OpenError, remote};
 use crate::adapters::azure::WebPubSub;
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
+use crate::calls::Calls;
 use crate::config::{AuthConfig, Config, ServiceAccess, TransportConfig};
 use crate::error::{ApiError, Kind};
 use crate::events::Events;
@@ -31,6 +32,7 @@ impl Live {
         ids: &dyn Ids,
         clock: Arc<dyn Clock>,
         azure: &mut Azure,
+        calls: &Calls,
     ) -> Result<Self, OpenError> {
         match &config.transport {
             TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } => {
@@ -53,7 +55,8 @@ impl Live {
             TransportConfig::WebPubSub { hub, access } => {
                 let (transport, event_keys) = web_pubsub(hub, access, azure)?;
                 let base = config.public_ws_endpoint.as_ref().map(crate::config::WsEndpoint::as_http);
-                Ok(Self { transport: Arc::new(transport.behind(base)), event_keys, embedded: None })
+                let transport = remote::transport(Arc::new(transport.behind(base)), calls);
+                Ok(Self { transport, event_keys, embedded: None })
             }
         }
     }

@@ -3,6 +3,7 @@
 mod azure;
 mod live;
 mod queues;
+mod remote;
 mod stores;
 #[cfg(feature = "testing")]
 mod testing;
@@ -20,6 +21,7 @@ use crate::adapters::azure::HttpUnavailable;
 use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
+use crate::calls::Calls;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
 use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
@@ -60,12 +62,13 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(config).await?;
+    let calls = Calls::default();
     let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
-    let stores = Stores::open(&config.storage, &mut azure).await?;
+    let stores = Stores::open(&config.storage, &mut azure, &calls).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);
-    let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure).await?;
-    let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure).await?;
+    let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure, &calls).await?;
+    let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure, &calls).await?;
     let ports = Ports {
         log: Arc::clone(&stores.log),
         rooms: Arc::clone(&stores.rooms),
@@ -93,7 +96,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     live.hand_events_to(&events);
-    let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, WorkerOptions::default());
+    let work = WorkerOptions { is_under_host: config.under_host(), ..WorkerOptions::default() };
+    let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
     let worker = queues.deliveries.clone().map(start);
     let repairs = Repairs::start(Arc::clone(&chat));
     let services = Services {
@@ -103,6 +107,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         hub: live.router(),
         event_keys: live.event_keys.clone(),
         statistics: live.statistics(),
+        calls,
         #[cfg(feature = "testing")]
         set_stores_away,
     };

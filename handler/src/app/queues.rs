@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use super::OpenError;
 use super::azure::Azure;
+use super::{OpenError, remote};
 use crate::adapters::azure::{BusAccess, ServiceBus};
 use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
+use crate::calls::Calls;
 use crate::config::QueueConfig;
 use crate::ports::{Clock, Deliveries, Queue, StoreError};
 
@@ -20,6 +21,7 @@ impl Queues {
         config: &QueueConfig,
         clock: Arc<dyn Clock>,
         azure: &mut Azure,
+        calls: &Calls,
     ) -> Result<Self, OpenError> {
         match config {
             QueueConfig::Embedded { data_dir: None } => {
@@ -41,7 +43,7 @@ impl Queues {
                     }
                 };
                 let sender = sender.map_err(|error| StoreError::unavailable("Service Bus", error))?;
-                Ok(Self { sender: Arc::new(sender), deliveries: None, file: None })
+                Ok(Self { sender: remote::queue(Arc::new(sender), calls), deliveries: None, file: None })
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::OpenError;
 use super::azure::Azure;
+use super::{OpenError, remote};
 use crate::adapters::azure::table::{
     TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
     TableRooms, TableSanctions, Tables,
@@ -14,6 +14,7 @@ use crate::adapters::memory::{
     MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
     MemoryProfiles, MemoryRooms, MemorySanctions,
 };
+use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
 
@@ -33,7 +34,11 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub(super) async fn open(config: &StorageConfig, azure: &mut Azure) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        config: &StorageConfig,
+        azure: &mut Azure,
+        calls: &Calls,
+    ) -> Result<Self, OpenError> {
         match config {
             StorageConfig::Memory => Ok(Self {
                 log: Arc::new(MemoryLog::new()),
@@ -65,7 +70,7 @@ impl Stores {
             StorageConfig::Table { account, prefix, .. } => {
                 let identity = if account.needs_identity() { Some(azure.identity()?) } else { None };
                 let tables = Tables::new(account, identity, prefix, &azure.http()?)?;
-                Ok(Self {
+                let stores = Self {
                     log: Arc::new(TableLog::new(&tables)),
                     rooms: Arc::new(TableRooms::new(&tables)),
                     members: Arc::new(TableMembers::new(&tables)),
@@ -76,7 +81,8 @@ impl Stores {
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
-                })
+                };
+                Ok(remote::stores(stores, calls))
             }
         }
     }

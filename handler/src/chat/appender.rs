@@ -15,6 +15,7 @@ use super::command::{Appended, Audience, Command, Failure, Verdict};
 use super::fanout::{Fanout, Fresh};
 use super::known::Known;
 use super::{Counters, Ports};
+use crate::calls::Tally;
 use crate::model::{Change, ConversationId, Entry};
 use crate::ports::{LogError, NewEntry, Position};
 
@@ -33,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 struct Job {
     commands: Vec<Command>,
     answer: oneshot::Sender<Result<Appended, Failure>>,
+    /// Of whoever asks, for the calls that are made for it here.
+    tally: Option<Tally>,
 }
 
 impl Job {
@@ -77,7 +80,8 @@ impl Appenders {
         commands: Vec<Command>,
     ) -> Result<Appended, Failure> {
         let (answer, answered) = oneshot::channel();
-        let mut job = Job { commands, answer };
+        Tally::about(conversation.as_str());
+        let mut job = Job { commands, answer, tally: Tally::current() };
         loop {
             let mailbox = self.mailbox(audience, conversation);
             match mailbox.send(job).await {
@@ -203,28 +207,38 @@ impl Appender {
         }
         let (mut commands, mut askers) = (Vec::with_capacity(entries), Vec::with_capacity(batch.len()));
         for job in batch {
-            askers.push((job.commands.len(), job.answer));
+            askers.push(Asker { count: job.commands.len(), answer: job.answer, tally: job.tally });
             commands.extend(job.commands);
         }
-        match self.append(commands).await {
-            Ok((verdicts, fresh)) => self.finish(verdicts, fresh, askers).await,
-            Err(failure) => {
-                for (_, asker) in askers {
-                    let _ = asker.send(Err(failure.clone()));
-                }
-            }
+        let (outcome, tally) = Tally::of(async {
+            let (verdicts, fresh) = self.append(commands).await?;
+            let reached = self.reach(&verdicts, &fresh).await;
+            Ok::<_, Failure>((verdicts, reached))
+        })
+        .await;
+        for asker in &askers {
+            asker.tell(&tally, askers.len());
         }
+        self.answer(outcome, askers);
     }
 
-    async fn finish(&mut self, mut verdicts: Vec<Verdict>, fresh: Vec<Fresh>, askers: Vec<Asker>) {
-        let reached = self.reach(&verdicts, &fresh).await;
-        for (count, asker) in askers {
-            let rest = verdicts.split_off(count.min(verdicts.len()));
+    fn answer(&self, outcome: Result<(Vec<Verdict>, Result<(), Failure>), Failure>, askers: Vec<Asker>) {
+        let (mut verdicts, reached) = match outcome {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                for asker in askers {
+                    let _ = asker.answer.send(Err(failure.clone()));
+                }
+                return;
+            }
+        };
+        for asker in askers {
+            let rest = verdicts.split_off(asker.count.min(verdicts.len()));
             let own = std::mem::replace(&mut verdicts, rest);
             let is_out = !own.contains(&Verdict::Gone) && top(&own) <= self.fanout.sent();
             let reached = if is_out { Ok(()) } else { reached.clone() };
             // Nobody may be waiting any more; the entries are in the log all the same.
-            let _ = asker.send(Ok(Appended { verdicts: own, reached }));
+            let _ = asker.answer.send(Ok(Appended { verdicts: own, reached }));
         }
     }
 
@@ -308,4 +322,18 @@ fn top(verdicts: &[Verdict]) -> u64 {
     verdicts.iter().map(Verdict::seq).max().unwrap_or(0)
 }
 
-type Asker = (usize, oneshot::Sender<Result<Appended, Failure>>);
+/// Who waits for some of a batch's commands.
+struct Asker {
+    count: usize,
+    answer: oneshot::Sender<Result<Appended, Failure>>,
+    tally: Option<Tally>,
+}
+
+impl Asker {
+    /// The calls of the whole batch, and how many share them.
+    fn tell(&self, batch: &Tally, shared_by: usize) {
+        if let Some(tally) = &self.tally {
+            tally.add(batch, shared_by);
+        }
+    }
+}

@@ -40,6 +40,23 @@ pub enum Fate {
     Waiting,
 }
 
+impl Fate {
+    /// How many of a batch came to which end, as in `delivered=3 waiting=1`.
+    #[must_use]
+    pub fn summary(fates: &[Self]) -> String {
+        let count = |is: fn(&Self) -> bool| fates.iter().filter(|fate| is(fate)).count();
+        let counts = [
+            ("delivered", count(|fate| matches!(fate, Self::Delivered { duplicate: false, .. }))),
+            ("duplicate", count(|fate| matches!(fate, Self::Delivered { duplicate: true, .. }))),
+            ("rejected", count(|fate| matches!(fate, Self::Rejected { .. }))),
+            ("dead", count(|fate| matches!(fate, Self::Dead { .. }))),
+            ("waiting", count(|fate| *fate == Self::Waiting)),
+        ];
+        let counts = counts.iter().filter(|(_, count)| *count > 0);
+        counts.map(|(end, count)| format!("{end}={count}")).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// At least one message is [`Fate::Waiting`].
 #[derive(Debug, thiserror::Error)]
 #[error("{} of {} messages could not be delivered yet", self.waiting(), .fates.len())]

@@ -7,6 +7,7 @@ use super::access::room_id;
 use super::budget::Budget;
 use super::scene::{Scene, pair};
 use super::{Caller, Chat, MessageView, Refused};
+use crate::calls::Tally;
 use crate::model::{MessageState, bounds};
 use crate::ports::{MessagePage, Page};
 
@@ -164,6 +165,7 @@ impl Chat {
     /// A page of at most `limit` messages, and of fewer where they are long.
     async fn history(&self, scene: Scene, asked: Page, limit: usize) -> Result<History, Refused> {
         let conversation = scene.conversation();
+        Tally::about(conversation.as_str());
         let mut history = History { scene, messages: VecDeque::new(), gap: None, next: None };
         let (mut budget, mut first_floor) = (Budget::new(limit), None);
         loop {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::known::AT_INGEST;
 use super::message::{ROOM_PROPERTY, Target};
 use super::{Caller, Chat, QueuedMessage, Refused, Submission};
+use crate::calls::Tally;
 use crate::model::{InvalidId, MessageId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
 
@@ -76,6 +77,7 @@ impl Chat {
 }
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {
+    Tally::about(queued.conversation.as_str());
     let (entity, properties) = match &queued.target {
         Target::Direct(_) => (Entity::Queue, Properties::new()),
         Target::Room(id) => (Entity::Topic, Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())])),

@@ -18,9 +18,13 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The host's id of an invocation. It overwrites what a caller sends under this name, so it can be believed under
 /// the host, and only there.
 #[derive(Clone, Debug)]
-pub(crate) struct InvocationId(Arc<str>);
+pub(crate) struct InvocationId(pub(super) Arc<str>);
 
 impl InvocationId {
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        request.headers().get(INVOCATION_ID).and_then(|id| id.to_str().ok()).map(|id| Self(Arc::from(id)))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,8 +53,7 @@ pub(super) async fn layer(State(front): State<Front>, mut request: Request, next
     let Place::Functions { http, core_tools, .. } = &front.config.place else {
         return next.run(request).await;
     };
-    let id = request.headers().get(INVOCATION_ID).and_then(|id| id.to_str().ok()).map(Arc::from);
-    let Some(id) = id.map(InvocationId) else { return next.run(request).await };
+    let Some(id) = InvocationId::of(&request) else { return next.run(request).await };
     request.extensions_mut().insert(id);
     let function =
         function(request.uri().path()).filter(|_| by_the_host_itself(&request, http.port(), *core_tools));

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::envelope::Invocation;
+use super::invocations::Ended;
 use super::{fields, trigger};
 use crate::error::{ApiError, Kind};
 use crate::model::bounds;
@@ -108,8 +109,12 @@ async fn wrap(response: Response) -> Response {
         .filter(|(name, _)| **name != CONTENT_LENGTH && **name != TRANSFER_ENCODING)
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
+    let mut told = parts.extensions.clone();
+    told.insert(Ended(parts.status.as_u16().to_string()));
     let res = json!({ "statusCode": parts.status.as_u16(), "headers": headers, "body": body_text(&bytes) });
-    trigger::answer(&json!({ "res": res }), &[])
+    let mut answer = trigger::answer(&json!({ "res": res }), &[]);
+    *answer.extensions_mut() = told;
+    answer
 }
 
 /// The host decodes text that is valid base64, and anything else goes through as text. So what would be mistaken,

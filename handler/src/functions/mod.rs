@@ -11,6 +11,7 @@ mod host_calls;
 mod http_json;
 mod hub_routes;
 mod inbox;
+mod invocations;
 mod letters;
 mod me;
 mod message;
@@ -48,6 +49,7 @@ pub use front::Front;
 pub use routes::{Route, table};
 pub use statistics::Statistics;
 
+use crate::calls::Calls;
 use crate::chat::{Chat, Ports};
 use crate::error::ApiError;
 use crate::events::Events;
@@ -62,6 +64,8 @@ pub struct Services {
     /// Any of these may have signed an event.
     pub event_keys: Vec<AccessKey>,
     pub statistics: Statistics,
+    /// The calls of other machines so far.
+    pub calls: Calls,
     /// Makes the stores refuse every call, or serve again.
     #[cfg(feature = "testing")]
     pub set_stores_away: Box<dyn Fn(bool) + Send + Sync>,
@@ -78,7 +82,8 @@ pub fn router(front: Front) -> Router {
     #[cfg(feature = "testing")]
     let router = router.layer(from_fn_with_state(front.clone(), test_controls::layer));
     router
-        .layer(from_fn_with_state(front, host_calls::layer))
+        .layer(from_fn_with_state(front.clone(), host_calls::layer))
+        .layer(from_fn_with_state(front, invocations::layer))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }
 

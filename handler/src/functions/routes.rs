@@ -1,10 +1,12 @@
 use axum::Router;
 use axum::handler::Handler;
+use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, letters, me, message, messages, metrics, my_rooms,
-    negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message, sync,
+    Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
+    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message,
+    sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -140,6 +142,7 @@ pub(super) fn router(front: &Front) -> Router {
     routes()
         .router
         .route("/", on(MethodFilter::GET, page::handle))
+        .route_layer(from_fn(invocations::route))
         .method_not_allowed_fallback(|| async {
             ApiError::new(Kind::MethodNotAllowed, "This path has other methods; see the Allow header.")
         })

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::envelope::Invocation;
+use super::invocations::{Ended, Function};
 #[cfg(feature = "testing")]
 use super::test_controls;
 use super::{Front, fields};
+use crate::calls::Tally;
 use crate::chat::{Fate, Patience};
 use crate::ports::Entity;
 
@@ -29,18 +31,32 @@ const RESERVE: Duration = Duration::from_secs(30);
 /// Runs the function and answers the host: 200 when every message is where it belongs, 500 for a redelivery.
 pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Response {
     let earliest = Instant::now() + SLOWEST_FAILURE;
-    let front = front.clone();
+    let (front, tally) = (front.clone(), Tally::current().unwrap_or_default());
     // A task of its own, so that a panic is an answer too.
-    let outcome = tokio::spawn(async move { deliver(&front, entity, request).await }).await;
+    let work = async move { tally.count(deliver(&front, entity, request)).await };
+    let outcome = tokio::spawn(work).await;
     let failure = match outcome {
-        Ok(Ok(fates)) => return answer(&json!({}), &fates.iter().map(line).collect::<Vec<_>>()),
+        Ok(Ok(fates)) => {
+            let lines = fates.iter().map(line).collect::<Vec<_>>();
+            return told(entity, Fate::summary(&fates), answer(&json!({}), &lines));
+        }
         Ok(Err(failure)) => failure,
         Err(_) => "the delivery panicked".to_owned(),
     };
     tracing::error!(?entity, "invocation failed, the host will deliver again: {failure}");
     sleep_until(earliest).await;
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "code": "not_delivered", "message": failure })))
-        .into_response()
+    let answer = Json(json!({ "code": "not_delivered", "message": failure }));
+    told(entity, "not delivered".to_owned(), (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response())
+}
+
+fn told(entity: Entity, outcome: String, mut response: Response) -> Response {
+    let function = match entity {
+        Entity::Queue => "processQueue",
+        Entity::Topic => "processTopic",
+    };
+    response.extensions_mut().insert(Function(function.into()));
+    response.extensions_mut().insert(Ended(outcome));
+    response
 }
 
 async fn deliver(front: &Front, entity: Entity, request: Request) -> Result<Vec<Fate>, String> {

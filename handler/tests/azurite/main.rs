@@ -5,6 +5,7 @@
 
 mod azurite;
 mod binary;
+mod calls_of_messages;
 mod contract;
 mod ends;
 mod product;

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::adapters::wrapped::Call;
+
 /// A call waits for fewer turns than this.
 const TURNS: u64 = 5;
 
@@ -22,6 +24,8 @@ pub enum Mode {
     /// Chance decides for each call, the same way for the same seed: so many of a hundred fail before they do
     /// anything, so many after. Each lets others go first a few times, so that concurrent calls come in many orders.
     Random { seed: u64, percent_before: u8, percent_after: u8 },
+    /// The same for calls alone that may be repeated; the others succeed.
+    RandomWhereRepeated { seed: u64, percent_before: u8, percent_after: u8 },
 }
 
 /// The handle: sets the mode and counts the calls. Clones share both.
@@ -62,8 +66,8 @@ impl Faults {
         self.lock().calls.get(method).copied().unwrap_or_default()
     }
 
-    pub(super) async fn fate(&self, method: &'static str) -> Fate {
-        let (fate, wait) = self.lock().next(method);
+    pub(super) async fn fate(&self, call: Call) -> Fate {
+        let (fate, wait) = self.lock().next(call);
         match wait {
             Wait::None => {}
             Wait::For(delay) => tokio::time::sleep(delay).await,
@@ -82,8 +86,8 @@ impl Faults {
 }
 
 impl State {
-    fn next(&mut self, method: &'static str) -> (Fate, Wait) {
-        *self.calls.entry(method).or_default() += 1;
+    fn next(&mut self, call: Call) -> (Fate, Wait) {
+        *self.calls.entry(call.name).or_default() += 1;
         let fate = match &mut self.mode {
             Mode::Quiet | Mode::FailNext(0) | Mode::FailNextAfterEffect(0) => Fate::Pass,
             Mode::FailAll => Fate::FailBefore,
@@ -96,14 +100,20 @@ impl State {
                 Fate::FailAfter
             }
             Mode::Delay(delay) => return (Fate::Pass, Wait::For(*delay)),
-            Mode::Random { seed, percent_before, percent_after } => match next_random(seed) % 100 {
-                roll if roll < u64::from(*percent_before) => Fate::FailBefore,
-                roll if roll < u64::from(*percent_before) + u64::from(*percent_after) => Fate::FailAfter,
-                _ => Fate::Pass,
-            },
+            Mode::RandomWhereRepeated { .. } if !call.may_repeat => Fate::Pass,
+            Mode::Random { seed, percent_before, percent_after }
+            | Mode::RandomWhereRepeated { seed, percent_before, percent_after } => {
+                match next_random(seed) % 100 {
+                    roll if roll < u64::from(*percent_before) => Fate::FailBefore,
+                    roll if roll < u64::from(*percent_before) + u64::from(*percent_after) => Fate::FailAfter,
+                    _ => Fate::Pass,
+                }
+            }
         };
         let wait = match &mut self.mode {
-            Mode::Random { seed, .. } => Wait::Others(next_random(seed) % TURNS),
+            Mode::Random { seed, .. } | Mode::RandomWhereRepeated { seed, .. } => {
+                Wait::Others(next_random(seed) % TURNS)
+            }
             _ => Wait::None,
         };
         (fate, wait)
@@ -123,9 +133,11 @@ mod tests {
     use super::*;
     use Fate::{FailAfter, FailBefore, Pass};
 
+    const APPEND: Call = Call { name: "log.append", may_repeat: false };
+
     fn fates(mode: Mode, count: usize) -> Vec<Fate> {
         let mut state = State { mode, ..State::default() };
-        (0..count).map(|_| state.next("log.append").0).collect()
+        (0..count).map(|_| state.next(APPEND).0).collect()
     }
 
     #[test]
@@ -152,7 +164,7 @@ mod tests {
         let faults = Faults::default();
         faults.set(Mode::Delay(Duration::from_secs(3)));
         let start = tokio::time::Instant::now();
-        assert_eq!(faults.clone().fate("log.append").await, Pass);
+        assert_eq!(faults.clone().fate(APPEND).await, Pass);
         assert_eq!(start.elapsed(), Duration::from_secs(3));
         assert_eq!((faults.calls("log.append"), faults.calls("log.head")), (1, 0));
     }

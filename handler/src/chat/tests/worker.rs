@@ -12,7 +12,7 @@ use crate::model::{Change, ConversationId, Head, Marker, MessageState};
 use crate::ports::*;
 use crate::worker::{Worker, WorkerOptions};
 
-const OPTIONS: WorkerOptions = WorkerOptions { sessions: 8, batch: 32 };
+const OPTIONS: WorkerOptions = WorkerOptions { sessions: 8, batch: 32, is_under_host: false };
 
 /// A chat whose queue is the embedded one.
 fn chat_with_queue(world: &World, ports: &Ports) -> (Arc<Chat>, Arc<MemoryQueue>) {

@@ -1,34 +1,34 @@
 use async_trait::async_trait;
 
-use super::Faulty;
+use super::{Around, Call, Wrapped};
 use crate::model::{Member, ReadMark, Role, RoomId, UserId};
 use crate::ports::{Members, StoreError};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<P: Members + ?Sized> Members for Faulty<P> {
+impl<P: Members + ?Sized, W: Around> Members for Wrapped<P, W> {
     async fn add(&self, room: &RoomId, member: &Member) -> Result<Member, StoreError> {
-        self.call("members.add", self.inner.add(room, member)).await
+        self.call(Call::again("members.add"), || self.inner.add(room, member)).await
     }
 
     async fn confirm(&self, room: &RoomId, member: &Member, joined_seq: u64) -> Result<(), StoreError> {
-        self.call("members.confirm", self.inner.confirm(room, member, joined_seq)).await
+        self.call(Call::again("members.confirm"), || self.inner.confirm(room, member, joined_seq)).await
     }
 
     async fn remove(&self, room: &RoomId, member: &Member) -> Result<bool, StoreError> {
-        self.call("members.remove", self.inner.remove(room, member)).await
+        self.call(Call::once("members.remove"), || self.inner.remove(room, member)).await
     }
 
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<Option<Member>, StoreError> {
-        self.call("members.set_role", self.inner.set_role(room, user, role)).await
+        self.call(Call::again("members.set_role"), || self.inner.set_role(room, user, role)).await
     }
 
     async fn get(&self, room: &RoomId, user: &UserId) -> Result<Option<Member>, StoreError> {
-        self.call("members.get", self.inner.get(room, user)).await
+        self.call(Call::again("members.get"), || self.inner.get(room, user)).await
     }
 
     async fn count(&self, room: &RoomId) -> Result<usize, StoreError> {
-        self.call("members.count", self.inner.count(room)).await
+        self.call(Call::again("members.count"), || self.inner.count(room)).await
     }
 
     async fn list(
@@ -37,7 +37,7 @@ impl<P: Members + ?Sized> Members for Faulty<P> {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<Member>, StoreError> {
-        self.call("members.list", self.inner.list(room, after, limit)).await
+        self.call(Call::again("members.list"), || self.inner.list(room, after, limit)).await
     }
 
     async fn rooms_of(
@@ -46,7 +46,7 @@ impl<P: Members + ?Sized> Members for Faulty<P> {
         after: Option<&RoomId>,
         limit: usize,
     ) -> Result<Vec<(RoomId, Member)>, StoreError> {
-        self.call("members.rooms_of", self.inner.rooms_of(user, after, limit)).await
+        self.call(Call::again("members.rooms_of"), || self.inner.rooms_of(user, after, limit)).await
     }
 
     async fn raise_mark(
@@ -55,17 +55,6 @@ impl<P: Members + ?Sized> Members for Faulty<P> {
         user: &UserId,
         mark: ReadMark,
     ) -> Result<Option<ReadMark>, StoreError> {
-        self.call("members.raise_mark", self.inner.raise_mark(room, user, mark)).await
+        self.call(Call::again("members.raise_mark"), || self.inner.raise_mark(room, user, mark)).await
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::Faults;
-    use super::*;
-    use crate::adapters::memory::MemoryMembers;
-
-    crate::contract_suite!(members, || Faulty::new(Arc::new(MemoryMembers::new()), Faults::default()));
 }

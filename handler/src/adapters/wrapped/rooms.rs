@@ -1,44 +1,33 @@
 use async_trait::async_trait;
 
-use super::Faulty;
+use super::{Around, Call, Wrapped};
 use crate::model::{Room, RoomId};
 use crate::ports::{CreateRoomError, Rooms, StoreError, UpdateRoomError};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<P: Rooms + ?Sized> Rooms for Faulty<P> {
+impl<P: Rooms + ?Sized, W: Around> Rooms for Wrapped<P, W> {
     async fn create(&self, room: &Room) -> Result<(), CreateRoomError> {
-        self.call("rooms.create", self.inner.create(room)).await
+        self.call(Call::again("rooms.create"), || self.inner.create(room)).await
     }
 
     async fn get(&self, id: &RoomId) -> Result<Option<Room>, StoreError> {
-        self.call("rooms.get", self.inner.get(id)).await
+        self.call(Call::again("rooms.get"), || self.inner.get(id)).await
     }
 
     async fn list(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<Room>, StoreError> {
-        self.call("rooms.list", self.inner.list(after, limit)).await
+        self.call(Call::again("rooms.list"), || self.inner.list(after, limit)).await
     }
 
     async fn search(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Room>, StoreError> {
-        self.call("rooms.search", self.inner.search(prefix, after, limit)).await
+        self.call(Call::again("rooms.search"), || self.inner.search(prefix, after, limit)).await
     }
 
     async fn update(&self, room: &Room) -> Result<u64, UpdateRoomError> {
-        self.call("rooms.update", self.inner.update(room)).await
+        self.call(Call::once("rooms.update"), || self.inner.update(room)).await
     }
 
     async fn delete(&self, room: &Room) -> Result<bool, StoreError> {
-        self.call("rooms.delete", self.inner.delete(room)).await
+        self.call(Call::once("rooms.delete"), || self.inner.delete(room)).await
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::Faults;
-    use super::*;
-    use crate::adapters::memory::MemoryRooms;
-
-    crate::contract_suite!(rooms, || Faulty::new(Arc::new(MemoryRooms::new()), Faults::default()));
 }

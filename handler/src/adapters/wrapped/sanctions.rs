@@ -1,18 +1,18 @@
 use async_trait::async_trait;
 
-use super::Faulty;
+use super::{Around, Call, Wrapped};
 use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId};
 use crate::ports::{Sanctions, StoreError};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
+impl<P: Sanctions + ?Sized, W: Around> Sanctions for Wrapped<P, W> {
     async fn put(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
-        self.call("sanctions.put", self.inner.put(room, sanction)).await
+        self.call(Call::again("sanctions.put"), || self.inner.put(room, sanction)).await
     }
 
     async fn of(&self, room: &RoomId, user: &UserId) -> Result<Vec<Sanction>, StoreError> {
-        self.call("sanctions.of", self.inner.of(room, user)).await
+        self.call(Call::again("sanctions.of"), || self.inner.of(room, user)).await
     }
 
     async fn list(
@@ -22,15 +22,15 @@ impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<Sanction>, StoreError> {
-        self.call("sanctions.list", self.inner.list(room, kind, after, limit)).await
+        self.call(Call::again("sanctions.list"), || self.inner.list(room, kind, after, limit)).await
     }
 
     async fn remove(&self, room: &RoomId, sanction: &Sanction) -> Result<bool, StoreError> {
-        self.call("sanctions.remove", self.inner.remove(room, sanction)).await
+        self.call(Call::once("sanctions.remove"), || self.inner.remove(room, sanction)).await
     }
 
     async fn mark_applied(&self, room: &RoomId, sanction: &Sanction) -> Result<(), StoreError> {
-        self.call("sanctions.mark_applied", self.inner.mark_applied(room, sanction)).await
+        self.call(Call::again("sanctions.mark_applied"), || self.inner.mark_applied(room, sanction)).await
     }
 
     async fn unapplied(
@@ -38,21 +38,10 @@ impl<P: Sanctions + ?Sized> Sanctions for Faulty<P> {
         after: Option<(&RoomId, &Sanction)>,
         limit: usize,
     ) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
-        self.call("sanctions.unapplied", self.inner.unapplied(after, limit)).await
+        self.call(Call::again("sanctions.unapplied"), || self.inner.unapplied(after, limit)).await
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(RoomId, Sanction)>, StoreError> {
-        self.call("sanctions.expired", self.inner.expired(now, limit)).await
+        self.call(Call::again("sanctions.expired"), || self.inner.expired(now, limit)).await
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::Faults;
-    use super::*;
-    use crate::adapters::memory::MemorySanctions;
-
-    crate::contract_suite!(sanctions, || Faulty::new(Arc::new(MemorySanctions::new()), Faults::default()));
 }

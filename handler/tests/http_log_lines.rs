@@ -1,0 +1,178 @@
+//! What the program tells its log: a line for each invocation, and never a secret.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod product;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use futures_util::{SinkExt, StreamExt};
+use product::{Product, call, repository};
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const INVOCATION: &str = "x-azure-functions-invocationid";
+
+/// What must not be told, each recognisable. In one case, so that a line can be searched in lower case.
+const HUB: &str = "plantedhubkeyplantedhubkeyplantedhubkey";
+const EVENTS: &str = "planted-eventhandler-key";
+const BUS: &str = "plantedbuskey000000000000000000000000000000=";
+const STORAGE: &str = "plantedstoragekey000000000000000000000000000";
+const CONTENT: &str = "planted-content";
+const CODE: &str = "planted-code";
+const BEARER: &str = "planted-bearer";
+const QUERY: &str = "planted-query";
+const PLANTED: [&str; 8] = [HUB, EVENTS, BUS, STORAGE, CONTENT, CODE, BEARER, QUERY];
+
+/// The lines that tell of invocations.
+fn invocations(lines: &[String]) -> Vec<Value> {
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["message"] == "invocation").collect()
+}
+
+fn finished(mut product: Product) -> Vec<String> {
+    product.signal("TERM");
+    product.ended();
+    product.all_lines()
+}
+
+/// A trigger as the host sends it.
+fn trigger(product: &Product, id: &str, body: &str) -> u16 {
+    let here = product.http.to_string();
+    let headers = [
+        JSON,
+        ("host", here.as_str()),
+        (INVOCATION, id),
+        ("user-agent", "Azure-Functions-Host/4.1037.0.0"),
+        ("transfer-encoding", "chunked"),
+    ];
+    call(product.http, "POST", "/processQueue", &headers, body.as_bytes()).status
+}
+
+fn captured_trigger() -> String {
+    let captures: Value = serde_json::from_str(&repository("tests/fixtures/host/servicebus.json")).unwrap();
+    captures["queue json object"]["to_handler"][0]["body"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn each_invocation_is_one_line() {
+    let product = Product::under_host(&[
+        ("STORAGE_MODE", "memory"),
+        ("QUEUE_MODE", "embedded"),
+        ("TRANSPORT_MODE", "self"),
+    ]);
+    let ask = |method: &str, path: &str, id: &str, body: &str| {
+        call(product.http, method, path, &[JSON, (INVOCATION, id)], body.as_bytes()).status
+    };
+    let message = json!({"SenderID": "ann", "ReceiverID": "bob", "MessageText": CONTENT}).to_string();
+    assert_eq!(ask("POST", "/api/sendMessage", "i-1", &message), 200);
+    assert_eq!(ask("GET", "/api/rooms/general/messages?user_id=ann", "i-2", ""), 200);
+    assert_eq!(ask("GET", "/api/nothing/of/ours", "i-3", ""), 404);
+    assert_eq!(ask("POST", "/api/sendMessage", "i-4", "{"), 400);
+    assert_eq!(trigger(&product, "i-5", &captured_trigger()), 200);
+    product.eventually("/api/metrics", |answer| answer.json()["delivered"] == 2);
+
+    let lines = invocations(&finished(product));
+    let of = |id: &str| {
+        let found: Vec<_> = lines.iter().filter(|line| line["invocation"] == id).collect();
+        assert_eq!(found.len(), 1, "{id}: {lines:#?}");
+        assert!(found[0]["duration_ms"].is_u64() && found[0]["remote_calls"] == 0, "{}", found[0]);
+        (found[0]["function"].as_str().unwrap(), found[0]["outcome"].as_str().unwrap(), found[0])
+    };
+    let (function, outcome, sent) = of("i-1");
+    assert_eq!((function, outcome), ("POST /api/sendMessage", "200"));
+    let conversation = sent["conversation"].as_str().unwrap();
+    assert_eq!(conversation.len(), 16, "{conversation}");
+    assert_eq!(of("i-2").0, "GET /api/rooms/{id}/messages");
+    assert!(of("i-2").2["conversation"].is_string());
+    assert_eq!((of("i-3").0, of("i-3").1), ("other", "404"));
+    assert_eq!(of("i-4").1, "400");
+    assert_eq!((of("i-5").0, of("i-5").1), ("processQueue", "delivered=1"));
+    let worker = lines.iter().find(|line| line["function"] == "worker").unwrap();
+    assert_eq!((&worker["outcome"], &worker["conversation"]), (&"delivered=1".into(), &conversation.into()));
+}
+
+/// Refuses whatever is asked, and says more than it should.
+fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut read = [0; 16 * 1024];
+                while socket.read(&mut read).is_ok_and(|count| count > 0) {
+                    let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
+                    if socket.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Every way in that carries a secret, those that fail included.
+async fn use_all(product: &Product) -> String {
+    let bearer = format!("Bearer {BEARER}");
+    let headers = [JSON, (INVOCATION, "i-1"), ("authorization", bearer.as_str()), ("x-functions-key", CODE)];
+    let ask =
+        |method: &str, path: &str, body: &str| call(product.http, method, path, &headers, body.as_bytes());
+    let message = json!({"SenderID": "ann", "ReceiverID": "bob", "MessageText": CONTENT}).to_string();
+    ask("POST", &format!("/api/sendMessage?code={CODE}&x={QUERY}"), &message);
+    ask("POST", &format!("/api/publish?sender=ann&content={CONTENT}&code={CODE}"), "");
+    ask("POST", &format!("/api/sendMessage?code={CODE}"), &format!("{{\"MessageText\":\"{CONTENT}\""));
+    ask("GET", &format!("/api/nothing?code={CODE}&access_token={QUERY}"), "");
+    ask("OPTIONS", &format!("/api/eventhandler?code={EVENTS}"), "");
+    ask("POST", &format!("/api/eventhandler?code={CODE}"), &message);
+    ask("POST", &format!("/api/eventhandler?code={EVENTS}"), &message);
+    ask("GET", &format!("/client/hubs/demo_ai_chat?access_token={QUERY}"), "");
+    trigger(product, "i-2", &captured_trigger().replace("hi \u{2615}", CONTENT));
+    trigger(product, "i-3", &format!("{{\"Data\":{{\"message\":\"{CONTENT}\"}}}}"));
+    let access = ask("GET", &format!("/api/negotiate?user_id=ann&code={CODE}"), "").json();
+    let url = access["url"].as_str().unwrap().to_owned();
+    let (mut socket, _) = connect_async(url.clone()).await.unwrap();
+    let said = json!({"action": "send", "room": "general", "content": CONTENT});
+    socket.send(Message::text(said.to_string())).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    socket.close(None).await.unwrap();
+    url.split_once("access_token=").unwrap().1.to_ascii_lowercase()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_level_tells_a_secret() {
+    let away = refusing();
+    let bus = format!(
+        "Endpoint=sb://{}/;SharedAccessKeyName=all;SharedAccessKey={BUS};UseDevelopmentEmulator=true",
+        away.trim_start_matches("http://")
+    );
+    let tables = format!(
+        "DefaultEndpointsProtocol=http;AccountName=chat;AccountKey={STORAGE};TableEndpoint={away}/chat;"
+    );
+    // What is told at warn and error is told at each of these too.
+    for (level, queue) in
+        [("trace", "embedded"), ("trace", "servicebus"), ("debug", "embedded"), ("info", "servicebus")]
+    {
+        let product = Product::under_host(&[
+            ("STORAGE_MODE", "memory"),
+            ("TRANSPORT_MODE", "self"),
+            ("QUEUE_MODE", queue),
+            ("ServiceBusConnection", &bus),
+            ("AZURE_STORAGE_CONNECTION_STRING", &tables),
+            ("HUB_ACCESS_KEY", HUB),
+            ("EVENTHANDLER_KEY", EVENTS),
+            ("RUST_LOG", level),
+        ]);
+        let token = use_all(&product).await;
+        let lines = finished(product);
+        let is_talkative = lines.iter().any(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\""));
+        assert_eq!(is_talkative, level != "info", "{level}");
+        for line in lines.iter().map(|line| line.to_ascii_lowercase()) {
+            for secret in PLANTED.iter().copied().chain([token.as_str(), "sharedaccesssignature", "?code="]) {
+                assert!(!line.contains(secret), "{level}, {queue}: {secret} in {line}");
+            }
+        }
+    }
+}
