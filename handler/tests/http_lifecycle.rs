@@ -289,9 +289,11 @@ fn tables_that_are_away_at_the_start_are_waited_for() {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (address, tables) = (free(), free());
     let account = format!("AccountName=chat;AccountKey=a2V5;TableEndpoint=http://{tables}/chat");
+    let data = tempfile::tempdir().unwrap();
     let mut product = Product::spawn(&mut command(&[
         ("STORAGE_MODE", "table"),
         ("AZURE_STORAGE_CONNECTION_STRING", &account),
+        ("DATA_DIR", data.path().to_str().unwrap()),
         ("PORT", &address.port().to_string()),
         ("WS_PORT", "0"),
     ]));
