@@ -285,6 +285,28 @@ fn the_hub_alone_prints_a_connection_string_that_works() {
 }
 
 #[test]
+fn tables_that_are_away_at_the_start_are_waited_for() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (address, tables) = (free(), free());
+    let account = format!("AccountName=chat;AccountKey=a2V5;TableEndpoint=http://{tables}/chat");
+    let data = tempfile::tempdir().unwrap();
+    let mut product = Product::spawn(&mut command(&[
+        ("STORAGE_MODE", "table"),
+        ("AZURE_STORAGE_CONNECTION_STRING", &account),
+        ("DATA_DIR", data.path().to_str().unwrap()),
+        ("PORT", &address.port().to_string()),
+        ("WS_PORT", "0"),
+    ]));
+    for _ in 0..2 {
+        product.wait_for("not ready, trying again");
+    }
+    let answer = call(address, "GET", "/api/rooms", &[], b"");
+    assert_eq!((answer.status, answer.error().0.as_str()), (503, "unavailable"));
+    product.signal("TERM");
+    assert_eq!(product.ended().code(), Some(0));
+}
+
+#[test]
 fn what_the_hub_alone_says_to_try_works() {
     let mut hub = Product::spawn(command(&[]).args(["hub", "--port", "0"]));
     let client = hub.wait_for("wscat -c '");

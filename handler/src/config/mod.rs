@@ -67,6 +67,12 @@ impl Config {
     pub const fn under_host(&self) -> bool {
         matches!(self.place, Place::Functions { .. })
     }
+
+    /// Whether the stores are another machine's, which may be away for a while.
+    #[must_use]
+    pub const fn is_stored_elsewhere(&self) -> bool {
+        matches!(self.storage, StorageConfig::Table { .. })
+    }
 }
 
 /// Who starts the program and where it listens.

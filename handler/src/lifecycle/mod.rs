@@ -111,8 +111,9 @@ fn spawn(listener: TcpListener, router: Router, stop: &CancellationToken) -> Joi
     tokio::spawn(server::serve(listener, router, stop.clone()))
 }
 
-/// Alone, a store that cannot be opened ends the program. Under the host that would end the host too, so it is tried
-/// again; meanwhile callers get 503 and the queue keeps its messages.
+/// Alone, a store of this machine that cannot be opened ends the program. Under the host that would end the host too, and
+/// a store elsewhere comes back by itself: then it is tried again; meanwhile callers get 503 and the queue keeps its
+/// messages.
 async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
     loop {
         match app::open(config).await {
@@ -121,7 +122,7 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
                 tracing::info!("ready");
                 return Ok(running);
             }
-            Err(error) if config.under_host() => {
+            Err(error) if config.under_host() || config.is_stored_elsewhere() => {
                 front.in_trouble();
                 tracing::error!("not ready, trying again: {}", chain(&error));
                 tokio::time::sleep(OPEN_AGAIN).await;
