@@ -143,31 +143,23 @@ impl Drop for Invocation {
         let calls: Vec<_> = calls.iter().map(|(call, count)| format!("{call}={count}")).collect();
         let calls = Some(calls.join(" ")).filter(|calls| !calls.is_empty());
         let shared_by = self.tally.shared_by();
-        if self.is_under_host {
-            tracing::info!(
-                invocation,
-                function,
-                conversation,
-                outcome,
-                duration_ms,
-                remote_calls,
-                calls,
-                shared_by,
-                "invocation"
-            );
-        } else {
-            tracing::debug!(
-                invocation,
-                function,
-                conversation,
-                outcome,
-                duration_ms,
-                remote_calls,
-                calls,
-                shared_by,
-                "invocation"
-            );
+        // The level of a line is fixed where it stands.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    invocation,
+                    function,
+                    conversation,
+                    outcome,
+                    duration_ms,
+                    remote_calls,
+                    calls,
+                    shared_by,
+                    "invocation"
+                )
+            };
         }
+        if self.is_under_host { tell!(info) } else { tell!(debug) }
     }
 }
 

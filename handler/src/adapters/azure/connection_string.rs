@@ -2,6 +2,8 @@ use std::fmt;
 
 use reqwest::Url;
 
+use super::pairs::Pairs;
+
 /// A Service Bus connection string, read:
 /// `Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…[;EntityPath=…][;UseDevelopmentEmulator=true]`.
 /// Names are read without regard to case; unknown ones are ignored.
@@ -69,20 +71,12 @@ impl ConnectionString {
     pub fn parse(text: &str) -> Result<Self, ConnectionStringError> {
         use ConnectionStringError::{Missing, NoPairs, Signature};
 
-        let mut pairs = Vec::new();
-        for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-            // The key is base64 and may end in `=`: only the first one divides.
-            let (name, value) = pair.split_once('=').ok_or(NoPairs)?;
-            pairs.push((name.trim(), value.trim()));
-        }
-        let find = |wanted: &str| {
-            let found = pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(_, value)| *value).filter(|value| !value.is_empty())
-        };
+        let pairs = Pairs::parse(text).ok_or(NoPairs)?;
+        let find = |wanted| pairs.find(wanted);
         if find("SharedAccessSignature").is_some() {
             return Err(Signature);
         }
-        let emulator = find("UseDevelopmentEmulator").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let emulator = pairs.is_true("UseDevelopmentEmulator");
         Ok(Self {
             base: base(find("Endpoint").ok_or(Missing("Endpoint"))?, emulator)?,
             key_name: find("SharedAccessKeyName").ok_or(Missing("SharedAccessKeyName"))?.to_owned(),

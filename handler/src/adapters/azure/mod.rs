@@ -3,6 +3,7 @@
 mod connection_string;
 mod credential;
 mod http;
+mod pairs;
 mod sas;
 mod service_bus;
 #[cfg(test)]

@@ -5,6 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 
+use super::super::pairs::Pairs;
+
 const EMULATOR_TABLES: &str = "http://127.0.0.1:10002";
 
 /// A storage account's tables, as far as a connection string or an account's name tells: where, and with which key.
@@ -39,20 +41,12 @@ impl StorageAccount {
     pub fn parse(text: &str) -> Result<Self, StorageAccountError> {
         use StorageAccountError::{Endpoint, Key, Missing, NoPairs, Signature};
 
-        let mut pairs = Vec::new();
-        for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-            // A key is base64 and may end in `=`: only the first one divides.
-            let (name, value) = pair.split_once('=').ok_or(NoPairs)?;
-            pairs.push((name.trim(), value.trim()));
-        }
-        let find = |wanted: &str| {
-            let found = pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(_, value)| *value).filter(|value| !value.is_empty())
-        };
+        let pairs = Pairs::parse(text).ok_or(NoPairs)?;
+        let find = |wanted| pairs.find(wanted);
         if find("SharedAccessSignature").is_some() {
             return Err(Signature);
         }
-        if find("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if pairs.is_true("UseDevelopmentStorage") {
             return Self::emulator(find("DevelopmentStorageProxyUri"));
         }
         let name = find("AccountName").ok_or(Missing("AccountName"))?.to_owned();
