@@ -49,7 +49,9 @@ pub fn queued_message(data: &[u8]) {
 
 /// Bodies of requests, as JSON objects with fields.
 pub fn bodies(data: &[u8]) {
-    for refused in [Submission::from_json(data).err(), SyncRequest::from_json(data).err()].into_iter().flatten() {
+    for refused in
+        [Submission::from_json(data).err(), SyncRequest::from_json(data).err()].into_iter().flatten()
+    {
         assert!(!refused.code.is_empty() && refused.message.len() < 2_000, "{refused:?}");
     }
 }
@@ -170,10 +172,8 @@ fn in_world<T>(place: Place, act: impl AsyncFnOnce(&World) -> T) -> T {
 
 impl World {
     fn new(place: Place) -> Self {
-        let host: &[(&str, &str)] = &[
-            ("FUNCTIONS_CUSTOMHANDLER_PORT", HOST_PORT),
-            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
-        ];
+        let host: &[(&str, &str)] =
+            &[("FUNCTIONS_CUSTOMHANDLER_PORT", HOST_PORT), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
         let vars = match place {
             Place::Alone => &[],
             Place::UnderHost => host,
