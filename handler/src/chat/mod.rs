@@ -9,6 +9,7 @@ mod audit;
 mod backoff;
 mod bans;
 mod budget;
+mod chores;
 mod command;
 mod connections;
 pub mod counters;
@@ -68,6 +69,7 @@ use appender::Appenders;
 use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
@@ -92,7 +94,6 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
-pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
@@ -200,6 +201,7 @@ pub struct Chat {
     sign_ins: SignIns,
     /// How long a record of the audit stays.
     audit_days: u64,
+    begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
@@ -230,6 +232,7 @@ impl Chat {
             admins: Vec::new(),
             sign_ins: SignIns::default(),
             audit_days: audit::RETENTION_DAYS,
+            begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
         }
