@@ -9,6 +9,7 @@ use http::StatusCode;
 use hub::{
     ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer,
 };
+use webpubsub::multimap::MultiMap;
 use webpubsub::payload::{JsonText, Payload};
 use webpubsub::server_frame::RequestError;
 
@@ -35,13 +36,14 @@ impl Events {
         &self,
         claimed: Option<&str>,
         connection: &str,
+        issued_at: Option<u64>,
     ) -> Result<(UserId, Welcome), Refused> {
         let user = match claimed.filter(|user| !user.is_empty()) {
             Some(claimed) => UserId::new(claimed),
             None => UserId::guest(&self.ids.token()),
         };
         let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
-        let welcome = self.chat.connecting(&user, connection).await?;
+        let welcome = self.chat.connecting_with(&user, connection, issued_at).await?;
         Ok((user, welcome))
     }
 
@@ -59,19 +61,21 @@ impl Events {
 
     /// Handles a client's event and answers with one JSON object, or nothing.
     ///
+    /// `event` tells it from the connection's others where a copy of it may come; it is empty where none can.
+    ///
     /// A refusal that a repeat cannot change is an answer too, `{"type":"error",…}`: clients repeat an event that
     /// failed. Only what may succeed later is an `Err`.
     pub async fn user_event(
         &self,
         user: Option<&str>,
-        connection: &str,
+        (connection, event): (&str, &str),
         name: &str,
         payload: &[u8],
     ) -> Result<Option<Bytes>, Refused> {
         let outcome = match known(user) {
             Some(user) => {
                 let is_admin = self.admins.contains(&user);
-                let caller = Caller { is_admin, ..Caller::socket(user, connection) };
+                let caller = Caller { is_admin, ..Caller::socket(user, connection).in_event(event) };
                 self.chat.event(&caller, name, payload).await
             }
             None => Err(Refused::unauthenticated("The connection has no user.")),
@@ -83,6 +87,11 @@ impl Events {
     }
 }
 
+/// When a connection's token was made, in seconds, by its claims.
+pub(crate) fn issued_at(claims: &MultiMap) -> Option<u64> {
+    claims.first("iat")?.parse().ok()
+}
+
 fn known(user: Option<&str>) -> Option<UserId> {
     UserId::new(user?).ok()
 }
@@ -92,7 +101,7 @@ impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
         let claimed = event.context.user_id.as_deref().or_else(|| event.request.query.first("user_id"));
         let (user, welcome) =
-            Events::connect(self, claimed, &event.context.connection_id).await.map_err(|refused| {
+            Events::connect(self, claimed, &event.context.connection_id, issued_at(&event.request.claims)).await.map_err(|refused| {
                 ConnectRefused { status: status(refused.kind), body: refused.message.into_owned() }
             })?;
         Ok(ConnectAnswer {
@@ -116,7 +125,7 @@ impl hub::EventHandler for Events {
         let answer = Events::user_event(
             self,
             user_id.as_deref(),
-            connection_id,
+            (connection_id, ""),
             &event.name,
             event.payload.as_bytes(),
         );
@@ -137,6 +146,7 @@ impl hub::EventHandler for Events {
 fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_REQUEST,

@@ -22,10 +22,10 @@ use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
-use crate::chat::{Chat, ChatOptions, Ports, Refused};
+use crate::chat::{Chat, ChatOptions, Exchange, Limits, Ports, Refused};
 use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
-use crate::functions::Services;
+use crate::functions::{EventCopies, EventDoor, Services};
 use crate::ports::{Clock, Ids, StoreError};
 use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
@@ -36,6 +36,7 @@ pub struct Running {
     live: Live,
     worker: Option<Worker>,
     repairs: Repairs,
+    exchange: Option<Exchange>,
     stores: Stores,
     queues: Queues,
 }
@@ -58,7 +59,7 @@ pub enum OpenError {
 }
 
 /// Opens the stores, starts the hub and, where nobody else receives, the worker.
-pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
+pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(config).await?;
@@ -85,14 +86,15 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         letters: Arc::clone(&stores.letters),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
-        clock,
+        clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
+    let event_door = event_door(config, &live);
     let options = ChatOptions {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
-    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
+    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins).with_limits(Arc::clone(limits)));
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     live.hand_events_to(&events);
@@ -100,18 +102,37 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
     let worker = queues.deliveries.clone().map(start);
     let repairs = Repairs::start(Arc::clone(&chat));
+    // Where the store is this process's own there is nobody to tell.
+    let exchange = (config.is_stored_elsewhere() && !limits.are_off()).then(|| {
+        Exchange::start(
+            Arc::clone(limits),
+            Arc::clone(&stores.usage),
+            Arc::clone(&ports.clock),
+            ports.ids.token(),
+        )
+    });
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
         events,
         hub: live.router(),
-        event_keys: live.event_keys.clone(),
+        event_door,
+        event_copies: EventCopies::new(Arc::clone(&stores.handled), clock),
         statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
         calls,
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { chat, live, worker, repairs, stores, queues }))
+    Ok((services, Running { chat, live, worker, repairs, exchange, stores, queues }))
+}
+
+/// What proves an event that comes over HTTP.
+fn event_door(config: &Config, live: &Live) -> EventDoor {
+    EventDoor {
+        origins: config.events.origins.clone(),
+        keys: live.event_keys.iter().chain(&config.events.keys).cloned().collect(),
+        code: config.event_handler_key.clone(),
+    }
 }
 
 /// Port → adapter, for the first log line.
@@ -144,6 +165,9 @@ impl Running {
             tracing::warn!("requests under way were not finished in time");
         }
         self.repairs.stop().await;
+        if let Some(exchange) = self.exchange {
+            exchange.stop().await;
+        }
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {

@@ -30,6 +30,8 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         inbox: around(stores.inbox, calls, STORE),
         letters: around(stores.letters, calls, STORE),
         leases: around(stores.leases, calls, STORE),
+        handled: around(stores.handled, calls, STORE),
+        usage: around(stores.usage, calls, STORE),
         engine: stores.engine,
         conflicts: stores.conflicts,
     }

@@ -3,20 +3,20 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
-    TableRooms, TableSanctions, Tables,
+    TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
+    TableRooms, TableSanctions, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
+    FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
+use crate::ports::{DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {
@@ -30,6 +30,10 @@ pub(super) struct Stores {
     pub(super) letters: Arc<dyn DeadLetters>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
+    /// The events of a service that were acted on.
+    pub(super) handled: Arc<dyn Handled>,
+    /// Where other processes keep the same limits.
+    pub(super) usage: Arc<dyn Usage>,
     pub(super) engine: Option<Engine>,
     /// How often another process's append came before one of ours, so far.
     pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -52,6 +56,8 @@ impl Stores {
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
                 leases: Arc::new(MemoryLeases::new()),
+                handled: Arc::new(MemoryHandled::new()),
+                usage: Arc::new(MemoryUsage::new()),
                 engine: None,
                 conflicts: alone(),
             }),
@@ -67,6 +73,8 @@ impl Stores {
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
+                    handled: Arc::new(FileHandled::open(&engine).await?),
+                    usage: Arc::new(MemoryUsage::new()),
                     engine: Some(engine),
                     conflicts: alone(),
                 })
@@ -85,6 +93,8 @@ impl Stores {
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
+                    handled: Arc::new(TableHandled::new(&tables)),
+                    usage: Arc::new(TableUsage::new(&tables)),
                     engine: None,
                     conflicts: Arc::new(move || log.conflicts()),
                 };

@@ -26,6 +26,7 @@ mod inbox;
 mod ingest;
 mod invitations;
 mod known;
+mod limits;
 mod live;
 mod live_messages;
 mod live_moderation;
@@ -52,6 +53,7 @@ mod room_notices;
 mod room_pages;
 mod rooms;
 mod scene;
+mod sign_out;
 mod sync;
 mod turns;
 mod view;
@@ -73,6 +75,7 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
@@ -92,11 +95,12 @@ use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
 pub use scene::{Changed, PresentMessage, Venue};
+pub use sign_out::SignedOut;
 pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, RoomId, Sanction, UserId};
+use crate::model::{Lease, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
     Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
     Transport,
@@ -143,6 +147,9 @@ pub enum Via {
     /// A live connection, by the transport's id for it. It gets answers, and no copy of what it sent itself.
     Socket {
         connection: String,
+        /// What tells this event from the connection's others, where a copy of it may come. It stands for the id that the
+        /// client left out.
+        event: Option<String>,
     },
 }
 
@@ -154,13 +161,30 @@ impl Caller {
 
     #[must_use]
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
-        Self { user, is_admin: false, via: Via::Socket { connection: connection.into() } }
+        Self { user, is_admin: false, via: Via::Socket { connection: connection.into(), event: None } }
+    }
+
+    /// In this event of the connection.
+    #[must_use]
+    pub fn in_event(mut self, id: &str) -> Self {
+        if let Via::Socket { event, .. } = &mut self.via {
+            *event = Some(id.to_owned()).filter(|id| !id.is_empty());
+        }
+        self
+    }
+
+    /// The same for a copy of the same event, and for nothing else.
+    fn repeat_key(&self) -> Option<String> {
+        match &self.via {
+            Via::Socket { connection, event: Some(event) } => Some(format!("{connection}:{event}")),
+            _ => None,
+        }
     }
 
     fn connection(&self) -> Option<&str> {
         match &self.via {
             Via::Request => None,
-            Via::Socket { connection } => Some(connection),
+            Via::Socket { connection, .. } => Some(connection),
         }
     }
 }
@@ -178,6 +202,7 @@ pub struct Chat {
     notices: RoomNotices,
     /// Of those who change a room's row.
     turns: Turns,
+    limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     /// The last lease the repair looked at, where it did not come to the end.
@@ -207,6 +232,7 @@ impl Chat {
             counters,
             notices,
             turns: Turns::default(),
+            limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
@@ -217,6 +243,13 @@ impl Chat {
     #[must_use]
     pub fn with_admins(mut self, admins: &[UserId]) -> Self {
         self.admins = admins.to_vec();
+        self
+    }
+
+    /// Limits what callers may do; without, nothing is limited.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = limits;
         self
     }
 

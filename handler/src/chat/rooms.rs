@@ -76,6 +76,7 @@ impl Chat {
         {
             return self.create_again(&first).await;
         }
+        self.charge(caller)?;
         match self.ports.rooms.create(&room).await {
             Ok(()) => {
                 self.ports.log.open(&room.id.conversation()).await?;

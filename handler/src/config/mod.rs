@@ -2,6 +2,7 @@
 //! half-configured adapter cannot be written down.
 
 mod azure;
+mod events;
 mod mistakes;
 mod parse;
 mod reader;
@@ -29,7 +30,7 @@ use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
-use crate::model::UserId;
+use crate::model::{RateLimits, UserId};
 
 /// Everything the program was told, read once.
 #[derive(Clone, Debug)]
@@ -44,11 +45,17 @@ pub struct Config {
     /// Users who may see rejected and dead letters.
     pub admins: Vec<UserId>,
     pub cors: Cors,
+    pub rate_limits: RateLimits,
+    /// Proxies in front of us that write down whom they heard.
+    pub proxy_hops: usize,
     /// What negotiate hands out as base; otherwise the address the caller used.
     pub public_ws_endpoint: Option<WsEndpoint>,
-    /// Asked as `?code=` of the event handler, beside the signature.
+    /// Asked as `?code=` of the event handler of whoever shows no token.
     pub event_handler_key: Option<Secret>,
+    pub events: EventsConfig,
     pub negotiate_roles: NegotiateRoles,
+    /// How long what negotiate hands out may be used to connect; with rights in it five minutes at most.
+    pub token_minutes: u32,
     pub rooms_on_join: RoomsOnJoin,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
@@ -132,6 +139,15 @@ pub enum ServiceAccess {
         /// Verifies the signature of events, where a connection string is set too.
         event_key: Option<AccessKey>,
     },
+}
+
+/// Who may bring a service's events over HTTP.
+#[derive(Clone, Debug)]
+pub struct EventsConfig {
+    /// Hosts that may ask for consent; `*` is any.
+    pub origins: Vec<String>,
+    /// They verify signatures beside the connection string's.
+    pub keys: Vec<AccessKey>,
 }
 
 /// Who this process is, where an adapter needs an identity.

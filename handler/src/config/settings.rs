@@ -3,6 +3,7 @@ use super::{
     StorageConfig, TransportConfig,
 };
 use crate::adapters::azure::BusAccess;
+use crate::model::RateLimit;
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -27,6 +28,7 @@ pub enum Group {
     ServiceBus,
     Identity,
     Access,
+    Limits,
     Running,
     /// Set by Azure or by the Functions host, not by people.
     Platform,
@@ -35,7 +37,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -44,6 +46,7 @@ impl Group {
         Self::ServiceBus,
         Self::Identity,
         Self::Access,
+        Self::Limits,
         Self::Running,
         Self::Platform,
         Self::Later,
@@ -60,6 +63,7 @@ impl Group {
             Self::ServiceBus => "Service Bus",
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
+            Self::Limits => "How much",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
             Self::Later => "Known names of later versions",
@@ -85,6 +89,10 @@ fn optional(text: Option<impl ToString>) -> Shown {
 
 fn hidden(is_set: bool) -> Shown {
     if is_set { Shown::Hidden } else { Shown::Unset }
+}
+
+fn limit(limit: Option<RateLimit>) -> Shown {
+    limit.map_or_else(|| value("off"), value)
 }
 
 const fn unset(_: &Config) -> Shown {
@@ -156,9 +164,15 @@ settings! {
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
+        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "60",
+            "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
+            |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
-            "Asked as ?code= of the event handler, beside the signature. Where WEBPUBSUB_ENDPOINT stands alone there is no key to verify signatures with, and this is the proof.",
+            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token. On Azure it must be set where signatures are the only proof: one is the same for all events of a connection.",
             |c| hidden(c.event_handler_key.is_some());
+        "EVENTHANDLER_ORIGINS", "comma list of hosts, or *", "the host of the configured Web PubSub; with TRANSPORT_MODE=self this machine",
+            "Services whose question whether they may send events here (WebHook-Request-Origin) is answered with yes.",
+            |c| value(c.events.origins.join(","));
     }
     WebPubSub {
         "WEBPUBSUB_ENDPOINT", "https:// URL without path", "none",
@@ -167,6 +181,9 @@ settings! {
         "WEBPUBSUB_CONNECTION_STRING", "connection string", "none",
             "Web PubSub with its access key.",
             |c| hidden(matches!(&c.transport, TransportConfig::WebPubSub { access: ServiceAccess::Key(_) | ServiceAccess::Identity { event_key: Some(_), .. }, .. }));
+        "WEBPUBSUB_EVENT_KEYS", "comma list of access keys", "none",
+            "Verify the signatures of events, beside the connection string's key: the other one of the two, so that either may be renewed.",
+            |c| hidden(!c.events.keys.is_empty());
     }
     Storage {
         "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
@@ -208,6 +225,20 @@ settings! {
                 value(c.admins.iter().map(crate::model::UserId::as_str).collect::<Vec<_>>().join(","))
             };
     }
+    Limits {
+        "RATE_LIMIT_USER", "off, or per second/burst", "10/20; off with AUTH_MODE=anonymous off Azure",
+            "What one user may do: send, edit, react, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
+            |c| limit(c.rate_limits.user);
+        "RATE_LIMIT_ROOM", "off, or per second/burst", "100/200; off with AUTH_MODE=anonymous off Azure",
+            "What all together may do in one room: send, edit, react, join, type.",
+            |c| limit(c.rate_limits.room);
+        "RATE_LIMIT_IP", "off, or per second/burst", "50/100; off with AUTH_MODE=anonymous off Azure",
+            "HTTP requests of one address (of IPv6 its /64 network), and frames of one live connection.",
+            |c| limit(c.rate_limits.address);
+        "TRUSTED_PROXY_HOPS", "0 to 16", "0; under the host 1",
+            "How many proxies in front of the program add to X-Forwarded-For whom they heard. The address so many entries from the end is the client's; what stands before it is not believed.",
+            |c| value(c.proxy_hops);
+    }
     Running {
         "ROOMS_ON_JOIN", "refuse, create", "refuse",
             "What joining a room that is not there does. With create it makes the room, which goes with the last who leaves.",
@@ -246,8 +277,5 @@ settings! {
         "JWT_AUDIENCE", "text", "none", "AUTH_MODE=jwt.", unset;
         "JWT_JWKS_URL", "URL", "none", "AUTH_MODE=jwt.", unset;
         "JWT_SECRET", "secret", "none", "AUTH_MODE=jwt.", unset;
-        "RATE_LIMIT_USER", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_ROOM", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_IP", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
     }
 }

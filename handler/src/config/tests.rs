@@ -62,7 +62,9 @@ fn every_mistake_is_told_at_once() {
         ("CORS_ORIGINS", "example.com"),
         ("PUBLIC_WS_ENDPOINT", "https://x"),
         ("NEGOTIATE_ROLES", "all"),
-        ("RATE_LIMIT_IP", "5/10"),
+        ("RATE_LIMIT_IP", "5"),
+        ("RATE_LIMIT_USER", "0/1"),
+        ("TRUSTED_PROXY_HOPS", "many"),
     ]);
     let expected = [
         "BIND",
@@ -76,7 +78,9 @@ fn every_mistake_is_told_at_once() {
         "CORS_ORIGINS",
         "PUBLIC_WS_ENDPOINT",
         "NEGOTIATE_ROLES",
+        "RATE_LIMIT_USER",
         "RATE_LIMIT_IP",
+        "TRUSTED_PROXY_HOPS",
     ];
     assert_eq!(found, expected);
 }
@@ -92,12 +96,36 @@ fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    for (name, value) in [("AUTH_MODE", "jwt"), ("AUTH_MODE", "easyauth"), ("RATE_LIMIT_USER", "10/20")] {
+    for (name, value) in [("AUTH_MODE", "jwt"), ("AUTH_MODE", "easyauth")] {
         let mistakes = read(&[(name, value)]).unwrap_err();
         let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
         assert_eq!(found, [(name, true)]);
     }
-    assert!(read(&[("RATE_LIMIT_USER", "off")]).is_ok());
+}
+
+#[test]
+fn limits_are_off_where_anybody_may_be_anybody_and_on_elsewhere() {
+    let limits = |vars: &[(&str, &str)]| {
+        let config = read(vars).unwrap();
+        let shown = |limit: Option<crate::model::RateLimit>| limit.map(|limit| limit.to_string());
+        let limits = config.rate_limits;
+        ([limits.user, limits.room, limits.address].map(shown), config.proxy_hops)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(limits(&[]), ([None, None, None], 0));
+    assert_eq!(limits(&[("RATE_LIMIT_USER", "5/7"), ("TRUSTED_PROXY_HOPS", "2")]).0[0], some("5/7"));
+    let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "1"), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+    assert_eq!(limits(&host), ([None, None, None], 1));
+    let mut azure = vec![
+        ("WEBSITE_SITE_NAME", "chat"),
+        ("TRANSPORT_MODE", "self"),
+        ("STORAGE_MODE", "memory"),
+        ("QUEUE_MODE", "embedded"),
+        ("AUTH_MODE", "anonymous"),
+    ];
+    assert_eq!(limits(&azure).0, [some("10/20"), some("100/200"), some("50/100")]);
+    azure.extend([("RATE_LIMIT_ROOM", "Off"), ("RATE_LIMIT_IP", " 1/2 ")]);
+    assert_eq!(limits(&azure).0, [some("10/20"), None, some("1/2")]);
 }
 
 #[test]
@@ -168,8 +196,7 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     }
     assert_eq!(mistakes(&[mode, (STRING, "Endpoint=https://x")]), [STRING]);
     let https = (ENDPOINT, "https://x.webpubsub.azure.com/");
-    // Nobody could tell who sends events.
-    assert_eq!(mistakes(&[mode, https]), ["EVENTHANDLER_KEY"]);
+    assert!(mistakes(&[mode, https]).is_empty(), "no event is let in");
     assert!(mistakes(&[mode, https, ("NEGOTIATE_ROLES", "token")]).is_empty());
     let code = ("EVENTHANDLER_KEY", "secret");
     let config =

@@ -3,6 +3,8 @@
 mod call;
 mod cors;
 mod envelope;
+mod event_copies;
+mod event_door;
 mod event_handler;
 mod fields;
 mod front;
@@ -13,6 +15,7 @@ mod hub_routes;
 mod inbox;
 mod invocations;
 mod letters;
+mod limits;
 mod me;
 mod message;
 mod messages;
@@ -31,6 +34,7 @@ mod readyz;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_out;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -43,9 +47,11 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use webpubsub::key::AccessKey;
 
+pub use event_copies::EventCopies;
+pub use event_door::EventDoor;
 pub use front::Front;
+pub(crate) use limits::Peer;
 pub use routes::{Route, table};
 pub use statistics::Statistics;
 
@@ -61,8 +67,10 @@ pub struct Services {
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
-    /// Any of these may have signed an event.
-    pub event_keys: Vec<AccessKey>,
+    /// Who may bring events over HTTP.
+    pub event_door: EventDoor,
+    /// Which of them came before.
+    pub event_copies: EventCopies,
     pub statistics: Statistics,
     /// The calls of other machines so far.
     pub calls: Calls,
@@ -77,6 +85,7 @@ pub struct Services {
 pub fn router(front: Front) -> Router {
     let router = Router::new()
         .fallback_service(routes::router(&front))
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer));
     #[cfg(feature = "testing")]
@@ -91,6 +100,7 @@ pub fn router(front: Front) -> Router {
 pub fn hub_router(front: Front) -> Router {
     Router::new()
         .fallback(hub_routes::everything)
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .with_state(front)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }

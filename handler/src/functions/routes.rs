@@ -6,7 +6,7 @@ use axum::routing::{MethodFilter, on};
 use super::{
     Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
     my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message,
-    sync,
+    sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -123,8 +123,10 @@ fn routes() -> Routes {
         .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)
         .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
         .get("/me/rooms", my_rooms::handle)
+        .post("/me/logout", sign_out::own)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
+        .post("/admin/logout", sign_out::of_user)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
         .get("/metrics", metrics::handle)

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod dead_letters;
 pub mod error;
+pub mod handled;
 pub mod inbox;
 pub mod invitations;
 pub mod leases;
@@ -14,10 +15,12 @@ pub mod queue;
 pub mod rooms;
 pub mod sanctions;
 pub mod transport;
+pub mod usage;
 
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;
+pub use handled::Handled;
 pub use inbox::{Inbox, InboxItem, InboxKey};
 pub use invitations::{Invitations, Redeemed};
 pub use leases::Leases;
@@ -28,3 +31,4 @@ pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, Queue
 pub use rooms::{CreateRoomError, Rooms, UpdateRoomError};
 pub use sanctions::Sanctions;
 pub use transport::{ClientAccess, Transport, TransportError};
+pub use usage::Usage;

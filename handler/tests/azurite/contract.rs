@@ -23,6 +23,7 @@ suites! {
     profiles: TableProfiles,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
+    handled: TableHandled,
 }
 
 /// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.
@@ -32,4 +33,13 @@ mod leases {
     use crate::azurite::tables_in;
 
     handler::contract_suite!(leases, |dir| TableLeases::new(&tables_in(dir)));
+}
+
+/// As short-lived as what it counts.
+mod usage {
+    use handler::adapters::azure::table::TableUsage;
+
+    use crate::azurite::tables_in;
+
+    handler::contract_suite!(usage, |dir| TableUsage::new(&tables_in(dir)));
 }

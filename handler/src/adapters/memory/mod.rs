@@ -2,6 +2,7 @@
 //! Locks are short: nothing is awaited or serialised under them.
 
 mod dead_letters;
+mod handled;
 mod inbox;
 mod invitations;
 mod leases;
@@ -11,8 +12,10 @@ mod profiles;
 mod rooms;
 mod sanctions;
 mod shards;
+mod usage;
 
 pub use dead_letters::MemoryDeadLetters;
+pub use handled::MemoryHandled;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
 pub use leases::MemoryLeases;
@@ -21,3 +24,4 @@ pub use members::MemoryMembers;
 pub use profiles::MemoryProfiles;
 pub use rooms::MemoryRooms;
 pub use sanctions::MemorySanctions;
+pub use usage::MemoryUsage;

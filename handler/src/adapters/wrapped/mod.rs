@@ -4,6 +4,7 @@
 
 mod dead_letters;
 mod failing;
+mod handled;
 mod inbox;
 mod invitations;
 mod leases;
@@ -16,6 +17,7 @@ mod sanctions;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod usage;
 
 use std::sync::Arc;
 

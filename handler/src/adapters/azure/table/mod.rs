@@ -3,6 +3,7 @@
 mod account;
 mod client;
 mod dead_letters;
+mod handled;
 mod inbox;
 mod invitations;
 mod keys;
@@ -18,11 +19,13 @@ mod profiles;
 mod rooms;
 mod row;
 mod sanctions;
+mod usage;
 mod wire;
 
 pub use account::{StorageAccount, StorageAccountError};
 pub use client::{TABLE_PREFIX_CHARS, Tables};
 pub use dead_letters::TableDeadLetters;
+pub use handled::TableHandled;
 pub use inbox::TableInbox;
 pub use invitations::TableInvitations;
 pub use leases::TableLeases;
@@ -31,6 +34,7 @@ pub use members::TableMembers;
 pub use profiles::TableProfiles;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
+pub use usage::TableUsage;
 
 /// Its name in errors.
 const STORE: &str = "Table Storage";
