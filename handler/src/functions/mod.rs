@@ -1,5 +1,6 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod access;
 mod call;
 mod cors;
 mod envelope;
@@ -10,6 +11,7 @@ mod health;
 mod host_calls;
 mod http_json;
 mod hub_routes;
+mod identity;
 mod inbox;
 mod invocations;
 mod letters;
@@ -24,6 +26,7 @@ mod openapi;
 mod page;
 mod paths;
 mod pins;
+mod principal;
 mod publish;
 mod reactions;
 mod read;
@@ -31,6 +34,7 @@ mod readyz;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_in;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -45,8 +49,10 @@ use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use webpubsub::key::AccessKey;
 
+pub use access::Access;
 pub use front::Front;
 pub use routes::{Route, table};
+pub use sign_in::SignIn;
 pub use statistics::Statistics;
 
 use crate::calls::Calls;
@@ -58,6 +64,7 @@ use crate::events::Events;
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub sign_in: SignIn,
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
