@@ -4,6 +4,7 @@ mod azure;
 mod live;
 mod queues;
 mod remote;
+mod sign_in;
 mod stores;
 #[cfg(feature = "testing")]
 mod testing;
@@ -23,10 +24,10 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
 use crate::chat::{Chat, ChatOptions, Exchange, Limits, Ports, Refused};
-use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
+use crate::config::{Config, EventTokens, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::{EventCopies, EventDoor, Services};
-use crate::ports::{Clock, Ids, StoreError};
+use crate::ports::{Clock, Ids, StoreError, Tokens};
 use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -89,14 +90,15 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let event_door = event_door(config, &live);
+    let sign_in = sign_in::open(&config.auth, &mut azure, Arc::clone(&ports.clock))?;
+    let event_door = event_door(config, &live, &mut azure, Arc::clone(&clock))?;
     let options = ChatOptions {
-        anonymous: config.auth == AuthConfig::Anonymous,
+        anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
     let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins).with_limits(Arc::clone(limits)));
     chat.ensure_general().await?;
-    let events = Events::new(Arc::clone(&chat), ids, &config.admins);
+    let events = Events::new(Arc::clone(&chat), ids, &config.admins, config.auth.is_anonymous());
     live.hand_events_to(&events);
     let work = WorkerOptions { is_under_host: config.under_host(), ..WorkerOptions::default() };
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
@@ -114,6 +116,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
+        sign_in,
         events,
         hub: live.router(),
         event_door,
@@ -126,13 +129,26 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     Ok((services, Running { chat, live, worker, repairs, exchange, stores, queues }))
 }
 
-/// What proves an event that comes over HTTP.
-fn event_door(config: &Config, live: &Live) -> EventDoor {
-    EventDoor {
+/// What proves an event that comes over HTTP. Nothing is asked of an issuer yet.
+fn event_door(
+    config: &Config,
+    live: &Live,
+    azure: &mut Azure,
+    clock: Arc<dyn Clock>,
+) -> Result<EventDoor, OpenError> {
+    let tokens = match &config.events.tokens {
+        Some(EventTokens { rules, keys, senders }) => {
+            let tokens: Arc<dyn Tokens> = Arc::new(sign_in::verifier(rules, keys, azure, clock)?);
+            Some((tokens, senders.clone()))
+        }
+        None => None,
+    };
+    Ok(EventDoor {
         origins: config.events.origins.clone(),
         keys: live.event_keys.iter().chain(&config.events.keys).cloned().collect(),
         code: config.event_handler_key.clone(),
-    }
+        tokens,
+    })
 }
 
 /// Port → adapter, for the first log line.

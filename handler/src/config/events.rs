@@ -4,7 +4,12 @@ use webpubsub::key::AccessKey;
 
 use super::parse::is_authority;
 use super::reader::Reader;
-use super::{EventsConfig, NegotiateRoles, ServiceAccess, TransportConfig};
+use super::{EventSenders, EventTokens, EventsConfig, NegotiateRoles, ServiceAccess, TransportConfig};
+use crate::adapters::jwt::{KeySource, TokenRules};
+
+const ISSUER: &str = "EVENTHANDLER_TOKEN_ISSUER";
+const AUDIENCE: &str = "EVENTHANDLER_TOKEN_AUDIENCE";
+const IDS: &str = "EVENTHANDLER_TOKEN_IDS";
 
 pub(super) fn events(r: &mut Reader<'_>, transport: Option<&TransportConfig>) -> EventsConfig {
     let origins = r.list("EVENTHANDLER_ORIGINS", origin).filter(|origins| !origins.is_empty());
@@ -12,6 +17,7 @@ pub(super) fn events(r: &mut Reader<'_>, transport: Option<&TransportConfig>) ->
     EventsConfig {
         origins: origins.unwrap_or_else(|| own_origins(transport)),
         keys: keys.unwrap_or_default(),
+        tokens: tokens(r),
     }
 }
 
@@ -40,6 +46,34 @@ fn own_origins(transport: Option<&TransportConfig>) -> Vec<String> {
     origins
 }
 
+fn tokens(r: &mut Reader<'_>) -> Option<EventTokens> {
+    let all = [ISSUER, AUDIENCE, IDS];
+    if !all.iter().any(|name| r.is_set(name)) {
+        return None;
+    }
+    for name in all {
+        if !r.is_set(name) {
+            r.mistake(name, format!("must be set too: {ISSUER}, {AUDIENCE} and {IDS} belong together"));
+        }
+    }
+    let issuers = r.list(ISSUER, super::auth::issuer)?;
+    let text = |text: &str| Ok(text.to_owned());
+    let (audiences, ids) = (r.list(AUDIENCE, text)?, r.list(IDS, text)?);
+    for (name, list) in [(ISSUER, &issuers), (AUDIENCE, &audiences), (IDS, &ids)] {
+        if list.is_empty() {
+            r.mistake(name, "must name at least one");
+        }
+    }
+    let first = issuers.first()?;
+    if !super::auth::is_https_or_local(first) {
+        r.mistake(ISSUER, "must be an https URL, which is asked for its keys");
+        return None;
+    }
+    let keys = KeySource::Issuer(first.clone());
+    let rules = TokenRules { issuers, audiences, skew: super::auth::SKEW };
+    Some(EventTokens { rules, keys, senders: EventSenders { ids } })
+}
+
 /// Nobody can tell a forged event from a true one without a key, a token, or, of a signature that is the same for all events of a
 /// connection, a secret beside it. Off Azure the program runs without, and lets no event in.
 pub(super) fn events_must_be_proven(
@@ -49,7 +83,7 @@ pub(super) fn events_must_be_proven(
     roles: NegotiateRoles,
 ) {
     let Some(TransportConfig::WebPubSub { access, .. }) = transport else { return };
-    if roles == NegotiateRoles::Token {
+    if roles == NegotiateRoles::Token || events.tokens.is_some() {
         return;
     }
     let has_key = match access {
@@ -59,7 +93,7 @@ pub(super) fn events_must_be_proven(
     if !has_key {
         r.mistake(
             "WEBPUBSUB_EVENT_KEYS",
-            "must be set with WEBPUBSUB_ENDPOINT: nothing else proves who sends events",
+            format!("or {ISSUER} must be set with WEBPUBSUB_ENDPOINT: nothing else proves who sends events"),
         );
     }
     if !r.is_set("EVENTHANDLER_KEY") {

@@ -1,6 +1,7 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod auth;
 mod azure;
 mod events;
 mod mistakes;
@@ -30,6 +31,7 @@ use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
+use crate::adapters::jwt::{KeySource, TokenRules};
 use crate::model::{RateLimits, UserId};
 
 /// Everything the program was told, read once.
@@ -42,7 +44,7 @@ pub struct Config {
     pub queue: QueueConfig,
     pub identity: IdentityConfig,
     pub auth: AuthConfig,
-    /// Users who may see rejected and dead letters.
+    /// Admins by name, beside those by claim.
     pub admins: Vec<UserId>,
     pub cors: Cors,
     pub rate_limits: RateLimits,
@@ -148,6 +150,22 @@ pub struct EventsConfig {
     pub origins: Vec<String>,
     /// They verify signatures beside the connection string's.
     pub keys: Vec<AccessKey>,
+    /// Where the service shows its identity.
+    pub tokens: Option<EventTokens>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventTokens {
+    pub rules: TokenRules,
+    pub keys: KeySource,
+    pub senders: EventSenders,
+}
+
+/// Whose tokens count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSenders {
+    /// Object ids or application ids.
+    pub ids: Vec<String>,
 }
 
 /// Who this process is, where an adapter needs an identity.
@@ -197,10 +215,40 @@ pub enum QueueConfig {
     ServiceBus { access: BusAccess, queue: String, topic: String },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How callers prove who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthConfig {
     /// The caller says who they are and is believed.
     Anonymous,
+    /// By a signed token.
+    Jwt { rules: TokenRules, keys: KeySource, people: People },
+    /// The platform in front of us asks them, and says so in headers. It must let nobody else set these.
+    EasyAuth { people: People },
+}
+
+impl AuthConfig {
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
+    }
+
+    /// What is read of those who sign in.
+    #[must_use]
+    pub const fn people(&self) -> Option<&People> {
+        match self {
+            Self::Anonymous => None,
+            Self::Jwt { people, .. } | Self::EasyAuth { people } => Some(people),
+        }
+    }
+}
+
+/// Which claims tell the user and the admin; each `None` is the way in's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    pub user_claim: Option<String>,
+    pub admin_claim: Option<String>,
+    /// The claim's value that makes an admin. Without it no claim does.
+    pub admin_role: Option<String>,
 }
 
 /// Which web pages may call.

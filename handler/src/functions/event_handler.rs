@@ -40,7 +40,7 @@ pub(super) async fn handle(
     request: Request,
 ) -> Result<Response, ApiError> {
     let services = front.services().await?;
-    let event = match let_in(services, &call) {
+    let event = match let_in(services, &call).await {
         Ok(event) => event,
         Err(refused) => {
             // Events with proof are a service's, for all its clients. Without, they are anybody's.
@@ -66,12 +66,12 @@ pub(super) async fn handle(
 }
 
 /// The event, if it is proven to be one.
-fn let_in(services: &Services, call: &Call) -> Result<EventContext, ApiError> {
+async fn let_in(services: &Services, call: &Call) -> Result<EventContext, ApiError> {
     let (door, code) = (&services.event_door, call.query("code").unwrap_or_default());
-    door.first_look(code)?;
+    door.first_look(&call.headers, code)?;
     let event = EventContext::from_headers(&call.headers)
         .map_err(|error| ApiError::field(Kind::InvalidField, error.0, error.to_string()))?;
-    door.prove(code, &event.connection_id, event.signature.as_deref())?;
+    door.prove(&call.headers, code, &event.connection_id, event.signature.as_deref()).await?;
     Ok(event)
 }
 
@@ -87,8 +87,9 @@ async fn act(
         EventKind::Connect => {
             let asked = ConnectRequest::parse(&body)
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
-            let claimed = user.or_else(|| asked.query.first("user_id"));
-            let (user, welcome) = services.events.connect(claimed, connection, issued_at(&asked.claims)).await?;
+            let named = asked.query.first("user_id");
+            let made = issued_at(&asked.claims);
+            let (user, welcome) = services.events.connect(user, named, connection, made).await?;
             return Ok((let_connect(&user, welcome)?, Some(user)));
         }
         EventKind::Connected => {

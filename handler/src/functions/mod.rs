@@ -1,5 +1,6 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod access;
 mod call;
 mod cors;
 mod envelope;
@@ -12,6 +13,7 @@ mod health;
 mod host_calls;
 mod http_json;
 mod hub_routes;
+mod identity;
 mod inbox;
 mod invocations;
 mod letters;
@@ -27,6 +29,7 @@ mod openapi;
 mod page;
 mod paths;
 mod pins;
+mod principal;
 mod publish;
 mod reactions;
 mod read;
@@ -34,6 +37,7 @@ mod readyz;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_in;
 mod sign_out;
 mod statistics;
 mod sync;
@@ -48,11 +52,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use access::Access;
 pub use event_copies::EventCopies;
 pub use event_door::EventDoor;
 pub use front::Front;
 pub(crate) use limits::Peer;
 pub use routes::{Route, table};
+pub use sign_in::SignIn;
 pub use statistics::Statistics;
 
 use crate::calls::Calls;
@@ -64,6 +70,7 @@ use crate::events::Events;
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub sign_in: SignIn,
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
