@@ -36,7 +36,7 @@ pub struct Running {
     chat: Arc<Chat>,
     live: Live,
     worker: Option<Worker>,
-    repairs: Repairs,
+    repairs: Option<Repairs>,
     exchange: Option<Exchange>,
     stores: Stores,
     queues: Queues,
@@ -103,7 +103,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     let work = WorkerOptions { is_under_host: config.under_host(), ..WorkerOptions::default() };
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
     let worker = queues.deliveries.clone().map(start);
-    let repairs = Repairs::start(Arc::clone(&chat));
+    let repairs = (!config.has_timer()).then(|| Repairs::start(Arc::clone(&chat)));
     // Where the store is this process's own there is nobody to tell.
     let exchange = (config.is_stored_elsewhere() && !limits.are_off()).then(|| {
         Exchange::start(
@@ -180,7 +180,9 @@ impl Running {
         if requests.is_err() {
             tracing::warn!("requests under way were not finished in time");
         }
-        self.repairs.stop().await;
+        if let Some(repairs) = self.repairs {
+            repairs.stop().await;
+        }
         if let Some(exchange) = self.exchange {
             exchange.stop().await;
         }
