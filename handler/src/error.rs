@@ -165,7 +165,9 @@ impl From<Refused> for ApiError {
             chat::Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         let retry_after = match refused.kind {
-            chat::Kind::Unavailable { retry_after } | chat::Kind::Limited { retry_after } => Some(retry_after),
+            chat::Kind::Unavailable { retry_after } | chat::Kind::Limited { retry_after } => {
+                Some(retry_after)
+            }
             _ => None,
         };
         let Refused { code, message, field, .. } = refused;

@@ -106,7 +106,9 @@ impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
         let EventContext { user_id, connection_id, .. } = &event.context;
         let named = event.request.query.first("user_id");
-        let connected = Events::connect(self, user_id.as_deref(), named, connection_id, issued_at(&event.request.claims)).await;
+        let connected =
+            Events::connect(self, user_id.as_deref(), named, connection_id, issued_at(&event.request.claims))
+                .await;
         let (user, welcome) = connected.map_err(|refused| ConnectRefused {
             status: status(refused.kind),
             body: refused.message.into_owned(),

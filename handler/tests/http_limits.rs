@@ -119,7 +119,8 @@ fn under_the_host_the_entry_of_its_own_proxy_counts() {
 fn a_user_has_so_many_messages_and_is_told_when_to_come_again() {
     let product = Product::alone(&[("RATE_LIMIT_USER", FIVE)]);
     let send = |who: &str, id: usize| {
-        let body = json!({"SenderID": who, "RoomID": "general", "MessageText": "hi", "MessageID": id.to_string()});
+        let body =
+            json!({"SenderID": who, "RoomID": "general", "MessageText": "hi", "MessageID": id.to_string()});
         product.post("/api/sendMessage", &body.to_string())
     };
     let answers: Vec<_> = (0..20).map(|id| send("ann", id)).collect();

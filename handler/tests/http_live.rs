@@ -302,7 +302,8 @@ fn only_services_that_are_expected_are_let_send() {
 #[test]
 fn events_without_proof_are_their_senders_and_those_with_it_a_services() {
     let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("RATE_LIMIT_IP", "1/10")]);
-    let ask = |signature: &str| event(&product, "/eventhandler", "sys.connected", signature, &[JSON, ANN], "{}");
+    let ask =
+        |signature: &str| event(&product, "/eventhandler", "sys.connected", signature, &[JSON, ANN], "{}");
     let forged: Vec<u16> = (0..40).map(|_| ask("sha256=00").status).collect();
     assert_eq!(forged[0], 401);
     assert!(forged.contains(&429), "{forged:?}");

@@ -56,7 +56,10 @@ impl Live {
             TransportConfig::WebPubSub { hub, access } => {
                 let (transport, event_keys) = web_pubsub(hub, access, azure)?;
                 let base = config.public_ws_endpoint.as_ref().map(crate::config::WsEndpoint::as_http);
-                let transport = remote::transport(Arc::new(transport.behind(base).with_tokens_of(config.token_minutes)), calls);
+                let transport = remote::transport(
+                    Arc::new(transport.behind(base).with_tokens_of(config.token_minutes)),
+                    calls,
+                );
                 Ok(Self { transport, event_keys, embedded: None })
             }
         }

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
-    TableRooms, TableSanctions, TableUsage, Tables,
+    TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
+    TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
+    FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms,
+    FileSanctions,
 };
 use crate::adapters::memory::{
     MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
@@ -16,7 +17,9 @@ use crate::adapters::memory::{
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage};
+use crate::ports::{
+    DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
+};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {

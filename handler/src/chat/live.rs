@@ -107,7 +107,11 @@ impl Chat {
     }
 
     /// Who goes on whatever they are told is told no more.
-    async fn refusals_noted(&self, caller: &Caller, answer: Result<Bytes, Refused>) -> Result<Bytes, Refused> {
+    async fn refusals_noted(
+        &self,
+        caller: &Caller,
+        answer: Result<Bytes, Refused>,
+    ) -> Result<Bytes, Refused> {
         if answer.as_ref().is_err_and(Refused::is_limited) {
             self.note_refusal(caller).await;
         }

@@ -46,15 +46,19 @@ impl Chat {
     pub(super) async fn check_signed_in(&self, user: &UserId, issued_at: Option<u64>) -> Result<(), Refused> {
         let Some(issued_at) = issued_at else { return Ok(()) };
         match self.signed_out_at(user).await? {
-            Some(at) if issued_at <= at.millis() / SECOND => {
-                Err(Refused::unauthenticated("The user signed out after this token was made. Ask for a new one."))
-            }
+            Some(at) if issued_at <= at.millis() / SECOND => Err(Refused::unauthenticated(
+                "The user signed out after this token was made. Ask for a new one.",
+            )),
             _ => Ok(()),
         }
     }
 
     /// Whether the user signed out since then.
-    pub(super) async fn has_signed_out_since(&self, user: &UserId, since: Timestamp) -> Result<bool, Refused> {
+    pub(super) async fn has_signed_out_since(
+        &self,
+        user: &UserId,
+        since: Timestamp,
+    ) -> Result<bool, Refused> {
         Ok(self.signed_out_at(user).await?.is_some_and(|at| at >= since))
     }
 

@@ -63,7 +63,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
         );
     }
     let is_open_here = auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure;
-    let rate_limits = rate_limits(&mut r, if is_open_here { RateLimits::default() } else { RateLimits::DEFAULT });
+    let rate_limits =
+        rate_limits(&mut r, if is_open_here { RateLimits::default() } else { RateLimits::DEFAULT });
     let proxy_hops = proxy_hops(&mut r).unwrap_or(usize::from(under_host));
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {

@@ -14,7 +14,8 @@ pub async fn an_event_is_noted_once<H: Handled>(make: impl AsyncFn() -> H) {
     let handled = make().await;
     assert_eq!(handled.find("c", "1").await.unwrap(), None);
     let first = event("c", "1", Some("ann"), 5);
-    for noted in [first.clone(), event("c", "1", None, 9), event("c", "2", None, 1), event("d", "1", None, 1)] {
+    for noted in [first.clone(), event("c", "1", None, 9), event("c", "2", None, 1), event("d", "1", None, 1)]
+    {
         handled.note(&noted).await.unwrap();
     }
     assert_eq!(handled.find("c", "1").await.unwrap(), Some(first), "the first stays");

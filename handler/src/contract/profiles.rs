@@ -67,7 +67,8 @@ pub async fn a_sign_out_is_only_raised_and_stays<P: Profiles>(make: impl AsyncFn
         profiles.sign_out(&user("ann"), at(out)).await.unwrap();
         profiles.seen(&user("ann"), at(2)).await.unwrap();
         profiles.put(&Profile { signed_out_at: Some(at(99)), ..named("ann", "Ann") }).await.unwrap();
-        let ann = Profile { last_seen: Some(at(2)), signed_out_at: Some(at(expected)), ..named("ann", "Ann") };
+        let ann =
+            Profile { last_seen: Some(at(2)), signed_out_at: Some(at(expected)), ..named("ann", "Ann") };
         assert_eq!(get(&profiles, "ann").await, Some(ann));
     }
 }

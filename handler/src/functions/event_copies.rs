@@ -98,7 +98,10 @@ impl EventCopies {
             at: self.clock.now(),
         };
         if let Err(error) = self.handled.note(&row).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an event was acted on and is not noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an event was acted on and is not noted"
+            );
         }
         self.forget_old();
     }

@@ -112,7 +112,11 @@ async fn act(
 }
 
 /// The first answer, as far as it still matters: who connects is let in with what they have now.
-async fn again(services: &Services, event: &EventContext, user: Option<UserId>) -> Result<Response, ApiError> {
+async fn again(
+    services: &Services,
+    event: &EventContext,
+    user: Option<UserId>,
+) -> Result<Response, ApiError> {
     tracing::info!(event = %event.kind, connection = event.connection_id, "an event came again");
     match (&event.kind, user) {
         (EventKind::Connect, Some(user)) => let_connect(&user, services.chat.welcome(&user).await?),

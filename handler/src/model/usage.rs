@@ -86,7 +86,21 @@ mod tests {
     fn a_limit_is_two_whole_numbers() {
         assert_eq!(RateLimit::parse("10/20"), Some(RateLimit { per_second: 10, burst: 20 }));
         assert_eq!(RateLimit::parse(" 1 / 1000000 ").unwrap().to_string(), "1/1000000");
-        for bad in ["", "10", "/", "10/", "/20", "0/20", "10/0", "-1/2", "+1/2", "1.5/3", "1000001/1", "1/2/3", "a/b"] {
+        for bad in [
+            "",
+            "10",
+            "/",
+            "10/",
+            "/20",
+            "0/20",
+            "10/0",
+            "-1/2",
+            "+1/2",
+            "1.5/3",
+            "1000001/1",
+            "1/2/3",
+            "a/b",
+        ] {
             assert_eq!(RateLimit::parse(bad), None, "{bad}");
         }
     }

@@ -66,7 +66,10 @@ fn one_user_at_three_processes_stays_within_the_stated_error() {
     let seconds = started.elapsed().as_secs() + 1;
     let (accepted, refused) = (accepted.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
     let alone = PROCESSES * (BURST + RATE * seconds);
-    println!("in {seconds} s: {accepted} accepted, {refused} refused; bound {}, alone {alone}", bound(seconds));
+    println!(
+        "in {seconds} s: {accepted} accepted, {refused} refused; bound {}, alone {alone}",
+        bound(seconds)
+    );
     assert!(accepted <= bound(seconds), "{accepted} of at most {}", bound(seconds));
     assert!(accepted >= RATE * (seconds - 2), "{accepted}: less than one process would accept");
     assert!(refused > 2 * accepted, "{refused}: it was not hammered");

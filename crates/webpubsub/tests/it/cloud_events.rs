@@ -108,7 +108,9 @@ fn broken_headers_are_named() {
 
 #[test]
 fn what_stands_twice_or_contradicts_itself_is_invalid() {
-    for name in [header::CONNECTION_ID, header::USER_ID, header::SIGNATURE, header::ID, header::TYPE, header::HUB] {
+    for name in
+        [header::CONNECTION_ID, header::USER_ID, header::SIGNATURE, header::ID, header::TYPE, header::HUB]
+    {
         let mut headers = written(&context());
         let value = headers.get(name).cloned().unwrap_or(HeaderValue::from_static("x"));
         headers.append(name, value.clone());

@@ -68,7 +68,13 @@ impl WebPubSub {
         let options = ClientOptions { repeat_sends: RepeatSends::Always, ..ClientOptions::default() };
         let once = ClientOptions { tries: 1, ..options.clone() };
         let service = ServiceClient::new(endpoint, hub, credential, http.of(endpoint).clone(), options);
-        Self { impatient: service.with_options(once), service, public: None, listing: Mutex::new(None), token_minutes: TOKEN_MINUTES }
+        Self {
+            impatient: service.with_options(once),
+            service,
+            public: None,
+            listing: Mutex::new(None),
+            token_minutes: TOKEN_MINUTES,
+        }
     }
 
     /// Clients are sent to `base`, such as `https://chat.example`, where a proxy stands before the service.
@@ -175,9 +181,17 @@ impl Transport for WebPubSub {
         self.service.close(whom, &[], Some(reason)).await.map_err(unavailable)
     }
 
-    async fn close_all(&self, user: &UserId, connections: &[String], reason: &str) -> Result<(), TransportError> {
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
         if unspeakable(user).is_none() {
-            self.service.close(Audience::User(user.as_str()), &[], Some(reason)).await.map_err(unavailable)?;
+            self.service
+                .close(Audience::User(user.as_str()), &[], Some(reason))
+                .await
+                .map_err(unavailable)?;
         }
         let closing = stream::iter(connections.to_vec()).map(async |connection| {
             self.service.close(Audience::Connection(&connection), &[], Some(reason)).await

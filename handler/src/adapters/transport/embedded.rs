@@ -96,7 +96,12 @@ impl Transport for EmbeddedHub {
         Ok(())
     }
 
-    async fn close_all(&self, user: &UserId, connections: &[String], reason: &str) -> Result<(), TransportError> {
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
         for connection in self.connections_of(user, connections) {
             self.hub.close(&self.name, Target::Connection(&connection), &[], Some(reason));
         }

@@ -30,7 +30,12 @@ pub struct Exchange {
 impl Exchange {
     /// Starts it, in a task of its own. `instance` is a name that no other process has.
     #[must_use]
-    pub fn start(limits: Arc<Limits>, usage: Arc<dyn Usage>, clock: Arc<dyn Clock>, instance: String) -> Self {
+    pub fn start(
+        limits: Arc<Limits>,
+        usage: Arc<dyn Usage>,
+        clock: Arc<dyn Clock>,
+        instance: String,
+    ) -> Self {
         let stop = CancellationToken::new();
         let exchanging = Exchanging {
             limits,
@@ -304,8 +309,11 @@ mod tests {
         let now = SystemClock.now();
         let count = |key: String, total| UsageCount { key, epoch: 1, total };
         let ann = super::super::key(b'u', b"ann");
-        for (instance, key) in [("a", format!("u{}", hex::encode(ann.0))), ("b", "x".into()), ("c", "u12".into())] {
-            let report = UsageReport { instance: instance.into(), at: now, counts: vec![count(key, u64::MAX)] };
+        for (instance, key) in
+            [("a", format!("u{}", hex::encode(ann.0))), ("b", "x".into()), ("c", "u12".into())]
+        {
+            let report =
+                UsageReport { instance: instance.into(), at: now, counts: vec![count(key, u64::MAX)] };
             memory.tell(&report).await.unwrap();
         }
         let usage: Arc<dyn Usage> = Arc::new(memory);

@@ -194,7 +194,8 @@ impl Chat {
 
     /// Ends a connection that was refused too often and goes on.
     pub(super) async fn note_refusal(&self, caller: &Caller) {
-        let Some(connection) = caller.connection().filter(|connection| self.limits.is_flooding(connection)) else {
+        let Some(connection) = caller.connection().filter(|connection| self.limits.is_flooding(connection))
+        else {
             return;
         };
         tracing::info!(user = %caller.user, connection, "a connection went on after too many refusals");

@@ -36,7 +36,10 @@ async fn all_connections_end_and_older_tokens_open_no_new_one() {
         assert_eq!(connects(&world, "ann", "c4", issued_at).await, Err("unauthenticated"), "{issued_at}");
     }
     assert!(!is_open(&world, "ann", "c4"));
-    assert_eq!(world.truth.leases.of(&user("ann")).await.unwrap().iter().filter(|l| l.connection == "c4").count(), 0);
+    assert_eq!(
+        world.truth.leases.of(&user("ann")).await.unwrap().iter().filter(|l| l.connection == "c4").count(),
+        0
+    );
     world.ticker.advance(Duration::from_secs(1));
     connects(&world, "ann", "c5", now + 1).await.unwrap();
     connects(&world, "bob", "c6", now).await.unwrap();
