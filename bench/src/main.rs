@@ -4,6 +4,7 @@
 mod fanout;
 mod idle;
 mod ingest;
+mod limits;
 mod load;
 mod peers;
 mod report;
@@ -63,6 +64,8 @@ enum Command {
     Rooms,
     /// The member list of 10,000, with who is online, page by page.
     Members,
+    /// What a look at a rate limit's bucket costs.
+    Limits,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -102,6 +105,9 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Members) {
         report.add(rooms::members::measure(&cli.options).await?);
+    }
+    if wanted(Command::Limits) {
+        report.add(limits::measure(&cli.options)?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

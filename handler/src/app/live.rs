@@ -12,7 +12,7 @@ use crate::adapters::azure::WebPubSub;
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
 use crate::calls::Calls;
-use crate::config::{AuthConfig, Config, ServiceAccess, TransportConfig};
+use crate::config::{Config, ServiceAccess, TransportConfig};
 use crate::error::{ApiError, Kind};
 use crate::events::Events;
 use crate::functions::Statistics;
@@ -37,7 +37,7 @@ impl Live {
         match &config.transport {
             TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } => {
                 let key = key_for(config, access_key.as_ref(), ids).await?;
-                let anonymous = config.auth == AuthConfig::Anonymous;
+                let anonymous = config.auth.is_anonymous();
                 let hub = Hub::new(HubOptions {
                     anonymous,
                     default_hub: anonymous.then(|| name.clone()),
@@ -45,7 +45,8 @@ impl Live {
                     keep_alive: *keep_alive,
                     ..HubOptions::new(vec![key.clone()])
                 });
-                let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), clock);
+                let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), clock)
+                    .with_tokens_of(config.token_minutes);
                 Ok(Self {
                     transport: Arc::new(transport),
                     event_keys: vec![key],
@@ -55,7 +56,10 @@ impl Live {
             TransportConfig::WebPubSub { hub, access } => {
                 let (transport, event_keys) = web_pubsub(hub, access, azure)?;
                 let base = config.public_ws_endpoint.as_ref().map(crate::config::WsEndpoint::as_http);
-                let transport = remote::transport(Arc::new(transport.behind(base)), calls);
+                let transport = remote::transport(
+                    Arc::new(transport.behind(base).with_tokens_of(config.token_minutes)),
+                    calls,
+                );
                 Ok(Self { transport, event_keys, embedded: None })
             }
         }

@@ -31,6 +31,8 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         letters: around(stores.letters, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
+        handled: around(stores.handled, calls, STORE),
+        usage: around(stores.usage, calls, STORE),
         engine: stores.engine,
         conflicts: stores.conflicts,
     }

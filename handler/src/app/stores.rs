@@ -3,22 +3,22 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
-    TableProfiles, TableRooms, TableSanctions, Tables,
+    TableAudit, TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog,
+    TableMembers, TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAudit, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms,
-    FileSanctions,
+    FileAudit, FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryAudit, MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    Audit, DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions,
+    Audit, DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -34,6 +34,10 @@ pub(super) struct Stores {
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
+    /// The events of a service that were acted on.
+    pub(super) handled: Arc<dyn Handled>,
+    /// Where other processes keep the same limits.
+    pub(super) usage: Arc<dyn Usage>,
     pub(super) engine: Option<Engine>,
     /// How often another process's append came before one of ours, so far.
     pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -57,6 +61,8 @@ impl Stores {
                 letters: Arc::new(MemoryDeadLetters::new()),
                 audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
+                handled: Arc::new(MemoryHandled::new()),
+                usage: Arc::new(MemoryUsage::new()),
                 engine: None,
                 conflicts: alone(),
             }),
@@ -73,6 +79,8 @@ impl Stores {
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
+                    handled: Arc::new(FileHandled::open(&engine).await?),
+                    usage: Arc::new(MemoryUsage::new()),
                     engine: Some(engine),
                     conflicts: alone(),
                 })
@@ -92,6 +100,8 @@ impl Stores {
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
+                    handled: Arc::new(TableHandled::new(&tables)),
+                    usage: Arc::new(TableUsage::new(&tables)),
                     engine: None,
                     conflicts: Arc::new(move || log.conflicts()),
                 };

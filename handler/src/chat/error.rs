@@ -24,6 +24,10 @@ pub enum Kind {
     Forbidden,
     NotFound,
     Conflict,
+    /// Too much in too little time. Nothing has happened; after this time there is a token again.
+    Limited {
+        retry_after: Duration,
+    },
     /// Something we depend on does not answer. Nothing is known to have happened; a repeat with the same id is safe.
     Unavailable {
         retry_after: Duration,
@@ -67,6 +71,15 @@ impl Refused {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// `of` says whose limit it is: `user`, `room`, `address` or `connection`.
+    pub fn rate_limited(of: &'static str, retry_after: Duration) -> Self {
+        let message = match of {
+            "room" => "The room takes no more for the moment. Wait, and try again.",
+            _ => "That was too much in too little time. Wait, and try again.",
+        };
+        Self { field: Some(of), ..Self::new(Kind::Limited { retry_after }, "rate_limited", message) }
+    }
+
     pub fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Unavailable { retry_after: RETRY_AFTER }, code, message)
     }
@@ -99,6 +112,22 @@ impl Refused {
 
     pub fn not_the_author() -> Self {
         Self::forbidden("not_the_author", "Only who wrote the message may do this.")
+    }
+
+    /// How long to wait, where that may help: in whole seconds, and never 0, which would mean "at once".
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Limited { retry_after } | Kind::Unavailable { retry_after } => {
+                Some(retry_after.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX))
+            }
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        matches!(self.kind, Kind::Limited { .. })
     }
 
     /// Whether waiting and asking again may help.

@@ -41,7 +41,18 @@ impl Chat {
                 }
             },
         };
-        self.ports.queue.send(outgoing(&queued)).await?;
+        let paid = match self.limits.message(&queued) {
+            Ok(paid) => paid,
+            Err(refused) => {
+                self.first_position(&queued, refused).await?;
+                return Ok(Accepted { message_id: queued.message.id, room_name });
+            }
+        };
+        if let Err(error) = self.ports.queue.send(outgoing(&queued)).await {
+            self.limits.give_back(&paid);
+            return Err(error.into());
+        }
+        self.limits.accepted(queued.marker);
         self.counters.accepted.add(1);
         Ok(Accepted { message_id: queued.message.id, room_name })
     }

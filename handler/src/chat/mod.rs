@@ -29,6 +29,7 @@ mod ingest;
 mod invitations;
 mod known;
 mod letters;
+mod limits;
 mod live;
 mod live_messages;
 mod live_moderation;
@@ -56,6 +57,7 @@ mod room_pages;
 mod rooms;
 mod scene;
 mod sign_ins;
+mod sign_out;
 mod sync;
 mod turns;
 mod view;
@@ -81,6 +83,7 @@ pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use letters::LetterPage;
+pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
@@ -99,11 +102,12 @@ use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
 pub use scene::{Changed, PresentMessage, Venue};
+pub use sign_out::SignedOut;
 pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, Origin, RoomId, Sanction, UserId};
+use crate::model::{Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
     Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms,
     Sanctions, Transport,
@@ -153,6 +157,9 @@ pub enum Via {
     /// A live connection, by the transport's id for it. It gets answers, and no copy of what it sent itself.
     Socket {
         connection: String,
+        /// What tells this event from the connection's others, where a copy of it may come. It stands for the id that the
+        /// client left out.
+        event: Option<String>,
     },
 }
 
@@ -166,7 +173,7 @@ impl Caller {
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
         let connection = connection.into();
         let origin = Origin::connection(&connection);
-        Self { user, is_admin: false, via: Via::Socket { connection }, origin }
+        Self { user, is_admin: false, via: Via::Socket { connection, event: None }, origin }
     }
 
     /// This program by itself, with all rights.
@@ -175,10 +182,27 @@ impl Caller {
         Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
     }
 
+    /// In this event of the connection.
+    #[must_use]
+    pub fn in_event(mut self, id: &str) -> Self {
+        if let Via::Socket { event, .. } = &mut self.via {
+            *event = Some(id.to_owned()).filter(|id| !id.is_empty());
+        }
+        self
+    }
+
+    /// The same for a copy of the same event, and for nothing else.
+    fn repeat_key(&self) -> Option<String> {
+        match &self.via {
+            Via::Socket { connection, event: Some(event) } => Some(format!("{connection}:{event}")),
+            _ => None,
+        }
+    }
+
     fn connection(&self) -> Option<&str> {
         match &self.via {
             Via::Request => None,
-            Via::Socket { connection } => Some(connection),
+            Via::Socket { connection, .. } => Some(connection),
         }
     }
 }
@@ -196,6 +220,7 @@ pub struct Chat {
     notices: RoomNotices,
     /// Of those who change a room's row.
     turns: Turns,
+    limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
@@ -229,6 +254,7 @@ impl Chat {
             counters,
             notices,
             turns: Turns::default(),
+            limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
             audit_days: audit::RETENTION_DAYS,
@@ -249,6 +275,13 @@ impl Chat {
     #[must_use]
     pub fn with_audit_days(mut self, days: u64) -> Self {
         self.audit_days = days;
+        self
+    }
+
+    /// Limits what callers may do; without, nothing is limited.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = limits;
         self
     }
 

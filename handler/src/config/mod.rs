@@ -1,7 +1,9 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod auth;
 mod azure;
+mod events;
 mod mistakes;
 mod parse;
 mod reader;
@@ -29,7 +31,8 @@ use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
-use crate::model::UserId;
+use crate::adapters::jwt::{KeySource, TokenRules};
+use crate::model::{RateLimits, UserId};
 
 /// Everything the program was told, read once.
 #[derive(Clone, Debug)]
@@ -41,18 +44,22 @@ pub struct Config {
     pub queue: QueueConfig,
     pub identity: IdentityConfig,
     pub auth: AuthConfig,
-    /// Users who may see rejected and dead letters.
+    /// Admins by name, beside those by claim.
     pub admins: Vec<UserId>,
     /// Proxies before this program that each note in X-Forwarded-For whom they speak for.
     pub trusted_proxies: usize,
     /// How long records of the audit stay.
     pub audit_days: u64,
     pub cors: Cors,
+    pub rate_limits: RateLimits,
     /// What negotiate hands out as base; otherwise the address the caller used.
     pub public_ws_endpoint: Option<WsEndpoint>,
-    /// Asked as `?code=` of the event handler, beside the signature.
+    /// Asked as `?code=` of the event handler of whoever shows no token.
     pub event_handler_key: Option<Secret>,
+    pub events: EventsConfig,
     pub negotiate_roles: NegotiateRoles,
+    /// How long what negotiate hands out may be used to connect; with rights in it five minutes at most.
+    pub token_minutes: u32,
     pub rooms_on_join: RoomsOnJoin,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
@@ -146,6 +153,31 @@ pub enum ServiceAccess {
     },
 }
 
+/// Who may bring a service's events over HTTP.
+#[derive(Clone, Debug)]
+pub struct EventsConfig {
+    /// Hosts that may ask for consent; `*` is any.
+    pub origins: Vec<String>,
+    /// They verify signatures beside the connection string's.
+    pub keys: Vec<AccessKey>,
+    /// Where the service shows its identity.
+    pub tokens: Option<EventTokens>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventTokens {
+    pub rules: TokenRules,
+    pub keys: KeySource,
+    pub senders: EventSenders,
+}
+
+/// Whose tokens count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSenders {
+    /// Object ids or application ids.
+    pub ids: Vec<String>,
+}
+
 /// Who this process is, where an adapter needs an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityConfig {
@@ -193,10 +225,40 @@ pub enum QueueConfig {
     ServiceBus { access: BusAccess, queue: String, topic: String },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How callers prove who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthConfig {
     /// The caller says who they are and is believed.
     Anonymous,
+    /// By a signed token.
+    Jwt { rules: TokenRules, keys: KeySource, people: People },
+    /// The platform in front of us asks them, and says so in headers. It must let nobody else set these.
+    EasyAuth { people: People },
+}
+
+impl AuthConfig {
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
+    }
+
+    /// What is read of those who sign in.
+    #[must_use]
+    pub const fn people(&self) -> Option<&People> {
+        match self {
+            Self::Anonymous => None,
+            Self::Jwt { people, .. } | Self::EasyAuth { people } => Some(people),
+        }
+    }
+}
+
+/// Which claims tell the user and the admin; each `None` is the way in's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    pub user_claim: Option<String>,
+    pub admin_claim: Option<String>,
+    /// The claim's value that makes an admin. Without it no claim does.
+    pub admin_role: Option<String>,
 }
 
 /// Which web pages may call.

@@ -3,6 +3,8 @@ use super::{
     StorageConfig, TransportConfig,
 };
 use crate::adapters::azure::BusAccess;
+use crate::adapters::jwt::KeySource;
+use crate::model::RateLimit;
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -27,6 +29,7 @@ pub enum Group {
     ServiceBus,
     Identity,
     Access,
+    Limits,
     Running,
     /// Set by Azure or by the Functions host, not by people.
     Platform,
@@ -35,7 +38,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -44,6 +47,7 @@ impl Group {
         Self::ServiceBus,
         Self::Identity,
         Self::Access,
+        Self::Limits,
         Self::Running,
         Self::Platform,
         Self::Later,
@@ -60,6 +64,7 @@ impl Group {
             Self::ServiceBus => "Service Bus",
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
+            Self::Limits => "How much",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
             Self::Later => "Known names of later versions",
@@ -87,6 +92,10 @@ fn hidden(is_set: bool) -> Shown {
     if is_set { Shown::Hidden } else { Shown::Unset }
 }
 
+fn limit(limit: Option<RateLimit>) -> Shown {
+    limit.map_or_else(|| value("off"), value)
+}
+
 const fn unset(_: &Config) -> Shown {
     Shown::Unset
 }
@@ -112,8 +121,8 @@ settings! {
             "Where accepted messages wait: in this process (on disk in DATA_DIR unless STORAGE_MODE=memory), or in Service Bus, from which only a Functions host receives.",
             |c| match c.queue { QueueConfig::Embedded { .. } => value("embedded"), QueueConfig::ServiceBus { .. } => value("servicebus") };
         "AUTH_MODE", "anonymous, jwt, easyauth", "anonymous; on Azure none",
-            "How callers prove who they are: not at all, or by token or platform (both later).",
-            |c| match c.auth { AuthConfig::Anonymous => value("anonymous") };
+            "How callers prove who they are: not at all, by a signed token (Authorization: Bearer), or by the platform in front, whose X-MS-CLIENT-PRINCIPAL headers are then believed.",
+            |c| match c.auth { AuthConfig::Anonymous => value("anonymous"), AuthConfig::Jwt { .. } => value("jwt"), AuthConfig::EasyAuth { .. } => value("easyauth") };
         "DATA_DIR", "path", "./data",
             "Folder of STORAGE_MODE=file, of the embedded queue and of the hub's key.",
             |c| optional(c.storage.data_dir().map(|data_dir| data_dir.display()));
@@ -132,7 +141,7 @@ settings! {
             "Base of the URL that negotiate hands out: where clients reach the hub. Otherwise that of the embedded hub is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host, and that of Web PubSub is its own.",
             |c| optional(c.public_ws_endpoint.as_ref().map(super::WsEndpoint::as_str));
         "TRUSTED_PROXIES", "0 to 16", "0; under the host 1",
-            "Proxies before this program, each of which adds to X-Forwarded-For whom it speaks for. A client's address, for the audit, is the one that the farthest of them saw; with 0 it is the connection's own, and the header is not read.",
+            "Proxies before this program, each of which adds to X-Forwarded-For whom it speaks for. A client's address, for limits and the audit, is the one that the farthest of them saw; with 0 it is the connection's own, and the header is not read.",
             |c| value(c.trusted_proxies);
         "CORS_ORIGINS", "comma list of origins, or *", "none; anonymous and alone: pages of localhost",
             "Web pages of other origins that may call.",
@@ -159,9 +168,24 @@ settings! {
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
+        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "60",
+            "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
+            |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
-            "Asked as ?code= of the event handler, beside the signature. Where WEBPUBSUB_ENDPOINT stands alone there is no key to verify signatures with, and this is the proof.",
+            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token. On Azure it must be set where signatures are the only proof: one is the same for all events of a connection.",
             |c| hidden(c.event_handler_key.is_some());
+        "EVENTHANDLER_ORIGINS", "comma list of hosts, or *", "the host of the configured Web PubSub; with TRANSPORT_MODE=self this machine",
+            "Services whose question whether they may send events here (WebHook-Request-Origin) is answered with yes.",
+            |c| value(c.events.origins.join(","));
+        "EVENTHANDLER_TOKEN_ISSUER", "comma list of issuers", "none",
+            "Where the event handler is registered with a managed identity: who signs its tokens, such as https://sts.windows.net/TENANT/ and https://login.microsoftonline.com/TENANT/v2.0. The first is asked for the keys.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.rules.issuers.join(",")));
+        "EVENTHANDLER_TOKEN_AUDIENCE", "comma list", "none",
+            "For whom those tokens must be: the application id URI that is registered with the event handler.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.rules.audiences.join(",")));
+        "EVENTHANDLER_TOKEN_IDS", "comma list of ids", "none",
+            "Whose tokens they must be: object id or application id of the service's identity.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.senders.ids.join(",")));
     }
     WebPubSub {
         "WEBPUBSUB_ENDPOINT", "https:// URL without path", "none",
@@ -170,6 +194,9 @@ settings! {
         "WEBPUBSUB_CONNECTION_STRING", "connection string", "none",
             "Web PubSub with its access key.",
             |c| hidden(matches!(&c.transport, TransportConfig::WebPubSub { access: ServiceAccess::Key(_) | ServiceAccess::Identity { event_key: Some(_), .. }, .. }));
+        "WEBPUBSUB_EVENT_KEYS", "comma list of access keys", "none",
+            "Verify the signatures of events, beside the connection string's key: the other one of the two, so that either may be renewed.",
+            |c| hidden(!c.events.keys.is_empty());
     }
     Storage {
         "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
@@ -206,10 +233,45 @@ settings! {
     }
     Access {
         "ADMIN_USERS", "comma list of user ids", "none",
-            "Who may see rejected and dead letters. With AUTH_MODE=anonymous anybody can say they are one of them.",
+            "The deployment's admins, by user id. With AUTH_MODE=anonymous anybody can say they are one of them.",
             |c| if c.admins.is_empty() { Shown::Unset } else {
                 value(c.admins.iter().map(crate::model::UserId::as_str).collect::<Vec<_>>().join(","))
             };
+        "JWT_ISSUER", "comma list", "none",
+            "Whose tokens count: iss, letter by letter. One tenant's, never that of all tenants.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.issuers.join(",")), _ => Shown::Unset };
+        "JWT_AUDIENCE", "comma list", "none",
+            "Whom tokens are for: one of these is aud, or among them.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.audiences.join(",")), _ => Shown::Unset };
+        "JWT_JWKS_URL", "https URL", "as JWT_ISSUER's /.well-known/openid-configuration says",
+            "Where the issuer shows its keys. They are kept for an hour and asked for again when a token names another.",
+            |c| match &c.auth { AuthConfig::Jwt { keys: KeySource::Url(url), .. } => value(url), _ => Shown::Unset };
+        "JWT_SECRET", "secret, 32 bytes or more", "none",
+            "Instead of an issuer's keys: tokens are signed with it by HS256.",
+            |c| hidden(matches!(&c.auth, AuthConfig::Jwt { keys: KeySource::Secret(_), .. }));
+        "JWT_CLOCK_SKEW_SECS", "seconds, 0 to 600", "60",
+            "How far the issuer's clock may be from ours.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.skew.as_secs()), _ => Shown::Unset };
+        "AUTH_USER_CLAIM", "claim", "jwt: sub; easyauth: the header X-MS-CLIENT-PRINCIPAL-ID",
+            "Which claim is the user id. It must never pass to another person: with Entra ID oid is one, a name or an address is none.",
+            |c| optional(c.auth.people().and_then(|people| people.user_claim.as_ref()));
+        "AUTH_ADMIN_ROLE", "text", "none",
+            "Who has this role by their claims is an admin, beside those of ADMIN_USERS.",
+            |c| optional(c.auth.people().and_then(|people| people.admin_role.as_ref()));
+        "AUTH_ADMIN_CLAIM", "claim", "jwt: roles; easyauth: the provider's claim of roles",
+            "Where that role stands: a list, or a text of words such as scp.",
+            |c| optional(c.auth.people().and_then(|people| people.admin_claim.as_ref()));
+    }
+    Limits {
+        "RATE_LIMIT_USER", "off, or per second/burst", "10/20; off with AUTH_MODE=anonymous off Azure",
+            "What one user may do: send, edit, react, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
+            |c| limit(c.rate_limits.user);
+        "RATE_LIMIT_ROOM", "off, or per second/burst", "100/200; off with AUTH_MODE=anonymous off Azure",
+            "What all together may do in one room: send, edit, react, join, type.",
+            |c| limit(c.rate_limits.room);
+        "RATE_LIMIT_IP", "off, or per second/burst", "50/100; off with AUTH_MODE=anonymous off Azure",
+            "HTTP requests of one address (of IPv6 its /64 network), and frames of one live connection.",
+            |c| limit(c.rate_limits.address);
     }
     Running {
         "AUDIT_RETENTION_DAYS", "1 to 3660", "90",
@@ -252,12 +314,5 @@ settings! {
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
         "AI_MODEL", "name", "none", "AI replies.", unset;
-        "JWT_ISSUER", "text", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_AUDIENCE", "text", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_JWKS_URL", "URL", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_SECRET", "secret", "none", "AUTH_MODE=jwt.", unset;
-        "RATE_LIMIT_USER", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_ROOM", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_IP", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
     }
 }

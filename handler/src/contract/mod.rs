@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod data;
 pub mod dead_letters;
+pub mod handled;
 pub mod inbox;
 pub mod invitations;
 pub mod leases;
@@ -24,6 +25,7 @@ pub mod replay;
 pub mod rooms;
 pub mod sanctions;
 pub mod transport;
+pub mod usage;
 
 #[doc(hidden)]
 pub use tempfile::tempdir;
@@ -153,6 +155,7 @@ macro_rules! contract_suite {
             profiles_come_in_the_order_asked,
             a_profile_replaces_the_former_but_for_last_seen,
             last_seen_is_only_raised,
+            a_sign_out_is_only_raised_and_stays,
             concurrent_changes_lose_nothing,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
@@ -165,6 +168,23 @@ macro_rules! contract_suite {
             leases_are_listed_by_user_and_connection_behind_the_cursor,
             connections_come_and_go_at_once,
             odd_ids_are_kept_apart
+        ], [], $($make)*);
+    };
+    (handled, $($make:tt)*) => {
+        $crate::contract_tests!(handled, [
+            an_event_is_noted_once,
+            what_is_old_is_forgotten,
+            one_of_two_racing_stays,
+            odd_names_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (usage, $($make:tt)*) => {
+        $crate::contract_tests!(usage, [
+            the_last_word_of_each_counts,
+            who_is_forgotten_may_come_again,
+            the_longest_and_the_emptiest_come_back_as_they_were,
+            all_tell_at_once,
+            odd_names_are_kept_apart
         ], [], $($make)*);
     };
     (dead_letters, $($make:tt)*) => {
@@ -198,6 +218,7 @@ macro_rules! contract_suite {
             a_right_of_the_token_is_taken_too,
             who_is_not_there_is_passed_over,
             a_closed_connection_is_told_why,
+            all_connections_of_a_user_end_and_nobody_elses,
             connections_are_listed_by_id_behind_the_cursor,
             a_user_of_any_name_gets_in,
             it_answers
@@ -288,6 +309,8 @@ mod tests {
             ("audit", include_str!("audit.rs")),
             ("queue", include_str!("queue.rs")),
             ("transport", include_str!("transport.rs")),
+            ("usage", include_str!("usage.rs")),
+            ("handled", include_str!("handled.rs")),
         ];
         for (port, suite) in suites {
             let lists = include_str!("mod.rs").split(&format!("contract_tests!({port},")).nth(1).unwrap();

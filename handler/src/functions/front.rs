@@ -6,6 +6,7 @@ use tokio::sync::{OnceCell, SetOnce};
 use tokio::time::Instant;
 
 use super::Services;
+use crate::chat::Limits;
 use crate::config::{Config, Place};
 use crate::error::ApiError;
 use crate::host_json;
@@ -18,6 +19,7 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Front {
     pub config: Arc<Config>,
+    pub limits: Arc<Limits>,
     inner: Arc<Inner>,
 }
 
@@ -38,7 +40,8 @@ impl Front {
             function_timeout: OnceCell::new(),
             started: Instant::now(),
         };
-        Self { config, inner: Arc::new(inner) }
+        let limits = Arc::new(Limits::new(&config.rate_limits));
+        Self { config, limits, inner: Arc::new(inner) }
     }
 
     /// Lets the waiting requests in. Later calls change nothing.

@@ -1,9 +1,12 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod access;
 mod audit;
 mod call;
 mod cors;
 mod envelope;
+mod event_copies;
+mod event_door;
 mod event_handler;
 mod fields;
 mod front;
@@ -11,9 +14,11 @@ mod health;
 mod host_calls;
 mod http_json;
 mod hub_routes;
+mod identity;
 mod inbox;
 mod invocations;
 mod letters;
+mod limits;
 mod me;
 mod message;
 mod messages;
@@ -26,6 +31,7 @@ pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;
+mod principal;
 mod publish;
 mod reactions;
 mod read;
@@ -33,6 +39,8 @@ mod readyz;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_in;
+mod sign_out;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -46,10 +54,13 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use webpubsub::key::AccessKey;
 
+pub use access::Access;
+pub use event_copies::EventCopies;
+pub use event_door::EventDoor;
 pub use front::Front;
 pub use routes::{Route, table};
+pub use sign_in::SignIn;
 pub use statistics::Statistics;
 
 use crate::calls::Calls;
@@ -61,11 +72,14 @@ use crate::events::Events;
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub sign_in: SignIn,
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
-    /// Any of these may have signed an event.
-    pub event_keys: Vec<AccessKey>,
+    /// Who may bring events over HTTP.
+    pub event_door: EventDoor,
+    /// Which of them came before.
+    pub event_copies: EventCopies,
     pub statistics: Statistics,
     /// The calls of other machines so far.
     pub calls: Calls,
@@ -80,6 +94,7 @@ pub struct Services {
 pub fn router(front: Front) -> Router {
     let router = Router::new()
         .fallback_service(routes::router(&front))
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer));
     #[cfg(feature = "testing")]
@@ -94,6 +109,7 @@ pub fn router(front: Front) -> Router {
 pub fn hub_router(front: Front) -> Router {
     Router::new()
         .fallback(hub_routes::everything)
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .with_state(front)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }

@@ -28,6 +28,15 @@ pub trait Transport: Send + Sync {
     /// Ends a connection. One that is not there is `Ok`.
     async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError>;
 
+    /// Ends the user's connections: `connections`, which the caller knows of, and those that the transport can see. After `Ok`
+    /// none of them is open; one that opens meanwhile may be.
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError>;
+
     /// The connections in a group by ascending id, those with id > `after`, at most `limit`. Which is in the group during
     /// the whole of a listing is listed.
     async fn connections_in(

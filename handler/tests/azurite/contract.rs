@@ -24,6 +24,7 @@ suites! {
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
     audit: TableAudit,
+    handled: TableHandled,
 }
 
 /// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.
@@ -33,4 +34,13 @@ mod leases {
     use crate::azurite::tables_in;
 
     handler::contract_suite!(leases, |dir| TableLeases::new(&tables_in(dir)));
+}
+
+/// As short-lived as what it counts.
+mod usage {
+    use handler::adapters::azure::table::TableUsage;
+
+    use crate::azurite::tables_in;
+
+    handler::contract_suite!(usage, |dir| TableUsage::new(&tables_in(dir)));
 }

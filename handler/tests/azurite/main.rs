@@ -9,6 +9,8 @@ mod binary;
 mod calls_of_messages;
 mod contract;
 mod ends;
+mod events;
+mod limits;
 mod product;
 mod web_pubsub;
 mod writers;

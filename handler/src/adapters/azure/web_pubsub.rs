@@ -21,7 +21,7 @@ use crate::ports::{ClientAccess, Transport, TransportError};
 
 /// How long a client may take from negotiate to connect.
 const TOKEN_MINUTES: u32 = 60;
-/// The same where the token carries rights: until its end they cannot be taken back.
+/// The same where the token carries rights, at most: until its end they cannot be taken back.
 const TOKEN_WITH_RIGHTS_MINUTES: u32 = 5;
 /// Calls about one user's connections that are made at once.
 const AT_ONCE: usize = 8;
@@ -41,6 +41,7 @@ pub struct WebPubSub {
     /// Where clients connect, if not at the service itself.
     public: Option<String>,
     listing: Mutex<Option<Listing>>,
+    token_minutes: u32,
 }
 
 /// A group's connections as they were when somebody began to read them.
@@ -67,13 +68,26 @@ impl WebPubSub {
         let options = ClientOptions { repeat_sends: RepeatSends::Always, ..ClientOptions::default() };
         let once = ClientOptions { tries: 1, ..options.clone() };
         let service = ServiceClient::new(endpoint, hub, credential, http.of(endpoint).clone(), options);
-        Self { impatient: service.with_options(once), service, public: None, listing: Mutex::new(None) }
+        Self {
+            impatient: service.with_options(once),
+            service,
+            public: None,
+            listing: Mutex::new(None),
+            token_minutes: TOKEN_MINUTES,
+        }
     }
 
     /// Clients are sent to `base`, such as `https://chat.example`, where a proxy stands before the service.
     #[must_use]
     pub fn behind(self, base: Option<String>) -> Self {
         Self { public: base, ..self }
+    }
+
+    /// Hands out tokens that are valid for so long.
+    #[must_use]
+    pub const fn with_tokens_of(mut self, minutes: u32) -> Self {
+        self.token_minutes = minutes;
+        self
     }
 
     async fn send(&self, to: Audience<'_>, json: &Bytes, excluded: &[String]) -> Result<(), TransportError> {
@@ -167,6 +181,25 @@ impl Transport for WebPubSub {
         self.service.close(whom, &[], Some(reason)).await.map_err(unavailable)
     }
 
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
+        if unspeakable(user).is_none() {
+            self.service
+                .close(Audience::User(user.as_str()), &[], Some(reason))
+                .await
+                .map_err(unavailable)?;
+        }
+        let closing = stream::iter(connections.to_vec()).map(async |connection| {
+            self.service.close(Audience::Connection(&connection), &[], Some(reason)).await
+        });
+        closing.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map_err(unavailable)?;
+        Ok(())
+    }
+
     /// The service lists in no promised order and cannot begin behind an id, so all are read when the first page is asked
     /// for, and the later pages come from that reading.
     async fn connections_in(
@@ -193,7 +226,8 @@ impl Transport for WebPubSub {
         roles: &[String],
         _base: &str,
     ) -> Result<ClientAccess, TransportError> {
-        let minutes = if roles.is_empty() { TOKEN_MINUTES } else { TOKEN_WITH_RIGHTS_MINUTES };
+        let most = if roles.is_empty() { self.token_minutes } else { TOKEN_WITH_RIGHTS_MINUTES };
+        let minutes = self.token_minutes.min(most);
         let access = TokenOf {
             user_id: Some(user.as_str().to_owned()),
             roles: roles.to_vec(),

@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod handled;
 mod inbox;
 mod invitations;
 mod leases;
@@ -12,9 +13,11 @@ mod profiles;
 mod rooms;
 mod sanctions;
 mod shards;
+mod usage;
 
 pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
+pub use handled::MemoryHandled;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
 pub use leases::MemoryLeases;
@@ -23,3 +26,4 @@ pub use members::MemoryMembers;
 pub use profiles::MemoryProfiles;
 pub use rooms::MemoryRooms;
 pub use sanctions::MemorySanctions;
+pub use usage::MemoryUsage;

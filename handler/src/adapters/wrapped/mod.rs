@@ -5,6 +5,7 @@
 mod audit;
 mod dead_letters;
 mod failing;
+mod handled;
 mod inbox;
 mod invitations;
 mod leases;
@@ -17,6 +18,7 @@ mod sanctions;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod usage;
 
 use std::sync::Arc;
 

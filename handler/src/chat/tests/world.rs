@@ -150,6 +150,12 @@ impl Transport for Wire {
         self.connections.lock().unwrap().remove(connection);
         Ok(())
     }
+    async fn close_all(&self, user: &UserId, connections: &[String], _: &str) -> Result<(), TransportError> {
+        let own = crate::chat::groups::user(user);
+        let mut live = self.connections.lock().unwrap();
+        live.retain(|connection, groups| !connections.contains(connection) && !groups.contains(&own));
+        Ok(())
+    }
     async fn connections_in(
         &self,
         group: &str,
@@ -174,7 +180,7 @@ impl Transport for Wire {
 
 /// Keeps what was sent until a test takes it.
 #[derive(Default)]
-pub(super) struct Outbox(Mutex<VecDeque<Outgoing>>, AtomicU64);
+pub(super) struct Outbox(pub(super) Mutex<VecDeque<Outgoing>>, AtomicU64);
 
 impl Outbox {
     /// Everything that waits, as first deliveries.

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod client;
 mod dead_letters;
+mod handled;
 mod inbox;
 mod invitations;
 mod keys;
@@ -19,12 +20,14 @@ mod profiles;
 mod rooms;
 mod row;
 mod sanctions;
+mod usage;
 mod wire;
 
 pub use account::{StorageAccount, StorageAccountError};
 pub use audit::TableAudit;
 pub use client::{TABLE_PREFIX_CHARS, Tables};
 pub use dead_letters::TableDeadLetters;
+pub use handled::TableHandled;
 pub use inbox::TableInbox;
 pub use invitations::TableInvitations;
 pub use leases::TableLeases;
@@ -33,6 +36,7 @@ pub use members::TableMembers;
 pub use profiles::TableProfiles;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
+pub use usage::TableUsage;
 
 /// Its name in errors.
 const STORE: &str = "Table Storage";
