@@ -92,8 +92,8 @@ fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    for (name, value) in [("RATE_LIMIT_USER", "10/20")] {
-        let mistakes = read(&[(name, value)]).unwrap_err();
+    for name in ["RATE_LIMIT_USER", "RATE_LIMIT_ROOM", "RATE_LIMIT_IP"] {
+        let mistakes = read(&[(name, "10/20")]).unwrap_err();
         let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
         assert_eq!(found, [(name, true)]);
     }
@@ -232,6 +232,17 @@ fn under_the_host_it_listens_where_the_host_calls_and_nowhere_else() {
     assert_eq!((http, hub), ("127.0.0.1:41517".parse().unwrap(), None));
     assert_eq!(function_timeout, Some(Duration::from_secs(20)));
     assert_eq!(config.cors, Cors::Nobody);
+}
+
+#[test]
+fn the_chores_are_the_timers_where_the_host_has_one() {
+    assert!(!read(&[]).unwrap().has_timer(), "alone there is nobody else");
+    assert!(read(&under_host(&[])).unwrap().has_timer());
+    for name in ["AzureWebJobs.retention.Disabled", "AzureWebJobs__retention__Disabled"] {
+        for (text, has_timer) in [("true", false), ("True", false), ("1", false), ("false", true)] {
+            assert_eq!(read(&under_host(&[(name, text)])).unwrap().has_timer(), has_timer, "{name}={text}");
+        }
+    }
 }
 
 #[test]
