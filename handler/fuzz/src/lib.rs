@@ -130,7 +130,9 @@ pub fn live_event(data: &[u8]) {
     let name = String::from_utf8_lossy(&data[..at]);
     let payload = data.get(at + 1..).unwrap_or_default();
     in_world(Place::Alone, async |world| {
-        let answer = world.events.user_event(Some("ann"), "c1", &name, payload).await;
+        // Every event is one of its own: a copy would be no event.
+        let id = world.inputs.to_string();
+        let answer = world.events.user_event(Some("ann"), ("c1", &id), &name, payload).await;
         if let Some(answer) = answer.expect("nothing is away") {
             assert!(serde_json::from_slice::<Value>(&answer).is_ok_and(|answer| answer.is_object()));
         }
@@ -183,9 +185,11 @@ impl World {
         let config = Config::from_vars(&vars).expect("defaults are settings");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
-        let (services, running) = runtime.block_on(app::open(&config)).expect("memory opens");
+        let config = Arc::new(config);
+        let front = Front::new(Arc::clone(&config));
+        let opened = runtime.block_on(app::open(&config, &front.limits));
+        let (services, running) = opened.expect("memory opens");
         let events = services.events.clone();
-        let front = Front::new(Arc::new(config));
         front.open(services);
         Self { runtime, router: router(front), events, _running: running, inputs: 0 }
     }

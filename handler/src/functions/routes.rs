@@ -4,9 +4,9 @@ use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 
 use super::{
-    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me, message,
-    messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz,
-    rooms, send_message, sign_out, sync,
+    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
+    message, messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read,
+    readyz, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
