@@ -52,7 +52,7 @@ const ADMINS: [u16; 6] = [403, 403, 403, 403, 403, 200];
 const DOOR: [u16; 6] = [400; 6];
 
 const SAY: &str = r#"{"RoomID":"ROOM","MessageText":"hello"}"#;
-const NAME: &str = r#"{"name":"Other"}"#;
+const NAME: &str = r#"{"name":"SOMEBODY"}"#;
 const SOMEBODY: &str = r#"{"user":"SOMEBODY"}"#;
 const OTHER: &str = r#"{"user":"OTHER"}"#;
 const PROMOTE: &str = r#"{"user":"OTHER","role":"moderator"}"#;
@@ -98,7 +98,7 @@ pub const TABLE: &[Row] = &[
     row(("DELETE", "/rooms/ROOM/messages/THEIRS"), "", "", MODERATORS),
     row(("GET", "/rooms/ROOM/messages/MINE/reactions"), "", "", READERS),
     row(("PUT", "/rooms/ROOM/messages/MINE/reactions"), "", THUMB, MEMBERS),
-    row(("DELETE", "/rooms/ROOM/messages/MINE/reactions"), "", THUMB, MEMBERS),
+    row(("DELETE", "/rooms/ROOM/messages/MINE/reactions"), "", THUMB, READERS),
     row(("GET", "/rooms/ROOM/messages/MINE/readers"), "", "", READERS),
     row(("GET", "/rooms/ROOM/pins"), "", "", READERS),
     row(("PUT", "/rooms/ROOM/pins/MINE"), "", "", MODERATORS),

@@ -75,11 +75,11 @@ impl Signer {
 
     fn token(&self, claims: &Value) -> String {
         let id = Some(self.id.to_owned()).filter(|id| !id.is_empty());
-        self.token_with(Header { kid: id, ..Header::new(self.algorithm) }, claims)
+        self.token_with(&Header { kid: id, ..Header::new(self.algorithm) }, claims)
     }
 
-    fn token_with(&self, header: Header, claims: &Value) -> String {
-        encode(&header, claims, &self.key).unwrap()
+    fn token_with(&self, header: &Header, claims: &Value) -> String {
+        encode(header, claims, &self.key).unwrap()
     }
 }
 
@@ -239,7 +239,7 @@ async fn what_is_no_token_is_invalid() {
         format!("{none}.{payload}."),
         format!("{none}.{payload}.{signature}"),
         format!("{head}.{}", signature.chars().rev().collect::<String>()),
-        Signer::secret().token_with(critical, &claims),
+        Signer::secret().token_with(&critical, &claims),
         strangers,
         longer,
         "x".repeat(1024 * 1024),
@@ -275,7 +275,7 @@ async fn a_public_key_is_never_a_secret_and_a_key_does_its_own_algorithms_alone(
             Signer { algorithm: Algorithm::HS256, key: EncodingKey::from_secret(&secret), ..rsa.clone() };
         for id in ["one", "oct", "ec", "nobody's", "../../etc/passwd", "' or 1=1 --", "\u{0}"] {
             let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::HS256) };
-            let forged = forger.token_with(header, &issuer.claims());
+            let forged = forger.token_with(&header, &issuer.claims());
             assert_eq!(verifier.verify(&forged).await, Err(NotVerified::Invalid), "{id}");
         }
     }
@@ -287,7 +287,7 @@ async fn a_public_key_is_never_a_secret_and_a_key_does_its_own_algorithms_alone(
         jwk: Some(Jwk::from_encoding_key(&own.key, Algorithm::RS256).unwrap()),
         ..Header::new(Algorithm::RS256)
     };
-    let forged = own.token_with(brought, &issuer.claims());
+    let forged = own.token_with(&brought, &issuer.claims());
     assert_eq!(verifier.verify(&forged).await, Err(NotVerified::Invalid));
     assert_eq!(issuer.asked(), 1, "unknown names ask no more than once in a while");
 }
@@ -312,7 +312,7 @@ async fn keys_that_are_weak_or_for_something_else_are_left_out() {
 async fn a_token_without_a_key_id_means_the_only_key_it_can_mean() {
     let (one, two) = (Signer::rsa("one", Algorithm::RS256), Signer::rsa("two", Algorithm::RS256));
     let issuer = Issuer::start(&[one.clone(), Signer::ec()]).await;
-    let nameless = one.token_with(Header::new(Algorithm::RS256), &issuer.claims());
+    let nameless = one.token_with(&Header::new(Algorithm::RS256), &issuer.claims());
     assert!(issuer.verifier().verify(&nameless).await.is_ok());
     issuer.shows(&[one, two]);
     assert_eq!(issuer.verifier().verify(&nameless).await, Err(NotVerified::Invalid));
