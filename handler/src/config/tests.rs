@@ -213,9 +213,23 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     let modes = [("STORAGE_MODE", "memory"), ("QUEUE_MODE", "embedded"), ("AUTH_MODE", "anonymous")];
     let mut on_azure = vec![("WEBSITE_SKU", "Flex"), mode, https, code];
     on_azure.extend(modes);
-    assert_eq!(mistakes(&on_azure), ["USE_MANAGED_IDENTITY"]);
+    // A secret alone is no proof of events, nor is a signature alone.
+    assert_eq!(mistakes(&on_azure), ["WEBPUBSUB_EVENT_KEYS", "USE_MANAGED_IDENTITY"]);
     on_azure.push(("USE_MANAGED_IDENTITY", "true"));
-    assert!(mistakes(&on_azure).is_empty());
+    let keys = ("WEBPUBSUB_EVENT_KEYS", "TOPSECRET,another");
+    let with = |more: &[(&'static str, &'static str)]| mistakes(&[&on_azure[..], more].concat());
+    assert!(with(&[keys]).is_empty());
+    let without_code: Vec<_> = on_azure.iter().copied().filter(|it| *it != code).chain([keys]).collect();
+    assert_eq!(mistakes(&without_code), ["EVENTHANDLER_KEY"]);
+    let issuer =
+        ("EVENTHANDLER_TOKEN_ISSUER", "https://sts.windows.net/11111111-2222-3333-4444-555555555555/");
+    let (audience, ids) = (("EVENTHANDLER_TOKEN_AUDIENCE", "api://chat"), ("EVENTHANDLER_TOKEN_IDS", "id"));
+    let by_token: Vec<_> = on_azure.iter().copied().filter(|it| *it != code).collect();
+    assert!(mistakes(&[&by_token[..], &[issuer, audience, ids]].concat()).is_empty());
+    assert_eq!(with(&[keys, issuer, ids]), ["EVENTHANDLER_TOKEN_AUDIENCE"]);
+    let everybodys = (issuer.0, "https://login.microsoftonline.com/common/v2.0");
+    assert_eq!(with(&[keys, everybodys, audience, ids]), ["EVENTHANDLER_TOKEN_ISSUER"]);
+    assert_eq!(with(&[keys, ("EVENTHANDLER_ORIGINS", "https://x/y")]), ["EVENTHANDLER_ORIGINS"]);
     // A deployment may have both kinds of settings, and choose.
     assert!(matches!(read(&[(STRING, key)]).unwrap().transport, TransportConfig::Embedded { .. }));
 }

@@ -53,7 +53,7 @@ impl Rule {
 impl Bucket {
     /// Takes a token; else the nanoseconds until there is one.
     pub(super) fn take(&mut self, rule: &Rule, now: u64) -> Result<(), u64> {
-        let full_at = self.full_at.max(now) + rule.interval;
+        let full_at = self.full_at.max(now).saturating_add(rule.interval);
         let wait = full_at.saturating_sub(now + rule.depth);
         if wait > 0 {
             return Err(wait);
