@@ -2,12 +2,15 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod listening;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+pub use listening::{Socket, until};
 use serde_json::Value;
 use tokio::time::Instant;
 
