@@ -82,7 +82,9 @@ impl Chat {
 
 async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
     let told = tokio::time::timeout(STORE_AT_INGEST, asking).await;
-    told.unwrap_or_else(|_| Err(Refused::unavailable("store_unavailable", "The store does not answer. Try again.")))
+    told.unwrap_or_else(|_| {
+        Err(Refused::unavailable("store_unavailable", "The store does not answer. Try again."))
+    })
 }
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {

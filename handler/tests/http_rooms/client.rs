@@ -2,9 +2,9 @@
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::connect_async;
 
 use crate::product::{Product, Socket, until};
 

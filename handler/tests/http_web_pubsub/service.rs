@@ -4,9 +4,9 @@ use std::net::TcpListener;
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::connect_async;
 
 use crate::real_product::{Product, Socket, call, command, until};
 

@@ -24,7 +24,8 @@ async fn alone_with_the_embedded_queue() {
     for storage in STORAGES {
         let data = tempfile::tempdir().unwrap();
         let settings = stored(storage, data.path());
-        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let settings: Vec<(&str, &str)> =
+            settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let product = tokio::task::block_in_place(|| Product::alone(&settings));
         a_message_arrives(&Client::new(format!("http://{}", product.http))).await;
 
@@ -32,7 +33,8 @@ async fn alone_with_the_embedded_queue() {
         let hub = tokio::task::block_in_place(|| hub(port, ""));
         let mut settings = stored(storage, data.path());
         settings.push(("WEBPUBSUB_CONNECTION_STRING", with_key(&hub)));
-        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let settings: Vec<(&str, &str)> =
+            settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let product = tokio::task::block_in_place(|| program(port, &settings));
         a_message_arrives(&Client::new(format!("http://{}", product.http))).await;
     }
@@ -46,7 +48,8 @@ async fn under_a_host_with_each_queue() {
                 let app = App::new();
                 let mut options = app.options();
                 options.port = free_port();
-                let hub = (transport == "webpubsub").then(|| tokio::task::block_in_place(|| hub(options.port, "")));
+                let hub =
+                    (transport == "webpubsub").then(|| tokio::task::block_in_place(|| hub(options.port, "")));
                 for (name, value) in stored(storage, &app.path("data")) {
                     options.settings.set(name, value);
                 }
@@ -70,7 +73,11 @@ async fn a_message_arrives(client: &Client) {
     assert_eq!(joined.status, 200, "{joined:?}");
     let access = client.post("/api/negotiate", "bob", &json!({})).await.json;
     let mut bob = Socket::open(access["url"].as_str().unwrap(), "bob").await.unwrap();
-    accepted(client, &json!({ "SenderID": "ann", "RoomID": room, "MessageText": "to all", "MessageID": "m-1" })).await;
+    accepted(
+        client,
+        &json!({ "SenderID": "ann", "RoomID": room, "MessageText": "to all", "MessageID": "m-1" }),
+    )
+    .await;
     assert_eq!(bob.message().await["content"], "to all");
     accepted(client, &json!({ "SenderID": "ann", "ReceiverID": "bob", "MessageText": "to you" })).await;
     assert_eq!(bob.message().await["content"], "to you");

@@ -26,7 +26,8 @@ pub(crate) fn of_tables(parts: &Parts, body: &[u8]) -> String {
 fn table(called: &str) -> String {
     let name: String = called.chars().take_while(char::is_ascii_alphanumeric).collect();
     // The inboxes' table is the prefix itself.
-    name.split_once('x').map_or(name.clone(), |(_, rest)| if rest.is_empty() { "inbox".to_owned() } else { rest.to_owned() })
+    name.split_once('x')
+        .map_or(name.clone(), |(_, rest)| if rest.is_empty() { "inbox".to_owned() } else { rest.to_owned() })
 }
 
 /// The first letter of the key that is asked for, or from which on.
@@ -37,14 +38,15 @@ fn letter(called: &str) -> Option<char> {
 
 /// A call of the data plane of Web PubSub: `POST groups/room_*/:send`.
 pub(crate) fn of_hub(parts: &Parts, _body: &[u8]) -> String {
-    let words = parts.uri.path().trim_start_matches("/api/hubs/demo_ai_chat/").split('/').map(|word| match word {
-        "groups" | "users" | "connections" | "permissions" | "joinLeaveGroup" | "api" | "health" => word,
-        word if word.starts_with(':') => word,
-        word if word.starts_with("room_") => "room_*",
-        word if word.starts_with("user_") => "user_*",
-        word if word.starts_with("sys_") => word,
-        _ => "*",
-    });
+    let words =
+        parts.uri.path().trim_start_matches("/api/hubs/demo_ai_chat/").split('/').map(|word| match word {
+            "groups" | "users" | "connections" | "permissions" | "joinLeaveGroup" | "api" | "health" => word,
+            word if word.starts_with(':') => word,
+            word if word.starts_with("room_") => "room_*",
+            word if word.starts_with("user_") => "user_*",
+            word if word.starts_with("sys_") => word,
+            _ => "*",
+        });
     format!("{} {}", parts.method, words.collect::<Vec<_>>().join("/"))
 }
 

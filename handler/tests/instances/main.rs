@@ -20,8 +20,8 @@ mod combinations;
 mod deployed;
 mod faults;
 mod instances;
-mod kinds;
 mod kills;
+mod kinds;
 mod many;
 mod outage;
 #[path = "../stories/people.rs"]

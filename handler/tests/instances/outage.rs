@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use funchost::Status;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use crate::instances::{are_gap_free, entries, over};
 use crate::proxy::Fault;
 use crate::senders::{Flow, over_http, over_socket};
 use crate::watcher::Watcher;
-use crate::world::{World, are_numbered, sorted_texts, texts};
+use crate::world::{PATIENCE, World, are_numbered, sorted_texts, texts};
 
 const ROOMS: usize = 8;
 const PAIRS: usize = 12;
@@ -122,6 +123,12 @@ async fn a_stranger_is_told_to_come_again(world: &World, room: &str) {
     println!("a sender of whom nothing is known was told to come again after {:?}", began.elapsed());
 }
 
+/// What gathered meanwhile takes its time, while more is sent.
+async fn all_is_delivered(world: &World) {
+    let settled = world.host.wait_for(PATIENCE + 2 * outage(), Status::queues_are_empty).await;
+    assert!(settled.is_ok(), "{settled:#?}");
+}
+
 /// Invocations wait; none has failed, so none has cost a delivery.
 fn nothing_failed(world: &World) {
     let status = world.host.status();
@@ -156,7 +163,7 @@ impl Traffic {
     async fn goes_on(&self, world: &World, what: &str, back: Instant) {
         let waiting: usize = world.host.status().entities.values().map(|entity| entity.messages).sum();
         let (first, last) = self.watcher.hears_of(&self.rooms, back).await;
-        world.settled().await;
+        all_is_delivered(world).await;
         println!(
             "{what} for {:?}: delivery resumed in the first room after {:?}, in the last after {:?}; {waiting} waiting \
              messages were delivered after {:?}; until now {} refusals, longest answer over HTTP {:?}",
@@ -178,7 +185,7 @@ impl Traffic {
         for (from, sending) in self.senders {
             sent.push((from, sending.await.unwrap()));
         }
-        world.settled().await;
+        all_is_delivered(world).await;
         let of = |name: &str| sent.iter().find(|(from, _)| from == name).map(|(_, ids)| ids.clone());
         for (n, room) in self.rooms.iter().enumerate() {
             let history = world.room_history(room).await;
@@ -192,7 +199,8 @@ impl Traffic {
             }
             assert_eq!(history.len(), count);
             are_gap_free(&entries(world, room).await);
-            let seqs: BTreeSet<u64> = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+            let seqs: BTreeSet<u64> =
+                history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
             if is_heard {
                 // Some frames may have come twice, none was left out.
                 self.watcher.has(room, &seqs).await;

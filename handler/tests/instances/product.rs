@@ -49,6 +49,9 @@ impl Drop for Product {
     fn drop(&mut self) {
         drop(self.end.take());
         let ended = self.host.take().map(JoinHandle::join);
-        assert!(std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()), "the host did not end well");
+        assert!(
+            std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()),
+            "the host did not end well"
+        );
     }
 }

@@ -47,10 +47,7 @@ impl Fault {
     ];
 
     fn comes_before(self) -> bool {
-        matches!(
-            self,
-            Self::TooMany | Self::Broken | Self::Busy | Self::SilentBefore | Self::ResetBefore
-        )
+        matches!(self, Self::TooMany | Self::Broken | Self::Busy | Self::SilentBefore | Self::ResetBefore)
     }
 }
 
@@ -186,7 +183,11 @@ impl Way {
         }
     }
 
-    async fn forward(&self, parts: http::request::Parts, body: Bytes) -> Result<Response<Full<Bytes>>, Reset> {
+    async fn forward(
+        &self,
+        parts: http::request::Parts,
+        body: Bytes,
+    ) -> Result<Response<Full<Bytes>>, Reset> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let to = self.to[self.next.fetch_add(1, Ordering::Relaxed) % self.to.len()];
         let mut request = self.http.request(parts.method, format!("http://127.0.0.1:{to}{path}")).body(body);

@@ -12,7 +12,6 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-
 /// Between two tries of one message, so that waiting costs the machine little.
 const AGAIN: Duration = Duration::from_millis(100);
 /// For any answer: a dependency may be away for a minute.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::product::{Product, Socket, until};
 

@@ -1,6 +1,7 @@
 //! What people do, each with a trace of what came of it. Whatever fails on the way, the trace is the one of a day on which
 //! nothing does.
 
+use funchost::Message;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -24,12 +25,14 @@ pub(crate) enum UseCase {
     Invitation,
     Connect,
     DeleteRoom,
+    Rejected,
+    Poison,
 }
 
 type Trace = Vec<String>;
 
 impl UseCase {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Direct,
         Self::Room,
         Self::Live,
@@ -45,6 +48,8 @@ impl UseCase {
         Self::Invitation,
         Self::Connect,
         Self::DeleteRoom,
+        Self::Rejected,
+        Self::Poison,
     ];
 
     pub(crate) async fn play(self, stage: &mut Stage) -> Trace {
@@ -64,6 +69,8 @@ impl UseCase {
             Self::Invitation => invitation(stage).await,
             Self::Connect => connect(stage).await,
             Self::DeleteRoom => delete_room(stage).await,
+            Self::Rejected => rejected(stage).await,
+            Self::Poison => poison(stage).await,
         }
     }
 }
@@ -79,7 +86,8 @@ async fn direct(s: &mut Stage) -> Trace {
     s.ear.has_heard_messages(&ids).await;
     let history = s.get(&format!("/api/messages?with={from}"), &bob).await;
     let history = history["messages"].as_array().unwrap();
-    let mut trace: Trace = history.iter().map(|one| s.plain(&format!("{} {}", one["number"], one["id"]))).collect();
+    let mut trace: Trace =
+        history.iter().map(|one| s.plain(&format!("{} {}", one["number"], one["id"]))).collect();
     trace.extend(waiting(s, &bob, &from).await);
     trace
 }
@@ -118,7 +126,11 @@ async fn live(s: &mut Stage) -> Trace {
         let data = json!({ "room_id": room, "content": "x", "id": id });
         let answer = s.guest.invoke("send", &data).await;
         let again = s.guest.invoke("send", &data).await;
-        assert_eq!((&answer["seq"], &answer["number"]), (&again["seq"], &again["number"]), "the first answer");
+        assert_eq!(
+            (&answer["seq"], &answer["number"]),
+            (&again["seq"], &again["number"]),
+            "the first answer"
+        );
         seqs.push(answer["seq"].clone());
     }
     let entries = s.new_entries().await;
@@ -311,6 +323,10 @@ async fn invitation(s: &mut Stage) -> Trace {
         assert_eq!(accepted["id"], room);
     }
     s.post(&path, &ann, &json!({ "user": s.fresh("yan") })).await;
+    let revoked = format!("{path}/{}", link["id"].as_str().unwrap());
+    for _ in 0..2 {
+        s.ask(Method::DELETE, &revoked, &ann, &Value::Null).await;
+    }
     let entries = s.new_entries().await;
     s.told(&entries)
 }
@@ -353,4 +369,43 @@ async fn delete_room(s: &mut Stage) -> Trace {
     let mut trace = s.told(&s.entries_behind(id, 0).await);
     trace.push(format!("listed: {listed}"));
     trace
+}
+
+/// What the sender may not say any more when it is delivered.
+async fn rejected(s: &mut Stage) -> Trace {
+    let (ann, eve, room, id) = (s.user("ann"), s.user("eve"), s.room.clone(), s.fresh("a"));
+    let mutes = format!("/api/rooms/{room}/mutes");
+    s.at.world.host.pause();
+    s.send(&eve, ("RoomID", &room), &id).await;
+    s.post(&mutes, &ann, &json!({ "user": eve })).await;
+    s.arm();
+    s.at.world.host.resume();
+    let entries = s.new_entries().await;
+    s.guest.has_heard_rejection(&id).await;
+    let mut trace = s.told(&entries);
+    trace.push(format!("rejected: {}", letters(s, "rejected", &id).await));
+    s.ask(Method::DELETE, &format!("{mutes}?user={eve}"), &ann, &Value::Null).await;
+    s.new_entries().await;
+    trace
+}
+
+async fn poison(s: &mut Stage) -> Trace {
+    let id = s.fresh("a");
+    s.arm();
+    let message = Message::new("poison").with_session(&s.room).with_id(&id);
+    s.at.world.produce("chat-topic", message).await;
+    s.settled().await;
+    vec![format!("dead: {}", letters(s, "dead", &id).await)]
+}
+
+/// How many letters of a kind are about a message.
+async fn letters(s: &Stage, kind: &str, id: &str) -> usize {
+    let (mut count, mut after) = (0, String::new());
+    loop {
+        let page = s.get(&format!("/api/admin/letters?kind={kind}{after}"), "root").await;
+        let letters = page["letters"].as_array().unwrap();
+        count += letters.iter().filter(|letter| letter.to_string().contains(id)).count();
+        let Some(next) = page["next"].as_str() else { return count };
+        after = format!("&after={next}");
+    }
 }

@@ -40,10 +40,18 @@ impl Ear {
 
     /// These messages, in their order.
     pub(crate) async fn has_heard_messages(&mut self, ids: &[String]) {
-        let place = |heard: &[Value], id: &str| heard.iter().position(|data| data["type"] == "message" && data["id"] == id);
+        let place = |heard: &[Value], id: &str| {
+            heard.iter().position(|data| data["type"] == "message" && data["id"] == id)
+        };
         self.listen(|heard| ids.iter().all(|id| place(heard, id).is_some())).await;
         let places: Vec<_> = ids.iter().map(|id| place(&self.heard, id)).collect();
         assert!(places.is_sorted(), "out of order: {:#?}", self.heard);
+    }
+
+    /// That this message was refused when it was delivered.
+    pub(crate) async fn has_heard_rejection(&mut self, id: &str) {
+        let is_it = |data: &Value| data["type"] == "rejected" && data["id"] == id;
+        self.listen(|heard| heard.iter().any(is_it)).await;
     }
 
     /// Whether this message comes before the socket ends.

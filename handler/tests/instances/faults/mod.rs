@@ -62,12 +62,15 @@ fn all_of_them() -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_use_case_fails_in_every_way() {
     let began = Instant::now();
-    let matrix = Arc::new(Matrix { left: Mutex::new(UseCase::ALL.into_iter().rev().collect()), ..Matrix::default() });
+    let matrix =
+        Arc::new(Matrix { left: Mutex::new(UseCase::ALL.into_iter().rev().collect()), ..Matrix::default() });
     let prefix = prefix();
     join_all((0..APPS).map(|app| {
         let (matrix, prefix) = (Arc::clone(&matrix), prefix.clone());
         async move {
-            let at = Arc::new(Deployed::start(azurite(), &prefix, &[("AZURE_TIMEOUT_MS", SERVICE_TIMEOUT_MS)]).await);
+            let at = Arc::new(
+                Deployed::start(azurite(), &prefix, &[("AZURE_TIMEOUT_MS", SERVICE_TIMEOUT_MS)]).await,
+            );
             while let Some(case) = { matrix.left.lock().unwrap().pop() } {
                 matrix.play(case, &at, app).await;
             }
@@ -105,8 +108,19 @@ impl Matrix {
                 *self.turns.lock().unwrap() += 1;
                 if let Err(why) = outcome {
                     let (name, _) = at.proxies()[behind];
-                    let log = at.world.host.handler_log().into_iter().rev().take(6).collect::<Vec<_>>().join("\n  ");
-                    let text = format!("{case:?}, {name} {kind}, {times} x {fault:?} after {:?}: {why}\n  {log}", began.elapsed());
+                    let log = at
+                        .world
+                        .host
+                        .handler_log()
+                        .into_iter()
+                        .rev()
+                        .take(6)
+                        .collect::<Vec<_>>()
+                        .join("\n  ");
+                    let text = format!(
+                        "{case:?}, {name} {kind}, {times} x {fault:?} after {:?}: {why}\n  {log}",
+                        began.elapsed()
+                    );
                     println!("FAILED {text}");
                     self.failures.lock().unwrap().push(text);
                     tries += 1;
@@ -130,7 +144,13 @@ impl Matrix {
         (*next - some..*next).map(|n| (all[n % all.len()], 1 + n / all.len() % 2)).collect()
     }
 
-    async fn turn(&self, case: UseCase, stage: &mut Stage, plan: &Plan, usual: &[String]) -> Result<(), String> {
+    async fn turn(
+        &self,
+        case: UseCase,
+        stage: &mut Stage,
+        plan: &Plan,
+        usual: &[String],
+    ) -> Result<(), String> {
         stage.next(Some(plan.clone()));
         let playing = AssertUnwindSafe(timeout(TURN, case.play(stage))).catch_unwind().await;
         let (name, proxy) = stage.at.proxies()[plan.behind];
@@ -144,7 +164,9 @@ impl Matrix {
             Ok(Err(_)) => Err("it does not end".to_owned()),
             Err(panic) => Err(match panic.downcast::<String>() {
                 Ok(text) => *text,
-                Err(panic) => panic.downcast::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned()),
+                Err(panic) => {
+                    panic.downcast::<&str>().map_or("a panic".to_owned(), |text| (*text).to_owned())
+                }
             }),
         }
     }

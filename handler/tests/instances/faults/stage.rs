@@ -163,7 +163,8 @@ impl Stage {
     /// What the entries tell, in words that are the same in each turn.
     pub(crate) fn told(&self, entries: &[Value]) -> Vec<String> {
         let base = entries.first().map_or(0, |entry| entry["seq"].as_u64().unwrap());
-        let words = ["id", "user", "by", "kind", "on", "role", "emoji", "content", "reason", "name", "description"];
+        let words =
+            ["id", "user", "by", "kind", "on", "role", "emoji", "content", "reason", "name", "description"];
         let tell = |entry: &Value| {
             let mut told = entry["type"].as_str().unwrap().to_owned();
             for word in words.iter().filter(|word| !entry[**word].is_null()) {
