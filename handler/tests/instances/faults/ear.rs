@@ -20,6 +20,12 @@ impl Ear {
         self.heard.clear();
     }
 
+    /// Types and places of what came.
+    pub(crate) fn summary(&self) -> String {
+        let one = |data: &Value| format!("{} {}", data["type"], data["seq"]);
+        self.heard.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
     /// Listens until everything that is wanted has come.
     async fn listen(&mut self, until: impl Fn(&[Value]) -> bool) {
         while !until(&self.heard) {

@@ -1,6 +1,6 @@
 //! A room with people in it, in which one use case is played again and again, each time with another fault.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Method;
@@ -37,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) plan: Option<Plan>,
     /// The last entry of the room that a turn has looked at.
     seen: u64,
+    /// The last request, for whoever wants to know where a turn got stuck.
+    asked: Mutex<String>,
 }
 
 impl Stage {
@@ -46,7 +48,8 @@ impl Stage {
         at.world.join(&room, &format!("bob-{tag}")).await;
         let ear = Ear::new(at.connect(&format!("bob-{tag}")).await);
         let guest = Ear::new(at.connect(&format!("eve-{tag}")).await);
-        let mut stage = Self { at, tag, turn: 0, room, ear, guest, plan: None, seen: 0 };
+        let mut stage =
+            Self { at, tag, turn: 0, room, ear, guest, plan: None, seen: 0, asked: Mutex::default() };
         stage.new_entries().await;
         stage
     }
@@ -101,6 +104,7 @@ impl Stage {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut headers = vec![("x-user-id", user)];
         headers.extend(key.map(|key| ("idempotency-key", key)));
+        *self.asked.lock().unwrap() = format!("{method} {path} by {user}");
         loop {
             let answer = self.at.world.client.call(method.clone(), path, &headers, &body).await;
             match answer.status {
@@ -127,6 +131,12 @@ impl Stage {
             let answer = self.post("/api/sendMessage", from, &message).await;
             assert_eq!((&answer["status"], &answer["MessageID"]), (&json!("accepted"), &json!(id)));
         }
+    }
+
+    /// How far the turn has come.
+    pub(crate) fn progress(&self) -> String {
+        let asked = self.asked.lock().unwrap();
+        format!("last request {asked}; bob heard {}; eve heard {}", self.ear.summary(), self.guest.summary())
     }
 
     pub(crate) async fn settled(&self) {
