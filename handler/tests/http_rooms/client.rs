@@ -6,7 +6,8 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::product::{Product, Socket, until};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 pub struct Client {
     socket: Socket,

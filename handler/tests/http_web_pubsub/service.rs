@@ -8,7 +8,8 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::real_product::{Product, Socket, call, command, until};
+use crate::real_product::listening::{Socket, until};
+use crate::real_product::{Product, call, command};
 
 pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 pub const HUB: &str = "demo_ai_chat";

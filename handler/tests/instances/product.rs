@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::real_product;
-pub use crate::real_product::{Answer, Socket, until};
+pub use crate::real_product::{Answer, listening};
 use crate::world::App;
 
 pub struct Product {

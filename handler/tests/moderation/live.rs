@@ -13,7 +13,8 @@ use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 use webpubsub::token::{ClientToken, client_url};
 
-use crate::product::{Product, Socket, until};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 const HUB: &str = "demo_ai_chat";
 

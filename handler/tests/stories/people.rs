@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::product::{Product, Socket, until};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 pub struct Person {
     pub name: String,

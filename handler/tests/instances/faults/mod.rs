@@ -3,8 +3,8 @@
 //! the first answer.
 //!
 //! Which calls there are is what the proxies see on a day without faults; so a new one is tried without being named here.
-//! Each meets one of the faults, once or twice; a kind of call meets another one in each use case. `FAULTS=all` lets every call meet all of
-//! them, once, twice and three times, for a quarter of an hour:
+//! Each meets one of the faults, once or twice; a kind of call meets another one in each use case. `FAULTS=all` lets every
+//! call meet all of them, once, twice and three times, for a quarter of an hour:
 //! `FAULTS=all cargo test -p handler --test instances faults -- --nocapture`; `FAULTS=Ban` does so for one use case.
 
 mod cases;
