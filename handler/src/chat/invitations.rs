@@ -164,7 +164,8 @@ impl Chat {
             return Ok(());
         }
         let act = Act { target: Some(id.to_owned()), ..Act::in_room("invitation.revoke", &room.id) };
-        let revoke = async { Ok(self.ports.invitations.revoke(&room.id, id).await.map(drop)?) };
+        let revoke =
+            async { self.ports.invitations.revoke(&room.id, id).await.map(drop).map_err(Refused::from) };
         self.audited(caller, act, revoke).await
     }
 
