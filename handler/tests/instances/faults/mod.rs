@@ -29,7 +29,7 @@ use crate::proxy::Fault;
 /// Apps that use cases are played in at once.
 const APPS: usize = 4;
 /// How long a call waits for a service that is silent.
-const SERVICE_TIMEOUT_MS: &str = "300";
+const SERVICE_TIMEOUT_MS: &str = "600";
 /// A use case takes less than a second; pauses and patience of the program come on top.
 const TURN: Duration = Duration::from_secs(30);
 /// Calls without which nothing was tried.
