@@ -40,7 +40,7 @@ mod leases {
 mod usage {
     use handler::adapters::azure::table::TableUsage;
 
-    use crate::azurite::tables_in;
+    use crate::tables::tables_in;
 
     handler::contract_suite!(usage, |dir| TableUsage::new(&tables_in(dir)));
 }
