@@ -9,6 +9,7 @@ mod peers;
 mod report;
 mod rooms;
 mod spawn;
+mod tables;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +64,8 @@ enum Command {
     Rooms,
     /// The member list of 10,000, with who is online, page by page.
     Members,
+    /// Appends per second through the table log, on Azurite. Not part of everything: it measures Azurite more than us.
+    Table,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -102,6 +105,9 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Members) {
         report.add(rooms::members::measure(&cli.options).await?);
+    }
+    if cli.command == Some(Command::Table) {
+        report.add(tables::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

@@ -106,8 +106,9 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         events,
         hub: live.router(),
         event_keys: live.event_keys.clone(),
-        statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
+        statistics: live.statistics().with_remote_store(Arc::clone(&stores.remote)),
         calls,
+        warnings: queues.warnings.clone(),
         #[cfg(feature = "testing")]
         set_stores_away,
     };

@@ -31,7 +31,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         letters: around(stores.letters, calls, STORE),
         leases: around(stores.leases, calls, STORE),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::adapters::memory::{
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
+use crate::functions::RemoteStore;
 use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
 
 /// The storing ports, and what is closed in the end.
@@ -31,8 +32,7 @@ pub(super) struct Stores {
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
-    /// How often another process's append came before one of ours, so far.
-    pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) remote: Arc<dyn Fn() -> RemoteStore + Send + Sync>,
 }
 
 impl Stores {
@@ -53,7 +53,7 @@ impl Stores {
                 letters: Arc::new(MemoryDeadLetters::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
-                conflicts: alone(),
+                remote: alone(),
             }),
             StorageConfig::File { data_dir } => {
                 let engine = Engine::open(data_dir.join("chat.redb")).await?;
@@ -68,7 +68,7 @@ impl Stores {
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
-                    conflicts: alone(),
+                    remote: alone(),
                 })
             }
             StorageConfig::Table { account, prefix, .. } => {
@@ -86,7 +86,10 @@ impl Stores {
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
-                    conflicts: Arc::new(move || log.conflicts()),
+                    remote: Arc::new(move || RemoteStore {
+                        conflicts: log.conflicts(),
+                        requests: tables.requests(),
+                    }),
                 };
                 Ok(remote::stores(stores, calls))
             }
@@ -101,6 +104,6 @@ impl Stores {
 }
 
 /// Nobody else writes where the store is this process's own.
-fn alone() -> Arc<dyn Fn() -> u64 + Send + Sync> {
-    Arc::new(|| 0)
+fn alone() -> Arc<dyn Fn() -> RemoteStore + Send + Sync> {
+    Arc::new(RemoteStore::default)
 }

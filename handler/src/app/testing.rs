@@ -19,7 +19,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     };
     (stores, Box::new(move |away| faults.set(if away { Mode::FailAll } else { Mode::Quiet })))
 }

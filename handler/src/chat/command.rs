@@ -46,9 +46,9 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the store does not answer")]
-    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Store(#[source] Arc<StoreError>),
     #[error("the transport does not answer")]
-    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Transport(#[source] Arc<TransportError>),
     #[error("the appender ended before it answered")]
     Stopped,
 }
@@ -57,10 +57,9 @@ impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
         match failure {
-            Failure::Transport(_) => {
-                Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
-            }
-            _ => Self::unavailable("store_unavailable", "The store does not answer. Try again."),
+            Failure::Transport(error) => Self::transport_unavailable(error.retry_after()),
+            Failure::Store(error) => Self::store_unavailable(error.retry_after()),
+            Failure::Stopped => Self::store_unavailable(None),
         }
     }
 }

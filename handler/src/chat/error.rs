@@ -68,7 +68,16 @@ impl Refused {
     }
 
     pub fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Kind::Unavailable { retry_after: RETRY_AFTER }, code, message)
+        Self::unavailable_for(None, code, message)
+    }
+
+    /// What we depend on may have named the time after which it wants to be asked again.
+    fn unavailable_for(
+        asked: Option<Duration>,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Kind::Unavailable { retry_after: asked.unwrap_or(RETRY_AFTER) }, code, message)
     }
 
     /// The same answer for every id that breaks its bounds.
@@ -79,6 +88,15 @@ impl Refused {
             _ => "invalid_id",
         };
         Self::invalid(code, field, format!("{field} {error}."))
+    }
+
+    pub(super) fn store_unavailable(asked: Option<Duration>) -> Self {
+        Self::unavailable_for(asked, "store_unavailable", "The store does not answer. Try again.")
+    }
+
+    pub(super) fn transport_unavailable(asked: Option<Duration>) -> Self {
+        let sentence = "The live service does not answer. Try again.";
+        Self::unavailable_for(asked, "transport_unavailable", sentence)
     }
 
     pub fn room_not_found() -> Self {
@@ -108,14 +126,14 @@ impl From<StoreError> for Refused {
     /// The details stay here: they go to the log, not to the caller.
     fn from(error: StoreError) -> Self {
         tracing::warn!(error = &error as &dyn std::error::Error, "the store did not answer");
-        Self::unavailable("store_unavailable", "The store does not answer. Try again.")
+        Self::store_unavailable(error.retry_after())
     }
 }
 
 impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
         tracing::warn!(error = &error as &dyn std::error::Error, "the transport did not answer");
-        Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
+        Self::transport_unavailable(error.retry_after())
     }
 }
 
@@ -161,12 +179,8 @@ impl From<QueueError> for Refused {
             ),
             QueueError::Unavailable { retry_after, ref source } => {
                 tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the queue did not answer");
-                let retry_after = retry_after.unwrap_or(RETRY_AFTER);
-                Self::new(
-                    Kind::Unavailable { retry_after },
-                    "queue_unavailable",
-                    "The queue does not take messages at the moment. Try again.",
-                )
+                let sentence = "The queue does not take messages at the moment. Try again.";
+                Self::unavailable_for(retry_after, "queue_unavailable", sentence)
             }
         }
     }

@@ -8,6 +8,7 @@ use super::{Caller, Chat, QueuedMessage, Refused, Submission};
 use crate::calls::Tally;
 use crate::model::{InvalidId, MessageId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
+use crate::trace::Trace;
 
 /// The queue has the message durably, or the log has it from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +79,13 @@ impl Chat {
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {
     Tally::about(queued.conversation.as_str());
-    let (entity, properties) = match &queued.target {
+    let (entity, mut properties) = match &queued.target {
         Target::Direct(_) => (Entity::Queue, Properties::new()),
         Target::Room(id) => (Entity::Topic, Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())])),
     };
+    if let Some(trace) = Tally::trace() {
+        properties.insert(Trace::NAME.to_owned(), trace.to_string());
+    }
     Outgoing {
         entity,
         message_id: queued.marker.to_string(),

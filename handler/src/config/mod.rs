@@ -178,7 +178,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus { access: BusAccess, queue: String, topic: String },
+    ServiceBus { access: BusAccess, queue: String, topic: String, subscription: String },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -230,6 +230,7 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
         access,
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
+        subscription: r.text("CHAT_SUBSCRIPTION").unwrap_or_else(|| "chat-subscription".to_owned()),
     })
 }
 

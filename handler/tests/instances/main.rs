@@ -12,6 +12,7 @@
 #[path = "../azurite/azurite.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
+mod calls_of_messages;
 #[path = "../host/client.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;
@@ -19,7 +20,12 @@ mod instances;
 mod kills;
 mod many;
 mod outage;
+#[path = "../product/mod.rs"]
+mod real_product;
 mod senders;
+#[path = "../http_web_pubsub/service.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of it")]
+mod service;
 #[path = "../host/world.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod world;
