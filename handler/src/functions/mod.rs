@@ -35,6 +35,7 @@ mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
 mod test_controls;
+mod timer;
 mod trigger;
 
 use std::sync::Arc;
