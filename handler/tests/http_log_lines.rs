@@ -4,13 +4,15 @@
 mod product;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use product::{Product, call, repository};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -176,6 +178,26 @@ async fn use_all(product: &Product) -> Option<String> {
     Some(url.split_once("access_token=").unwrap().1.to_ascii_lowercase())
 }
 
+/// Under a host; where it does not say that it starts, once it answers.
+fn started(settings: &[(&str, &str)], level: &str) -> Product {
+    if ["trace", "debug", "info"].contains(&level) {
+        return Product::under_host(settings);
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let port = address.port().to_string();
+    let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", &*port), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+    let mut product = Product::spawn(&mut product::command(&[&host[..], settings].concat()));
+    product.http = address;
+    let patience = Instant::now() + product::PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < patience, "it does not listen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    product
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_level_tells_a_secret() {
     let away = refusing();
@@ -224,12 +246,19 @@ async fn no_level_tells_a_secret() {
             ("AzureFunctionsJobHost__functionTimeout", "00:00:31"),
             ("RUST_LOG", level),
         ];
-        let product = Product::under_host(&[&settings[..], &access].concat());
+        let product = started(&[&settings[..], &access].concat(), level);
         let token = use_all(&product).await;
         let lines = finished(product);
         let is_talkative = lines.iter().any(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\""));
         assert_eq!(is_talkative, ["trace", "debug"].contains(&level), "{level}");
         assert_eq!(tokens.load(Ordering::Relaxed) > given, proof == "identity", "{proof}");
+        let told = lines.join("\n");
+        let advice = match (storage, proof) {
+            ("table", _) => "may not do this",
+            (_, "identity") => "needs the role `Azure Service Bus Data Sender`",
+            _ => "",
+        };
+        assert!(level == "error" || told.contains(advice), "{level}, {storage}, {proof}: {told}");
         for line in lines.iter().map(|line| line.to_ascii_lowercase()) {
             for secret in
                 PLANTED.iter().copied().chain(token.as_deref()).chain(["sharedaccesssignature", "?code="])

@@ -55,7 +55,7 @@ pub(super) enum Failure {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
+        tracing::warn!(error = reasons(&failure), "a request ended on a dependency");
         match failure {
             Failure::Transport(error) => Self::transport_unavailable(error.retry_after()),
             Failure::Store(error) => Self::store_unavailable(error.retry_after()),

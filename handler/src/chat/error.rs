@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::InvalidId;
-use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError};
+use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError, reasons};
 
 /// Why a use case did not do what was asked. `code` is stable and for programs, `message` a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,14 +125,14 @@ impl Refused {
 impl From<StoreError> for Refused {
     /// The details stay here: they go to the log, not to the caller.
     fn from(error: StoreError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the store did not answer");
+        tracing::warn!(error = reasons(&error), "the store did not answer");
         Self::store_unavailable(error.retry_after())
     }
 }
 
 impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the transport did not answer");
+        tracing::warn!(error = reasons(&error), "the transport did not answer");
         Self::transport_unavailable(error.retry_after())
     }
 }
@@ -178,7 +178,7 @@ impl From<QueueError> for Refused {
                 format!("The message is larger than the queue's {limit} bytes."),
             ),
             QueueError::Unavailable { retry_after, ref source } => {
-                tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the queue did not answer");
+                tracing::warn!(error = reasons(source.as_ref()), "the queue did not answer");
                 let sentence = "The queue does not take messages at the moment. Try again.";
                 Self::unavailable_for(retry_after, "queue_unavailable", sentence)
             }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::Front;
 use crate::error::ApiError;
 use crate::model::RoomId;
+use crate::ports::reasons;
 
 /// A dependency that answers later than this is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -84,16 +85,8 @@ async fn check<E: Error + 'static>(answer: impl Future<Output = Result<(), E>>) 
     let asked = Instant::now();
     let error = match timeout(PATIENCE, answer).await {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(reasons(&error)),
+        Ok(Err(error)) => Some(reasons(&error).chars().take(ERROR_CHARS).collect()),
         Err(_) => Some("no answer in time".to_owned()),
     };
     Check { ok: error.is_none(), millis: asked.elapsed().as_millis() as u64, error }
-}
-
-/// The chain of causes: the last ones say what to do, such as which role is missing.
-fn reasons(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let mut causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.dedup();
-    causes.join(": ").chars().take(ERROR_CHARS).collect()
 }

@@ -1,6 +1,15 @@
 use std::error::Error;
 use std::time::Duration;
 
+/// An error with all its causes, the last of which says what to do, such as which role is missing. For logs and operators.
+#[must_use]
+pub fn reasons(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
+}
+
 /// A store did not do what it was asked, and nothing is known to have happened: the call may be repeated.
 /// What a caller did wrong is never a `StoreError`; each port has its own answers for that.
 #[derive(Debug, thiserror::Error)]

@@ -122,6 +122,11 @@ async fn a_message_is_one_send_to_the_bus_one_transaction_and_one_send_to_a_grou
     let direct = json!({"SenderID": "ann", "ReceiverID": "bob"});
     let direct = taken(&world, &mut bob, &direct).await;
     let room = taken(&world, &mut bob, &json!({"SenderID": "ann", "RoomID": "general"})).await;
+    // The host reads them a moment later.
+    let all = 2 * (2 * MESSAGES as usize + 6);
+    world
+        .until(async || lines(&world).iter().filter(|line| line["conversation"].is_string()).count() >= all)
+        .await;
     let lines = lines(&world);
     let bytes = logged_bytes(&lines);
     let table = printed(&direct, &room, bytes);
