@@ -179,7 +179,7 @@ async fn use_all(product: &Product) -> Option<String> {
 }
 
 /// Under a host; where it does not say that it starts, once it answers.
-fn started(settings: &[(&str, &str)], level: &str) -> Product {
+async fn started(settings: &[(&str, &str)], level: &str) -> Product {
     if ["trace", "debug", "info"].contains(&level) {
         return Product::under_host(settings);
     }
@@ -193,7 +193,7 @@ fn started(settings: &[(&str, &str)], level: &str) -> Product {
     let patience = Instant::now() + product::PATIENCE;
     while TcpStream::connect(address).is_err() {
         assert!(Instant::now() < patience, "it does not listen");
-        std::thread::sleep(Duration::from_millis(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     product
 }
@@ -246,7 +246,7 @@ async fn no_level_tells_a_secret() {
             ("AzureFunctionsJobHost__functionTimeout", "00:00:31"),
             ("RUST_LOG", level),
         ];
-        let product = started(&[&settings[..], &access].concat(), level);
+        let product = started(&[&settings[..], &access].concat(), level).await;
         let token = use_all(&product).await;
         let lines = finished(product);
         let is_talkative = lines.iter().any(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\""));

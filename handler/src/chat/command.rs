@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Refused;
 use super::message::Target;
 use crate::model::{RoomId, UserId};
-use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError};
+use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError, reasons};
 
 /// Who hears what is said in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -186,7 +186,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus { access: BusAccess, queue: String, topic: String, subscription: String },
+    ServiceBus { access: BusAccess, queue: Box<str>, topic: Box<str>, subscription: Box<str> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

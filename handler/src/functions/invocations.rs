@@ -25,7 +25,9 @@ pub(super) async fn layer(State(front): State<Front>, request: Request, next: Ne
     invocation.id = InvocationId::of(&request).filter(|_| front.config.under_host()).map(|id| id.0);
     let trace = trace(&request, invocation.id.as_deref());
     let work = async move {
-        trace.map(Tally::follow);
+        if let Some(trace) = trace {
+            Tally::follow(trace);
+        }
         next.run(request).await
     };
     let response = invocation.tally().count(work).await;

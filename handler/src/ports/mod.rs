@@ -17,7 +17,7 @@ pub mod transport;
 
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
-pub use error::StoreError;
+pub use error::{StoreError, reasons};
 pub use inbox::{Inbox, InboxItem, InboxKey};
 pub use invitations::{Invitations, Redeemed};
 pub use leases::Leases;
