@@ -10,6 +10,7 @@ mod peers;
 mod report;
 mod rooms;
 mod spawn;
+mod tables;
 
 use clap::{Parser, Subcommand};
 
@@ -66,6 +67,8 @@ enum Command {
     Members,
     /// What a look at a rate limit's bucket costs.
     Limits,
+    /// Appends per second through the table log, on Azurite. Not part of everything: it measures Azurite more than us.
+    Table,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -108,6 +111,9 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Limits) {
         report.add(limits::measure(&cli.options)?);
+    }
+    if cli.command == Some(Command::Table) {
+        report.add(tables::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

@@ -17,4 +17,5 @@ pub mod logging;
 pub mod model;
 pub mod ports;
 pub mod repairs;
+pub mod trace;
 pub mod worker;

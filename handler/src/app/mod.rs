@@ -126,8 +126,9 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         hub: live.router(),
         event_door,
         event_copies: EventCopies::new(Arc::clone(&stores.handled), clock),
-        statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
+        statistics: live.statistics().with_remote_store(Arc::clone(&stores.remote)),
         calls,
+        warnings: queues.warnings.clone(),
         #[cfg(feature = "testing")]
         set_stores_away,
     };

@@ -34,7 +34,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         handled: around(stores.handled, calls, STORE),
         usage: around(stores.usage, calls, STORE),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::adapters::memory::{
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
+use crate::functions::RemoteStore;
 use crate::ports::{
     Audit, DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
 };
@@ -39,8 +40,7 @@ pub(super) struct Stores {
     /// Where other processes keep the same limits.
     pub(super) usage: Arc<dyn Usage>,
     pub(super) engine: Option<Engine>,
-    /// How often another process's append came before one of ours, so far.
-    pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) remote: Arc<dyn Fn() -> RemoteStore + Send + Sync>,
 }
 
 impl Stores {
@@ -64,7 +64,7 @@ impl Stores {
                 handled: Arc::new(MemoryHandled::new()),
                 usage: Arc::new(MemoryUsage::new()),
                 engine: None,
-                conflicts: alone(),
+                remote: alone(),
             }),
             StorageConfig::File { data_dir } => {
                 let engine = Engine::open(data_dir.join("chat.redb")).await?;
@@ -82,7 +82,7 @@ impl Stores {
                     handled: Arc::new(FileHandled::open(&engine).await?),
                     usage: Arc::new(MemoryUsage::new()),
                     engine: Some(engine),
-                    conflicts: alone(),
+                    remote: alone(),
                 })
             }
             StorageConfig::Table { account, prefix, .. } => {
@@ -103,7 +103,10 @@ impl Stores {
                     handled: Arc::new(TableHandled::new(&tables)),
                     usage: Arc::new(TableUsage::new(&tables)),
                     engine: None,
-                    conflicts: Arc::new(move || log.conflicts()),
+                    remote: Arc::new(move || RemoteStore {
+                        conflicts: log.conflicts(),
+                        requests: tables.requests(),
+                    }),
                 };
                 Ok(remote::stores(stores, calls))
             }
@@ -118,6 +121,6 @@ impl Stores {
 }
 
 /// Nobody else writes where the store is this process's own.
-fn alone() -> Arc<dyn Fn() -> u64 + Send + Sync> {
-    Arc::new(|| 0)
+fn alone() -> Arc<dyn Fn() -> RemoteStore + Send + Sync> {
+    Arc::new(RemoteStore::default)
 }

@@ -22,7 +22,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         handled: Arc::new(Faulty::new(stores.handled, faults.clone())),
         usage: Arc::new(Faulty::new(stores.usage, faults.clone())),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     };
     (stores, Box::new(move |away| faults.set(if away { Mode::FailAll } else { Mode::Quiet })))
 }

@@ -9,6 +9,7 @@ use super::{Caller, Chat, QueuedMessage, Refused, Submission};
 use crate::calls::Tally;
 use crate::model::{InvalidId, MessageId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
+use crate::trace::Trace;
 
 /// How long a sender waits for what the store alone knows. One that takes longer is away, and they are told to come again.
 const STORE_AT_INGEST: Duration = Duration::from_secs(3);
@@ -100,10 +101,13 @@ async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {
     Tally::about(queued.conversation.as_str());
-    let (entity, properties) = match &queued.target {
+    let (entity, mut properties) = match &queued.target {
         Target::Direct(_) => (Entity::Queue, Properties::new()),
         Target::Room(id) => (Entity::Topic, Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())])),
     };
+    if let Some(trace) = Tally::trace() {
+        properties.insert(Trace::NAME.to_owned(), trace.to_string());
+    }
     Outgoing {
         entity,
         message_id: queued.marker.to_string(),

@@ -224,7 +224,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus { access: BusAccess, queue: String, topic: String },
+    ServiceBus { access: BusAccess, queue: Box<str>, topic: Box<str>, subscription: Box<str> },
 }
 
 /// How callers prove who they are.

@@ -264,8 +264,9 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
     let access = azure::bus_access(r)?;
     Some(QueueConfig::ServiceBus {
         access,
-        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
-        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
+        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()).into(),
+        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()).into(),
+        subscription: r.text("CHAT_SUBSCRIPTION").unwrap_or_else(|| "chat-subscription".to_owned()).into(),
     })
 }
 

@@ -222,6 +222,9 @@ settings! {
         "CHAT_TOPIC", "name", "chat-topic",
             "Topic of room messages.",
             |c| match &c.queue { QueueConfig::ServiceBus { topic, .. } => value(topic), QueueConfig::Embedded { .. } => Shown::Unset };
+        "CHAT_SUBSCRIPTION", "name", "chat-subscription",
+            "The topic's subscription: readyz looks at its settings, and function.json names it for the Functions host.",
+            |c| match &c.queue { QueueConfig::ServiceBus { subscription, .. } => value(subscription), QueueConfig::Embedded { .. } => Shown::Unset };
     }
     Identity {
         "USE_MANAGED_IDENTITY", "true, false", "false",
@@ -313,7 +316,6 @@ settings! {
         "IDENTITY_HEADER", "secret", "none", "Shown to IDENTITY_ENDPOINT.", unset;
     }
     Later {
-        "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
         "AI_MODEL", "name", "none", "AI replies.", unset;

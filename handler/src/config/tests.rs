@@ -152,7 +152,7 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
     assert!(mistakes(&[("ServiceBusConnection", SECRET), ("QUEUE_MODE", "embedded")]).is_empty());
     let config = read(&under_host(&[("ServiceBusConnection", SECRET)])).unwrap();
     assert!(matches!(&config.queue, QueueConfig::ServiceBus { queue, topic, .. }
-        if queue == "chat-queue" && topic == "chat-topic"));
+        if &**queue == "chat-queue" && &**topic == "chat-topic"));
     assert_eq!(mistakes(&under_host(&[("QUEUE_MODE", "servicebus")])), ["ServiceBusConnection"]);
     assert_eq!(
         mistakes(&under_host(&[("ServiceBusConnection", "Endpoint=sb://x")])),

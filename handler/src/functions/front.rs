@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Services;
 use crate::chat::Limits;
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, QueueConfig};
 use crate::error::ApiError;
 use crate::host_json;
 
@@ -28,6 +28,7 @@ struct Inner {
     /// An attempt to open has failed: nobody waits for the next one.
     in_trouble: AtomicBool,
     function_timeout: OnceCell<Duration>,
+    host_warnings: OnceCell<Vec<String>>,
     started: Instant,
 }
 
@@ -38,6 +39,7 @@ impl Front {
             services: SetOnce::new(),
             in_trouble: AtomicBool::new(false),
             function_timeout: OnceCell::new(),
+            host_warnings: OnceCell::new(),
             started: Instant::now(),
         };
         let limits = Arc::new(Limits::new(&config.rate_limits));
@@ -81,6 +83,23 @@ impl Front {
             }
         };
         *self.inner.function_timeout.get_or_init(read).await
+    }
+
+    /// How `host.json` breaks the law of the bus; told to the log once.
+    pub(crate) async fn host_warnings(&self) -> &[String] {
+        let read = || async {
+            let (Place::Functions { app_root, .. }, QueueConfig::ServiceBus { .. }) =
+                (&self.config.place, &self.config.queue)
+            else {
+                return Vec::new();
+            };
+            let breaches = host_json::breaches(app_root).await;
+            for breach in &breaches {
+                tracing::warn!("{breach}");
+            }
+            breaches
+        };
+        self.inner.host_warnings.get_or_init(read).await
     }
 
     /// Since the process took its port.

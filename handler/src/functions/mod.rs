@@ -59,9 +59,10 @@ pub use access::Access;
 pub use event_copies::EventCopies;
 pub use event_door::EventDoor;
 pub use front::Front;
+pub use readyz::Warnings;
 pub use routes::{Route, table};
 pub use sign_in::SignIn;
-pub use statistics::Statistics;
+pub use statistics::{RemoteStore, Statistics};
 
 use crate::calls::Calls;
 use crate::chat::{Chat, Ports};
@@ -83,6 +84,8 @@ pub struct Services {
     pub statistics: Statistics,
     /// The calls of other machines so far.
     pub calls: Calls,
+    /// What an operator has to mend although everything answers.
+    pub warnings: Warnings,
     /// Makes the stores refuse every call, or serve again.
     #[cfg(feature = "testing")]
     pub set_stores_away: Box<dyn Fn(bool) + Send + Sync>,

@@ -119,6 +119,7 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
         match app::open(config, &front.limits).await {
             Ok((services, running)) => {
                 front.open(services);
+                front.host_warnings().await;
                 tracing::info!("ready");
                 return Ok(running);
             }

@@ -6,7 +6,6 @@
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
 mod binary;
-mod calls_of_messages;
 mod contract;
 mod ends;
 mod events;

@@ -96,7 +96,7 @@ impl WebPubSub {
         let text = std::str::from_utf8(json).map_err(unavailable)?;
         let payload = Payload::Json(JsonText::new(text).map_err(unavailable)?);
         let options = SendOptions { excluded, ..SendOptions::default() };
-        self.service.send(to, &payload, &options).await.map_err(unavailable)
+        self.service.send(to, &payload, &options).await.map_err(failed)
     }
 
     async fn admit_one(&self, group: &str, connection: &str) -> Result<(), ClientError> {
@@ -126,7 +126,7 @@ impl WebPubSub {
         change: impl Fn(String) -> F,
     ) -> Result<(), TransportError> {
         let changes = stream::iter(connections.to_vec()).map(change).buffer_unordered(AT_ONCE);
-        changes.try_collect::<()>().await.map_err(unavailable)
+        changes.try_collect::<()>().await.map_err(failed)
     }
 
     fn listing(&self) -> MutexGuard<'_, Option<Listing>> {
@@ -160,7 +160,7 @@ impl Transport for WebPubSub {
             None => self.service.add_user_to_group(user.as_str(), group).await.map(drop),
             Some(filter) => self.service.add_to_groups(&[group.to_owned()], Some(&filter)).await,
         };
-        added.map_err(unavailable)
+        added.map_err(failed)
     }
 
     async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
@@ -175,12 +175,12 @@ impl Transport for WebPubSub {
             None => self.service.remove_user_from_group(user.as_str(), group).await,
             Some(filter) => self.service.remove_from_groups(&[group.to_owned()], Some(&filter)).await,
         };
-        removed.map_err(unavailable)
+        removed.map_err(failed)
     }
 
     async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError> {
         let whom = Audience::Connection(connection);
-        self.service.close(whom, &[], Some(reason)).await.map_err(unavailable)
+        self.service.close(whom, &[], Some(reason)).await.map_err(failed)
     }
 
     async fn close_all(
@@ -213,7 +213,7 @@ impl Transport for WebPubSub {
         if let Some(page) = after.and_then(|after| self.page_of_listing(group, after, limit)) {
             return Ok(page);
         }
-        let all = self.service.connections_in(group, None).all().await.map_err(unavailable)?;
+        let all = self.service.connections_in(group, None).all().await.map_err(failed)?;
         let mut ids: Vec<String> = all.into_iter().map(|connection| connection.connection_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -236,7 +236,7 @@ impl Transport for WebPubSub {
             groups: Vec::new(),
             minutes,
         };
-        let token = self.service.client_token(&access).await.map_err(unavailable)?;
+        let token = self.service.client_token(&access).await.map_err(failed)?;
         let base = self.public.as_deref().unwrap_or(self.service.endpoint());
         Ok(ClientAccess { url: client_url(base, self.service.hub(), &token) })
     }
@@ -249,7 +249,7 @@ impl Transport for WebPubSub {
     async fn check(&self) -> Result<(), TransportError> {
         self.impatient.check().await.map_err(|error| {
             tracing::warn!("{error}");
-            unavailable(error)
+            failed(error)
         })
     }
 }
@@ -265,7 +265,12 @@ fn page(ids: &[String], after: Option<&str>, limit: usize) -> Vec<String> {
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
-    TransportError::Unavailable(Box::new(error))
+    TransportError::unavailable(error)
+}
+
+/// With the time the service asked for.
+fn failed(error: ClientError) -> TransportError {
+    TransportError::Unavailable { retry_after: error.retry_after(), source: Box::new(error) }
 }
 
 #[cfg(test)]

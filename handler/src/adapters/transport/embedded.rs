@@ -144,7 +144,7 @@ impl Transport for EmbeddedHub {
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
-    TransportError::Unavailable(Box::new(error))
+    TransportError::unavailable(error)
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Transport for Wire {
     }
     async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
         if self.stuck.lock().unwrap().contains(user) {
-            return Err(TransportError::Unavailable("it is stuck".into()));
+            return Err(TransportError::unavailable("it is stuck"));
         }
         for connection in connections {
             self.rights.lock().unwrap().remove(&(connection.clone(), group.to_owned()));
