@@ -4,9 +4,9 @@ use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 
 use super::{
-    Access, Front, event_handler, health, hub_routes, identity, inbox, invocations, letters, me, message,
-    messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz,
-    rooms, send_message, sync,
+    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
+    message, messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read,
+    readyz, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -126,6 +126,7 @@ fn routes() -> Routes {
         .get(Caller, "/me/rooms", my_rooms::handle)
         .post(Caller, "/sync", sync::handle)
         .get(Admin, "/admin/letters", letters::handle)
+        .get(Admin, "/admin/audit", audit::handle)
         .get(Open, "/health", health::handle)
         .get(Open, "/readyz", readyz::handle)
         .get(Operator, "/metrics", metrics::handle)
