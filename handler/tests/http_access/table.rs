@@ -122,6 +122,7 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/admin/letters"), "", "", ADMINS),
     row(("POST", "/me/logout"), "", "", ALL),
     row(("POST", "/admin/logout"), "", OTHER, ADMINS),
+    row(("GET", "/admin/audit"), "", "", ADMINS),
     row(("GET", "/health"), "", "", ALL),
     row(("GET", "/readyz"), "", "", ALL),
     row(("GET", "/metrics"), "", "", ADMINS),
