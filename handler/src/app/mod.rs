@@ -85,6 +85,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock: Arc::clone(&clock),
@@ -97,7 +98,10 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
     let chat = Arc::new(
-        Chat::new(ports.clone(), options).with_admins(&config.admins).with_limits(Arc::clone(limits)),
+        Chat::new(ports.clone(), options)
+            .with_admins(&config.admins)
+            .with_limits(Arc::clone(limits))
+            .with_audit_days(config.audit_days),
     );
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins, config.auth.is_anonymous());

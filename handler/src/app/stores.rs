@@ -3,22 +3,22 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
-    TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
+    TableAudit, TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog,
+    TableMembers, TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms,
-    FileSanctions,
+    FileAudit, FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
+    MemoryAudit, MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
+    Audit, DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -31,6 +31,7 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     /// The events of a service that were acted on.
@@ -58,6 +59,7 @@ impl Stores {
                 profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
+                audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 handled: Arc::new(MemoryHandled::new()),
                 usage: Arc::new(MemoryUsage::new()),
@@ -75,6 +77,7 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     handled: Arc::new(FileHandled::open(&engine).await?),
                     usage: Arc::new(MemoryUsage::new()),
@@ -95,6 +98,7 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     handled: Arc::new(TableHandled::new(&tables)),
                     usage: Arc::new(TableUsage::new(&tables)),

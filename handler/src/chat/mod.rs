@@ -5,6 +5,7 @@
 
 mod access;
 mod appender;
+mod audit;
 mod backoff;
 mod bans;
 mod budget;
@@ -27,6 +28,7 @@ mod inbox;
 mod ingest;
 mod invitations;
 mod known;
+mod letters;
 mod limits;
 mod live;
 mod live_messages;
@@ -54,6 +56,7 @@ mod room_notices;
 mod room_pages;
 mod rooms;
 mod scene;
+mod sign_ins;
 mod sign_out;
 mod sync;
 mod turns;
@@ -65,6 +68,8 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+use audit::SignIns;
+pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
@@ -77,6 +82,7 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+pub use letters::LetterPage;
 pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
@@ -101,10 +107,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, RateLimits, RoomId, Sanction, UserId};
+use crate::model::{Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
-    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
-    Transport,
+    Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms,
+    Sanctions, Transport,
 };
 
 /// The world as the chat sees it.
@@ -119,6 +125,7 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
+    pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
@@ -139,6 +146,8 @@ pub struct Caller {
     pub user: UserId,
     pub is_admin: bool,
     pub via: Via,
+    /// From where; for the audit.
+    pub origin: Origin,
 }
 
 /// The way in.
@@ -157,12 +166,14 @@ pub enum Via {
 impl Caller {
     #[must_use]
     pub fn request(user: UserId) -> Self {
-        Self { user, is_admin: false, via: Via::Request }
+        Self { user, is_admin: false, via: Via::Request, origin: Origin::Unknown }
     }
 
     #[must_use]
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
-        Self { user, is_admin: false, via: Via::Socket { connection: connection.into(), event: None } }
+        let connection = connection.into();
+        let origin = Origin::connection(&connection);
+        Self { user, is_admin: false, via: Via::Socket { connection, event: None }, origin }
     }
 
     /// In this event of the connection.
@@ -180,6 +191,12 @@ impl Caller {
             Via::Socket { connection, event: Some(event) } => Some(format!("{connection}:{event}")),
             _ => None,
         }
+    }
+
+    /// This program by itself, with all rights.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
     }
 
     fn connection(&self) -> Option<&str> {
@@ -206,6 +223,9 @@ pub struct Chat {
     limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
+    sign_ins: SignIns,
+    /// How long a record of the audit stays.
+    audit_days: u64,
     begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
@@ -236,6 +256,8 @@ impl Chat {
             turns: Turns::default(),
             limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
+            sign_ins: SignIns::default(),
+            audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
@@ -253,6 +275,13 @@ impl Chat {
     #[must_use]
     pub fn with_limits(mut self, limits: Arc<Limits>) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Says how long records of the audit stay.
+    #[must_use]
+    pub fn with_audit_days(mut self, days: u64) -> Self {
+        self.audit_days = days;
         self
     }
 

@@ -46,10 +46,12 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Admins by name, beside those by claim.
     pub admins: Vec<UserId>,
+    /// Proxies before this program that each note in X-Forwarded-For whom they speak for.
+    pub trusted_proxies: usize,
+    /// How long records of the audit stay.
+    pub audit_days: u64,
     pub cors: Cors,
     pub rate_limits: RateLimits,
-    /// Proxies in front of us that write down whom they heard.
-    pub proxy_hops: usize,
     /// What negotiate hands out as base; otherwise the address the caller used.
     pub public_ws_endpoint: Option<WsEndpoint>,
     /// Asked as `?code=` of the event handler of whoever shows no token.

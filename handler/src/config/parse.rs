@@ -24,13 +24,16 @@ const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
 /// What negotiate hands out may be used for so long, and at most.
 const TOKEN_MINUTES: u32 = 60;
-/// More than anybody has in a row.
-const MOST_PROXIES: usize = 16;
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_MS: RangeInclusive<u64> = 100..=60_000;
+
+/// More than this in a row is a mistake.
+const TRUSTED_PROXIES: u64 = 16;
+const AUDIT_DAYS: u64 = 90;
+const AUDIT_DAYS_MAX: u64 = 3_660;
 
 pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let mut r = Reader::new(vars);
@@ -43,6 +46,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let identity = azure::identity(&mut r);
     let auth = auth(&mut r, on_azure);
     let admins = admins(&mut r);
+    let trusted_proxies = r.number("TRUSTED_PROXIES", 0..=TRUSTED_PROXIES).unwrap_or(u64::from(under_host));
+    let audit_days = r.number("AUDIT_RETENTION_DAYS", 1..=AUDIT_DAYS_MAX).unwrap_or(AUDIT_DAYS);
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
@@ -65,7 +70,6 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let is_open_here = auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure;
     let rate_limits =
         rate_limits(&mut r, if is_open_here { RateLimits::default() } else { RateLimits::DEFAULT });
-    let proxy_hops = proxy_hops(&mut r).unwrap_or(usize::from(under_host));
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
         (Some(transport), Some(storage), Some(queue), Some(auth)) if r.mistakes.is_empty() => Ok(Config {
@@ -77,9 +81,10 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             identity,
             auth,
             admins,
+            trusted_proxies: usize::try_from(trusted_proxies).unwrap_or_default(),
+            audit_days,
             cors,
             rate_limits,
-            proxy_hops,
             public_ws_endpoint,
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
             events,
@@ -330,11 +335,4 @@ fn rate_limits(r: &mut Reader<'_>, default: RateLimits) -> RateLimits {
         room: one("RATE_LIMIT_ROOM", default.room),
         address: one("RATE_LIMIT_IP", default.address),
     }
-}
-
-fn proxy_hops(r: &mut Reader<'_>) -> Option<usize> {
-    r.parse("TRUSTED_PROXY_HOPS", |text| {
-        let hops = text.parse().ok().filter(|hops| *hops <= MOST_PROXIES);
-        hops.ok_or_else(|| format!("must be a whole number from 0 to {MOST_PROXIES}"))
-    })
 }

@@ -64,7 +64,6 @@ fn every_mistake_is_told_at_once() {
         ("NEGOTIATE_ROLES", "all"),
         ("RATE_LIMIT_IP", "5"),
         ("RATE_LIMIT_USER", "0/1"),
-        ("TRUSTED_PROXY_HOPS", "many"),
     ]);
     let expected = [
         "BIND",
@@ -80,7 +79,6 @@ fn every_mistake_is_told_at_once() {
         "NEGOTIATE_ROLES",
         "RATE_LIMIT_USER",
         "RATE_LIMIT_IP",
-        "TRUSTED_PROXY_HOPS",
     ];
     assert_eq!(found, expected);
 }
@@ -100,11 +98,11 @@ fn limits_are_off_where_anybody_may_be_anybody_and_on_elsewhere() {
         let config = read(vars).unwrap();
         let shown = |limit: Option<crate::model::RateLimit>| limit.map(|limit| limit.to_string());
         let limits = config.rate_limits;
-        ([limits.user, limits.room, limits.address].map(shown), config.proxy_hops)
+        ([limits.user, limits.room, limits.address].map(shown), config.trusted_proxies)
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(limits(&[]), ([None, None, None], 0));
-    assert_eq!(limits(&[("RATE_LIMIT_USER", "5/7"), ("TRUSTED_PROXY_HOPS", "2")]).0[0], some("5/7"));
+    assert_eq!(limits(&[("RATE_LIMIT_USER", "5/7"), ("TRUSTED_PROXIES", "2")]).0[0], some("5/7"));
     let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "1"), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
     assert_eq!(limits(&host), ([None, None, None], 1));
     let mut azure = vec![

@@ -8,10 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
 use super::identity::Identity;
+use super::origin::{self, Peer};
 use super::{Front, Services};
 use crate::chat::{Caller, Refused, Submission, Venue};
 use crate::error::{ApiError, Kind};
-use crate::model::{MessageId, UserId};
+use crate::model::{MessageId, Origin, UserId};
 
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -26,6 +27,7 @@ pub(crate) struct Call {
     query: Vec<(String, String)>,
     invocation: Option<InvocationId>,
     identity: Identity,
+    peer: Option<Peer>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Call {
@@ -51,6 +53,7 @@ impl Call {
             query,
             invocation: parts.extensions.get::<InvocationId>().cloned(),
             identity,
+            peer: parts.extensions.get::<Peer>().copied(),
         })
     }
 
@@ -131,15 +134,21 @@ impl Call {
             Identity::Claimed { .. } => {
                 let user = self.user(body)?;
                 let is_admin = front.config.admins.contains(&user);
-                Ok(Caller { is_admin, ..Caller::request(user) })
+                Ok(Caller { is_admin, origin: self.origin(front), ..Caller::request(user) })
             }
             Identity::Proven { user, is_admin } => {
                 self.is_you("X-User-Id", self.text(&X_USER_ID, "X-User-Id")?)?;
                 self.is_you("user_id", self.query("user_id"))?;
                 body.map_or(Ok(()), |(field, text)| self.is_you(field, Some(text)))?;
-                Ok(Caller { is_admin: *is_admin, ..Caller::request(user.clone()) })
+                let (is_admin, origin) = (*is_admin, self.origin(front));
+                Ok(Caller { is_admin, origin, ..Caller::request(user.clone()) })
             }
         }
+    }
+
+    /// From where the request comes.
+    pub(crate) fn origin(&self, front: &Front) -> Origin {
+        origin::origin(&self.headers, self.peer, front.config.trusted_proxies)
     }
 
     /// Refuses a name that is not that of the caller who proved theirs.

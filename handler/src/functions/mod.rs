@@ -1,6 +1,7 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
 mod access;
+mod audit;
 mod call;
 mod cors;
 mod envelope;
@@ -26,6 +27,7 @@ mod my_rooms;
 mod negotiate;
 mod online;
 mod openapi;
+pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;
@@ -57,7 +59,6 @@ pub use access::Access;
 pub use event_copies::EventCopies;
 pub use event_door::EventDoor;
 pub use front::Front;
-pub(crate) use limits::Peer;
 pub use routes::{Route, table};
 pub use sign_in::SignIn;
 pub use statistics::Statistics;

@@ -4,9 +4,9 @@ use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 
 use super::{
-    Access, Front, event_handler, health, hub_routes, identity, inbox, invocations, letters, me, message,
-    messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz,
-    rooms, send_message, sign_out, sync,
+    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
+    message, messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read,
+    readyz, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -127,6 +127,7 @@ fn routes() -> Routes {
         .post(Caller, "/me/logout", sign_out::own)
         .post(Caller, "/sync", sync::handle)
         .get(Admin, "/admin/letters", letters::handle)
+        .get(Admin, "/admin/audit", audit::handle)
         .post(Admin, "/admin/logout", sign_out::of_user)
         .get(Open, "/health", health::handle)
         .get(Open, "/readyz", readyz::handle)

@@ -1,6 +1,7 @@
 //! What the chat logic asks of the world. Each trait's documentation is its law; the suites in `crate::contract`
 //! hold every adapter to it.
 
+pub mod audit;
 pub mod clock;
 pub mod dead_letters;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod tokens;
 pub mod transport;
 pub mod usage;
 
+pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;

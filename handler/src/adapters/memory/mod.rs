@@ -1,6 +1,7 @@
 //! Everything in this process's memory, gone with it. For trying out, for tests, and where nothing has to last.
 //! Locks are short: nothing is awaited or serialised under them.
 
+mod audit;
 mod dead_letters;
 mod handled;
 mod inbox;
@@ -14,6 +15,7 @@ mod sanctions;
 mod shards;
 mod usage;
 
+pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
 pub use handled::MemoryHandled;
 pub use inbox::MemoryInbox;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
+    MemoryAudit, MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -51,7 +51,7 @@ macro_rules! suites {
 suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
     invitations: MemoryInvitations, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
-    dead_letters: MemoryDeadLetters, usage: MemoryUsage, handled: MemoryHandled
+    dead_letters: MemoryDeadLetters, audit: MemoryAudit, usage: MemoryUsage, handled: MemoryHandled
 }
 
 #[tokio::test]
