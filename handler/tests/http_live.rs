@@ -220,7 +220,7 @@ fn an_event_that_comes_again_has_no_effect() {
     let first = say("sys.connect", "0", connect);
     assert_eq!((first.status, &first.json()["userId"]), (200, &"ann".into()));
     assert_eq!(say("sys.connected", "1", "{}").status, 204);
-    let online = || product.get("/api/presence?users=ann&user_id=ann").text().contains("true");
+    let online = || product.get("/api/presence?user=ann&user_id=ann").text().contains("true");
     assert!(online());
     assert_eq!(say("sys.connect", "0", connect).json(), first.json(), "the first answer");
     assert!(online(), "a connection that is open stays so");

@@ -97,11 +97,12 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
-    let chat = Chat::new(ports.clone(), options)
-        .with_admins(&config.admins)
-        .with_audit_days(config.audit_days)
-        .with_limits(Arc::clone(limits));
-    let chat = Arc::new(chat);
+    let chat = Arc::new(
+        Chat::new(ports.clone(), options)
+            .with_admins(&config.admins)
+            .with_limits(Arc::clone(limits))
+            .with_audit_days(config.audit_days),
+    );
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins, config.auth.is_anonymous());
     live.hand_events_to(&events);

@@ -176,12 +176,6 @@ impl Caller {
         Self { user, is_admin: false, via: Via::Socket { connection, event: None }, origin }
     }
 
-    /// This program by itself, with all rights.
-    #[must_use]
-    pub fn timer() -> Self {
-        Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
-    }
-
     /// In this event of the connection.
     #[must_use]
     pub fn in_event(mut self, id: &str) -> Self {
@@ -197,6 +191,12 @@ impl Caller {
             Via::Socket { connection, event: Some(event) } => Some(format!("{connection}:{event}")),
             _ => None,
         }
+    }
+
+    /// This program by itself, with all rights.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
     }
 
     fn connection(&self) -> Option<&str> {
@@ -271,17 +271,17 @@ impl Chat {
         self
     }
 
-    /// Says how long records of the audit stay.
-    #[must_use]
-    pub fn with_audit_days(mut self, days: u64) -> Self {
-        self.audit_days = days;
-        self
-    }
-
     /// Limits what callers may do; without, nothing is limited.
     #[must_use]
     pub fn with_limits(mut self, limits: Arc<Limits>) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Says how long records of the audit stay.
+    #[must_use]
+    pub fn with_audit_days(mut self, days: u64) -> Self {
+        self.audit_days = days;
         self
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::audit::Act;
 use super::{Caller, Chat, Refused};
 use crate::model::{Timestamp, UserId};
 
@@ -30,6 +31,24 @@ impl Chat {
         }
         self.charge(caller)?;
         let at = self.ports.clock.now();
+        if *whom == caller.user {
+            return self.end_everywhere(caller, whom, at).await;
+        }
+        let act = Act {
+            action: "user.sign_out",
+            on: Some(whom.clone()),
+            occasion: at.to_string(),
+            ..Act::default()
+        };
+        self.audited(caller, act, self.end_everywhere(caller, whom, at)).await
+    }
+
+    async fn end_everywhere(
+        &self,
+        caller: &Caller,
+        whom: &UserId,
+        at: Timestamp,
+    ) -> Result<SignedOut, Refused> {
         self.ports.profiles.sign_out(whom, at).await?;
         let leases = self.ports.leases.of(whom).await?;
         let connections: Vec<_> = leases.into_iter().map(|lease| lease.connection).collect();

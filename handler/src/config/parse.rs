@@ -24,7 +24,6 @@ const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
 /// What negotiate hands out may be used for so long, and at most.
 const TOKEN_MINUTES: u32 = 60;
-/// More than anybody has in a row.
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.

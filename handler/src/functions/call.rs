@@ -26,8 +26,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     query: Vec<(String, String)>,
     invocation: Option<InvocationId>,
-    peer: Option<Peer>,
     identity: Identity,
+    peer: Option<Peer>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Call {
@@ -52,8 +52,8 @@ impl Call {
             headers: parts.headers.clone(),
             query,
             invocation: parts.extensions.get::<InvocationId>().cloned(),
-            peer: parts.extensions.get::<Peer>().copied(),
             identity,
+            peer: parts.extensions.get::<Peer>().copied(),
         })
     }
 
@@ -140,11 +140,8 @@ impl Call {
                 self.is_you("X-User-Id", self.text(&X_USER_ID, "X-User-Id")?)?;
                 self.is_you("user_id", self.query("user_id"))?;
                 body.map_or(Ok(()), |(field, text)| self.is_you(field, Some(text)))?;
-                Ok(Caller {
-                    is_admin: *is_admin,
-                    origin: self.origin(front),
-                    ..Caller::request(user.clone())
-                })
+                let (is_admin, origin) = (*is_admin, self.origin(front));
+                Ok(Caller { is_admin, origin, ..Caller::request(user.clone()) })
             }
         }
     }

@@ -1,4 +1,5 @@
-//! How many requests an address may make.
+//! How many requests an address may make. Whose address counts, and that no header gives a fresh bucket, is said in
+//! [`origin`].
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,7 +7,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{Front, origin};
+use super::Front;
+use super::origin::{self, Peer};
 use crate::error::ApiError;
 
 /// Charges each request to its client's address. Those that are not: the probes, which a neighbour's flood must not make fail,
@@ -25,7 +27,8 @@ pub(super) async fn layer(State(front): State<Front>, request: Request, next: Ne
 
 /// Takes one request's token from the client's address.
 pub(super) fn charge(front: &Front, request: &Request) -> Result<(), ApiError> {
-    let peer = request.extensions().get().copied();
-    let address = origin::address(request.headers(), peer, front.config.trusted_proxies);
+    let peer = request.extensions().get::<Peer>().copied();
+    let address = origin::client(request.headers(), peer, front.config.trusted_proxies);
+    // Those of whom nothing is known share one bucket.
     Ok(front.limits.request(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))?)
 }

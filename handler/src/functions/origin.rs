@@ -13,14 +13,14 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// As [`address`], for the audit.
-pub(crate) fn origin(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Origin {
-    address(headers, peer, proxies).map_or(Origin::Unknown, Origin::address)
-}
-
 /// The address that the farthest of so many proxies saw; the connection's own where there are none, or fewer have noted
 /// anything.
-pub(crate) fn address(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Option<IpAddr> {
+pub(crate) fn origin(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Origin {
+    client(headers, peer, proxies).map_or(Origin::Unknown, Origin::address)
+}
+
+/// The same as an address; `None` where nothing is known.
+pub(crate) fn client(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Option<IpAddr> {
     let noted = proxies.checked_sub(1).and_then(|behind| {
         let hops: Vec<_> = headers
             .get_all(FORWARDED_FOR)
@@ -28,13 +28,13 @@ pub(crate) fn address(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -
             .flat_map(|value| value.as_bytes().split(|b| *b == b','))
             .collect();
         let hop = hops.iter().rev().nth(behind)?;
-        read(std::str::from_utf8(hop).ok()?.trim())
+        address(std::str::from_utf8(hop).ok()?.trim())
     });
     noted.or(peer.map(|peer| peer.0))
 }
 
 /// Azure's front ends add the port.
-fn read(hop: &str) -> Option<IpAddr> {
+fn address(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }

@@ -23,8 +23,8 @@ suites! {
     profiles: TableProfiles,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
-    audit: TableAudit,
     handled: TableHandled,
+    audit: TableAudit,
 }
 
 /// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.

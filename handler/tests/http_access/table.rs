@@ -120,6 +120,7 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/me/rooms"), "", "", ALL),
     row(("POST", "/sync"), "", r#"{"cursors":{"ROOM":0}}"#, ALL),
     row(("GET", "/admin/letters"), "", "", ADMINS),
+    row(("GET", "/admin/audit"), "", "", ADMINS),
     row(("POST", "/me/logout"), "", "", ALL),
     row(("POST", "/admin/logout"), "", OTHER, ADMINS),
     row(("GET", "/admin/audit"), "", "", ADMINS),

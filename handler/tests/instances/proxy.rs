@@ -228,7 +228,10 @@ async fn instead(fault: Fault) -> Result<Response<Full<Bytes>>, Reset> {
 
 async fn cut_short(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map_or_else(|never: Infallible| match never {}, http_body_util::Collected::to_bytes);
+    let body = body
+        .collect()
+        .await
+        .map_or_else(|never: Infallible| match never {}, http_body_util::Collected::to_bytes);
     let half = body.slice(..body.len() / 2);
     Response::from_parts(parts, Full::from(half))
 }
