@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -228,10 +228,7 @@ async fn instead(fault: Fault) -> Result<Response<Full<Bytes>>, Reset> {
 
 async fn cut_short(answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     let (parts, body) = answer.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_or_else(|never: Infallible| match never {}, http_body_util::Collected::to_bytes);
+    let body = body.collect().await.map_or_else(|never: Infallible| match never {}, Collected::to_bytes);
     let half = body.slice(..body.len() / 2);
     Response::from_parts(parts, Full::from(half))
 }

@@ -13,6 +13,7 @@ mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,7 +73,7 @@ async fn every_call_of_every_use_case_fails_in_every_way() {
         async move {
             let timeout = [("AZURE_TIMEOUT_MS", SERVICE_TIMEOUT_MS)];
             // Each has a hub of its own, so each has tables of its own.
-            let at = Arc::new(Deployed::start(azurite(), &prefix(), &timeout).await);
+            let at = Rc::new(Deployed::start(azurite(), &prefix(), &timeout).await);
             while let Some(case) = { matrix.left.lock().unwrap().pop() } {
                 matrix.play(case, &at, app).await;
             }
@@ -93,9 +94,9 @@ async fn every_call_of_every_use_case_fails_in_every_way() {
 }
 
 impl Matrix {
-    async fn play(&self, case: UseCase, at: &Arc<Deployed>, app: usize) {
+    async fn play(&self, case: UseCase, at: &Rc<Deployed>, app: usize) {
         let mut tries = 0;
-        let mut stage = Stage::set(Arc::clone(at), tag(case, app, tries)).await;
+        let mut stage = Stage::set(Rc::clone(at), tag(case, app, tries)).await;
         // The first time tables are made and copies are taken.
         case_without_faults(case, &mut stage).await;
         let usual = case_without_faults(case, &mut stage).await;
@@ -127,7 +128,7 @@ impl Matrix {
                     println!("FAILED {text}");
                     self.failures.lock().unwrap().push(text);
                     tries += 1;
-                    stage = Stage::set(Arc::clone(at), tag(case, app, tries)).await;
+                    stage = Stage::set(Rc::clone(at), tag(case, app, tries)).await;
                 }
             }
         }

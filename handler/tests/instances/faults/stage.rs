@@ -1,6 +1,7 @@
 //! A room with people in it, in which one use case is played again and again, each time with another fault.
 
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Method;
@@ -24,7 +25,7 @@ pub(crate) struct Plan {
 }
 
 pub(crate) struct Stage {
-    pub(crate) at: Arc<Deployed>,
+    pub(crate) at: Rc<Deployed>,
     /// What its people's names end in.
     tag: String,
     pub(crate) turn: usize,
@@ -42,7 +43,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn set(at: Arc<Deployed>, tag: String) -> Self {
+    pub(crate) async fn set(at: Rc<Deployed>, tag: String) -> Self {
         let ann = format!("ann-{tag}");
         let room = at.world.room(&ann, &format!("Room {tag}")).await;
         at.world.join(&room, &format!("bob-{tag}")).await;
