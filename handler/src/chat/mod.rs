@@ -9,6 +9,7 @@ mod audit;
 mod backoff;
 mod bans;
 mod budget;
+mod burials;
 mod command;
 mod connections;
 pub mod counters;
@@ -49,6 +50,7 @@ mod reactions;
 mod readers;
 mod removal;
 mod repair;
+mod replay;
 mod room_edit;
 mod room_notices;
 mod room_pages;
@@ -68,6 +70,7 @@ use appender::Appenders;
 use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use burials::NotStored;
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
@@ -94,6 +97,7 @@ pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
 pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
+pub use replay::Replayed;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
@@ -198,6 +202,8 @@ pub struct Chat {
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
+    /// One round of replays at a time.
+    replaying: tokio::sync::Mutex<()>,
     /// How long a record of the audit stays.
     audit_days: u64,
     /// The last lease the repair looked at, where it did not come to the end.
@@ -229,6 +235,7 @@ impl Chat {
             turns: Turns::default(),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
+            replaying: tokio::sync::Mutex::default(),
             audit_days: audit::RETENTION_DAYS,
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),

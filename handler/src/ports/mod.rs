@@ -18,7 +18,7 @@ pub mod transport;
 
 pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
-pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
+pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter, Replay, Replays};
 pub use error::StoreError;
 pub use inbox::{Inbox, InboxItem, InboxKey};
 pub use invitations::{Invitations, Redeemed};
