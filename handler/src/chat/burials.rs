@@ -64,30 +64,3 @@ fn buried(received: &Received, now: Timestamp) -> NewLetter {
         },
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::tests::world::foreign;
-    use crate::ports::Entity;
-
-    #[test]
-    fn what_can_be_a_message_waits_and_what_cannot_is_dead() {
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let mut received = foreign(Entity::Topic, r#"{"SenderID":"ann","RoomID":"tea","MessageText":"x"}"#);
-        for (reason, code) in [
-            ("MaxDeliveryCountExceeded", "too_many_deliveries"),
-            ("TTLExpiredException", "expired"),
-            ("by hand", "dead_lettered"),
-        ] {
-            received.properties.insert(REASON.into(), reason.into());
-            received.properties.insert(DESCRIPTION.into(), "w".repeat(2_000));
-            let letter = buried(&received, now);
-            assert_eq!((letter.kind, letter.code.as_str()), (LetterKind::Waiting, code));
-            assert!(letter.reason.starts_with(&format!("{reason}: www")), "{}", letter.reason);
-            assert_eq!(letter.reason.chars().count(), WORDS);
-        }
-        let letter = buried(&foreign(Entity::Queue, "no json"), now);
-        assert_eq!((letter.kind, letter.code.as_str()), (LetterKind::Dead, "invalid_json"));
-    }
-}

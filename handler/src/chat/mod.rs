@@ -10,6 +10,7 @@ mod backoff;
 mod bans;
 mod budget;
 mod burials;
+mod chores;
 mod command;
 mod connections;
 pub mod counters;
@@ -71,6 +72,7 @@ use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use burials::NotStored;
+pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
@@ -95,7 +97,6 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
-pub use repair::REPAIR_EVERY;
 pub use room_edit::RoomEdit;
 pub use replay::Replayed;
 use room_notices::RoomNotices;
@@ -206,6 +207,7 @@ pub struct Chat {
     replaying: tokio::sync::Mutex<()>,
     /// How long a record of the audit stays.
     audit_days: u64,
+    begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
@@ -237,6 +239,7 @@ impl Chat {
             sign_ins: SignIns::default(),
             replaying: tokio::sync::Mutex::default(),
             audit_days: audit::RETENTION_DAYS,
+            begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
         }

@@ -10,6 +10,7 @@
 mod captures;
 mod client;
 mod crash;
+mod dead_letters;
 mod foreign;
 mod local;
 mod outage;

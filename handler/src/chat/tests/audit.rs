@@ -227,8 +227,8 @@ async fn a_refusal_by_what_happened_meanwhile_is_on_record() {
     let world = World::open().await;
     tea(&world).await;
     let again = NewRoom { name: "tea".into(), ..NewRoom::default() };
-    assert_eq!(world.chat.create_room(&caller("bob"), again, None).await.unwrap_err().code, "name_taken");
-    let refused = AuditOutcome::Refused { code: "name_taken".into() };
+    assert_eq!(world.chat.create_room(&caller("bob"), again, None).await.unwrap_err().code, "room_name_taken");
+    let refused = AuditOutcome::Refused { code: "room_name_taken".into() };
     assert_eq!(everything(&world).await[0].outcome, refused);
 }
 
