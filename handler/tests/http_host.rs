@@ -203,7 +203,10 @@ fn a_captured_dead_letter_is_stored_with_what_the_bus_says_of_it() {
     assert_eq!((&letter["code"], &letter["delivery_count"]), (&"missing_field".into(), &11.into()));
     assert_eq!((&letter["message_id"], &letter["session"]), (&"f-1".into(), &"f1".into()));
     let reason = letter["reason"].as_str().unwrap();
-    assert!(reason.ends_with("MaxDeliveryCountExceeded: Message could not be consumed after 10 delivery attempts."));
+    assert!(
+        reason
+            .ends_with("MaxDeliveryCountExceeded: Message could not be consumed after 10 delivery attempts.")
+    );
     let id = letter["id"].as_str().unwrap();
     let body = serde_json::json!({ "kind": "dead", "id": id, "user_id": "root" });
     let answer = product.post("/api/admin/letters/replay", &body.to_string());

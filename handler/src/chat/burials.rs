@@ -52,11 +52,9 @@ fn buried(received: &Received, now: Timestamp) -> NewLetter {
     let said = [word(REASON), word(DESCRIPTION)].into_iter().flatten().collect::<Vec<_>>().join(": ");
     let said: String = said.chars().take(WORDS).collect();
     match QueuedMessage::read(received, now) {
-        Ok(message) => NewLetter {
-            code: why.to_owned(),
-            reason: said,
-            ..parking::waiting(received, &message, now)
-        },
+        Ok(message) => {
+            NewLetter { code: why.to_owned(), reason: said, ..parking::waiting(received, &message, now) }
+        }
         Err(poison) => NewLetter {
             code: poison.code.to_owned(),
             reason: format!("{} {said}", poison.reason).trim_end().to_owned(),

@@ -28,7 +28,7 @@ struct Chore {
     round: for<'a> fn(&'a Chat) -> BoxFuture<'a, Result<usize, Refused>>,
 }
 
-/// How often the audit is looked through for what is over. A round takes away more than comes in such a time.
+/// How often the audit is looked through for what is over.
 const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// All of them.

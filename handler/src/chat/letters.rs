@@ -37,7 +37,11 @@ impl Chat {
         }
         let limit = page_length(limit, PAGE, PAGE)?;
         if after.is_some_and(|after| after.len() > ID_BYTES) {
-            return Err(Refused::invalid("invalid_cursor", "after", "after must be the next of a former page."));
+            return Err(Refused::invalid(
+                "invalid_cursor",
+                "after",
+                "after must be the next of a former page.",
+            ));
         }
         let letters = self.ports.letters.list(kind, after, limit).await?;
         if !letters.is_empty() {

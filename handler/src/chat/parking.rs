@@ -31,11 +31,8 @@ impl Chat {
         now: Timestamp,
         deadline: Option<Instant>,
     ) -> Fate {
-        let letter = NewLetter {
-            code: why.code.to_owned(),
-            reason: why.reason.clone(),
-            ..poison(received, now)
-        };
+        let letter =
+            NewLetter { code: why.code.to_owned(), reason: why.reason.clone(), ..poison(received, now) };
         if !self.put_patiently(&letter, deadline).await {
             return Fate::Waiting;
         }
@@ -131,13 +128,7 @@ fn broker_key(received: &Received) -> String {
 }
 
 /// `at` is the message's own time where it has one, so that a second try to park it stores the same letter.
-fn letter(
-    kind: LetterKind,
-    received: &Received,
-    key: String,
-    at: Timestamp,
-    now: Timestamp,
-) -> NewLetter {
+fn letter(kind: LetterKind, received: &Received, key: String, at: Timestamp, now: Timestamp) -> NewLetter {
     let (body, body_is_base64) = match std::str::from_utf8(&received.body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(&received.body), true),

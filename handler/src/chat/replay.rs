@@ -63,7 +63,12 @@ impl Item {
 
 impl Chat {
     /// Replays one letter, whenever that is and whatever refused it before; for admins. Poison stays what it is.
-    pub async fn replay_letter(&self, caller: &Caller, kind: LetterKind, id: &str) -> Result<Replayed, Refused> {
+    pub async fn replay_letter(
+        &self,
+        caller: &Caller,
+        kind: LetterKind,
+        id: &str,
+    ) -> Result<Replayed, Refused> {
         let letter = self.find_letter(caller, kind, id).await?;
         let item = Item::read(letter, self.ports.clock.now()).map_err(|(_, poison)| no_message(&poison))?;
         let act = Act {

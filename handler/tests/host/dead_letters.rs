@@ -18,7 +18,9 @@ fn impatient() -> (App, funchost::Options) {
     // Thirty seconds of it are kept in reserve: one is left to wait.
     app.edit("host.json", |host| host["functionTimeout"] = json!("00:00:31"));
     // The timer's chores every second; the schedule of the app is for people.
-    app.edit("retention/function.json", |function| function["bindings"][0]["schedule"] = json!("* * * * * *"));
+    app.edit("retention/function.json", |function| {
+        function["bindings"][0]["schedule"] = json!("* * * * * *")
+    });
     let mut options = app.options();
     options.broker.max_delivery_count = 2;
     (app, options)
@@ -72,7 +74,8 @@ async fn what_waited_too_long_and_what_is_no_message_come_to_their_ends() {
     let body = message("ann", ("ReceiverID", "bob"), "late").to_string();
     let late = Message::new(body).with_session("x").with_time_to_live(Duration::from_millis(1));
     world.produce("chat-queue", late).await;
-    let words = Message::new("words").with_id("w").with_session("y").with_time_to_live(Duration::from_millis(1));
+    let words =
+        Message::new("words").with_id("w").with_session("y").with_time_to_live(Duration::from_millis(1));
     world.produce("chat-topic", words).await;
     tokio::time::sleep(Duration::from_millis(5)).await;
     world.host.resume();

@@ -87,10 +87,16 @@ async fn a_letter_stays_until_the_append_has_answered_and_a_second_replay_double
     bury(&world, &[buried(received, "MaxDeliveryCountExceeded")]).await;
     world.store.set(Mode::FailCalls("dead_letters.remove"));
     assert!(world.chat.replay_letters().await.unwrap_err().is_unavailable());
-    assert_eq!((world.contents(&room_id("general").conversation()).await.len(), waiting(&world).await), (1, 1));
+    assert_eq!(
+        (world.contents(&room_id("general").conversation()).await.len(), waiting(&world).await),
+        (1, 1)
+    );
     world.store.set(Mode::Quiet);
     assert_eq!(world.chat.replay_letters().await.unwrap(), 1);
-    assert_eq!((world.contents(&room_id("general").conversation()).await.len(), waiting(&world).await), (1, 0));
+    assert_eq!(
+        (world.contents(&room_id("general").conversation()).await.len(), waiting(&world).await),
+        (1, 0)
+    );
     assert_eq!(world.chat.counters().duplicates.get(), 1);
 }
 
@@ -173,9 +179,8 @@ async fn poison_is_never_replayed_and_may_be_discarded() {
     let refused = world.chat.replay_letter(&root, LetterKind::Dead, &letter.id).await.unwrap_err();
     assert_eq!((refused.code, refused.kind), ("letter_is_poison", crate::chat::Kind::Conflict));
     assert_eq!(world.chat.replay_letters().await.unwrap(), 0);
-    let discard = async |who| {
-        world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk".into())).await
-    };
+    let discard =
+        async |who| world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk".into())).await;
     assert_eq!(discard(caller("ann")).await.unwrap_err().code, "admins_only");
     discard(root.clone()).await.unwrap();
     discard(root.clone()).await.unwrap();
@@ -213,10 +218,11 @@ async fn storing_waits_for_the_store_and_fails_only_when_the_time_is_up() {
     let failed = world.chat.bury(&[received.clone()], Patience::Until(Duration::from_secs(60))).await;
     assert_eq!(failed.unwrap_err().0, 1);
     assert_eq!(began.elapsed(), Duration::from_secs(60));
-    let (stored, ()) = tokio::join!(world.chat.bury(&[received], Patience::Until(Duration::from_secs(60))), async {
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        world.store.set(Mode::Quiet);
-    });
+    let (stored, ()) =
+        tokio::join!(world.chat.bury(&[received], Patience::Until(Duration::from_secs(60))), async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            world.store.set(Mode::Quiet);
+        });
     stored.unwrap();
     assert_eq!(waiting(&world).await, 1);
 }
