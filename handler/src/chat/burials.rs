@@ -10,7 +10,7 @@ use super::deliver::Patience;
 use super::parking;
 use super::{Chat, QueuedMessage};
 use crate::model::Timestamp;
-use crate::ports::{LetterKind, NewLetter, Received};
+use crate::ports::{NewLetter, Received};
 
 /// Names of the properties in which Service Bus says why.
 const REASON: &str = "DeadLetterReason";

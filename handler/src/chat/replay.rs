@@ -156,10 +156,13 @@ impl Chat {
             }
         }
         let system = UserId::system();
-        let rounds = due.into_iter().map(|(conversation, items)| {
-            let system = &system;
-            async move { (conversation, self.replay_in_order(system, items).await) }
-        });
+        let rounds: Vec<_> = due
+            .into_iter()
+            .map(|(conversation, items)| async {
+                let fates = self.replay_in_order(&system, items).await;
+                (conversation, fates)
+            })
+            .collect();
         let rounds: Vec<_> = stream::iter(rounds).buffer_unordered(AT_ONCE).collect().await;
         for (conversation, fates) in rounds {
             let fates = fates?;
@@ -183,7 +186,7 @@ impl Chat {
         for (item, fate) in items.iter().zip(&fates) {
             let Letter { id, letter, replays } = &item.letter;
             let code = match fate {
-                Fate::Rejected { code } if letter.kind == LetterKind::Rejected => code,
+                Fate::Rejected { code } if letter.kind == LetterKind::Rejected => *code,
                 Fate::Waiting if is_told => continue,
                 Fate::Waiting => STILL_WAITING,
                 _ => {

@@ -26,7 +26,7 @@ const INVOCATION_BYTES: usize = 128 * 1024 * 1024;
 /// No failure is answered sooner.
 pub(super) const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
 /// The same for dead letters.
-const SLOWEST_BURIAL: Duration = Duration::from_secs(10);
+const SLOWEST_BURIAL: Duration = Duration::from_secs(5);
 /// Kept for what is under way when patience ends; an invocation that reaches the host's limit costs the process.
 pub(super) const RESERVE: Duration = Duration::from_secs(30);
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::world::*;
 use crate::adapters::faulty::{Faults, Mode};
-use crate::chat::{AuditQuery, NewSanction, Patience};
+use crate::chat::{AuditQuery, Caller, NewSanction, Patience};
 use crate::contract::data::room_id;
 use crate::model::SanctionKind;
 use crate::ports::*;
@@ -179,8 +179,9 @@ async fn poison_is_never_replayed_and_may_be_discarded() {
     let refused = world.chat.replay_letter(&root, LetterKind::Dead, &letter.id).await.unwrap_err();
     assert_eq!((refused.code, refused.kind), ("letter_is_poison", crate::chat::Kind::Conflict));
     assert_eq!(world.chat.replay_letters().await.unwrap(), 0);
-    let discard =
-        async |who| world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk".into())).await;
+    let discard = async |who: Caller| {
+        world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk".into())).await
+    };
     assert_eq!(discard(caller("ann")).await.unwrap_err().code, "admins_only");
     discard(root.clone()).await.unwrap();
     discard(root.clone()).await.unwrap();
@@ -217,7 +218,7 @@ async fn storing_waits_for_the_store_and_fails_only_when_the_time_is_up() {
     let began = tokio::time::Instant::now();
     let failed = world.chat.bury(&[received.clone()], Patience::Until(Duration::from_secs(60))).await;
     assert_eq!(failed.unwrap_err().0, 1);
-    assert_eq!(began.elapsed(), Duration::from_secs(60));
+    assert!((60..62).contains(&began.elapsed().as_secs()));
     let (stored, ()) =
         tokio::join!(world.chat.bury(&[received], Patience::Until(Duration::from_secs(60))), async {
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -228,7 +229,7 @@ async fn storing_waits_for_the_store_and_fails_only_when_the_time_is_up() {
 }
 
 #[tokio::test]
-async fn binary_bodies_and_the_brokers_own_ids_make_the_same_message() {
+async fn the_brokers_own_id_makes_the_same_message() {
     let world = World::open().await;
     let mut received = foreign(Entity::Topic, r#"{"SenderID":"ann","MessageText":"x"}"#);
     received.properties.insert("room_id".into(), "general".into());
