@@ -47,11 +47,11 @@ struct Item {
 }
 
 impl Item {
-    fn read(letter: Letter, now: Timestamp) -> Result<Self, (Letter, Poison)> {
+    fn read(letter: Letter, now: Timestamp) -> Result<Self, Box<(Letter, Poison)>> {
         let received = received_of(&letter);
         match QueuedMessage::read(&received, now) {
             Ok(message) => Ok(Self { letter, received, message }),
-            Err(poison) => Err((letter, poison)),
+            Err(poison) => Err(Box::new((letter, poison))),
         }
     }
 
@@ -70,7 +70,7 @@ impl Chat {
         id: &str,
     ) -> Result<Replayed, Refused> {
         let letter = self.find_letter(caller, kind, id).await?;
-        let item = Item::read(letter, self.ports.clock.now()).map_err(|(_, poison)| no_message(&poison))?;
+        let item = Item::read(letter, self.ports.clock.now()).map_err(|unread| no_message(&unread.1))?;
         let act = Act {
             action: "letter.replay",
             on: Some(item.message.message.sender.clone()),
@@ -131,8 +131,8 @@ impl Chat {
         for letter in page {
             let item = match Item::read(letter, now) {
                 Ok(item) => item,
-                Err((letter, poison)) => {
-                    self.park_for_good(letter, &poison).await?;
+                Err(unread) => {
+                    self.park_for_good(&unread.0, &unread.1).await?;
                     ended += 1;
                     continue;
                 }
@@ -202,7 +202,7 @@ impl Chat {
     }
 
     /// What was a message when it was parked is none any more: its time is over.
-    async fn park_for_good(&self, letter: Letter, poison: &Poison) -> Result<(), StoreError> {
+    async fn park_for_good(&self, letter: &Letter, poison: &Poison) -> Result<(), StoreError> {
         let mut dead = letter.letter.clone();
         dead.kind = LetterKind::Dead;
         dead.code = poison.code.to_owned();

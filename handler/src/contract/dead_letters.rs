@@ -85,7 +85,9 @@ pub async fn replays_are_noted_and_bring_nothing_back<D: DeadLetters>(make: impl
     let noted = Letter { replays: replays.clone(), ..stored.clone() };
     assert_eq!(letters.get(Waiting, &stored.id).await.unwrap().as_ref(), Some(&noted));
     letters.put(&letter(Waiting, "a", 1)).await.unwrap();
-    assert_eq!(letters.list(Waiting, None, 9).await.unwrap(), [noted.clone()], "a repeat forgets nothing");
+    let all = letters.list(Waiting, None, 9).await.unwrap();
+    assert_eq!(all.first(), Some(&noted), "a repeat forgets nothing");
+    assert_eq!(all.len(), 1);
     assert_eq!(letters.remove(Waiting, &stored.id).await.unwrap(), Some(noted));
     letters.note_replays(Waiting, &stored.id, &replays).await.unwrap();
     assert_eq!(letters.list(Waiting, None, 9).await.unwrap(), []);
