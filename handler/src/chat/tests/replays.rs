@@ -213,14 +213,14 @@ async fn what_outlives_the_markers_is_parked_for_good() {
 async fn storing_waits_for_the_store_and_fails_only_when_the_time_is_up() {
     tokio::time::pause();
     let world = World::open().await;
-    let received = buried(world.accept("ann", "general", "m1", "hi").await, "MaxDeliveryCountExceeded");
+    let received = [buried(world.accept("ann", "general", "m1", "hi").await, "MaxDeliveryCountExceeded")];
     world.store.set(Mode::FailAll);
     let began = tokio::time::Instant::now();
-    let failed = world.chat.bury(&[received.clone()], Patience::Until(Duration::from_secs(60))).await;
+    let failed = world.chat.bury(&received, Patience::Until(Duration::from_secs(60))).await;
     assert_eq!(failed.unwrap_err().0, 1);
     assert!((60..62).contains(&began.elapsed().as_secs()));
     let (stored, ()) =
-        tokio::join!(world.chat.bury(&[received], Patience::Until(Duration::from_secs(60))), async {
+        tokio::join!(world.chat.bury(&received, Patience::Until(Duration::from_secs(60))), async {
             tokio::time::sleep(Duration::from_secs(30)).await;
             world.store.set(Mode::Quiet);
         });
