@@ -19,7 +19,7 @@ fn impatient() -> (App, funchost::Options) {
     app.edit("host.json", |host| host["functionTimeout"] = json!("00:00:31"));
     // The timer's chores every second; the schedule of the app is for people.
     app.edit("retention/function.json", |function| {
-        function["bindings"][0]["schedule"] = json!("* * * * * *")
+        function["bindings"][0]["schedule"] = json!("* * * * * *");
     });
     let mut options = app.options();
     options.broker.max_delivery_count = 2;
