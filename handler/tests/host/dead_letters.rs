@@ -6,7 +6,7 @@ use std::time::Duration;
 use funchost::{Message, Status};
 use serde_json::{Value, json};
 
-use crate::world::{App, PATIENCE, World, texts};
+use crate::world::{App, PATIENCE, texts};
 
 fn message(sender: &str, place: (&str, &str), id: &str) -> Value {
     json!({ "SenderID": sender, place.0: place.1, "MessageText": id, "MessageID": id })
