@@ -35,6 +35,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 const CHORES: &[Chore] = &[
     Chore { name: "sanctions", every: CHORES_EVERY, round: |chat| chat.finish_sanctions().boxed() },
     Chore { name: "ended_sanctions", every: CHORES_EVERY, round: |chat| chat.forget_expired().boxed() },
+    Chore { name: "letters", every: CHORES_EVERY, round: |chat| chat.replay_letters().boxed() },
     Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
 ];

@@ -9,6 +9,7 @@ mod audit;
 mod backoff;
 mod bans;
 mod budget;
+mod burials;
 mod chores;
 mod command;
 mod connections;
@@ -51,6 +52,7 @@ mod reactions;
 mod readers;
 mod removal;
 mod repair;
+mod replay;
 mod room_edit;
 mod room_notices;
 mod room_pages;
@@ -71,6 +73,7 @@ use appender::Appenders;
 use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use burials::NotStored;
 pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
@@ -97,6 +100,7 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
+pub use replay::Replayed;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
@@ -224,6 +228,8 @@ pub struct Chat {
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
+    /// One round of replays at a time.
+    replaying: tokio::sync::Mutex<()>,
     /// How long a record of the audit stays.
     audit_days: u64,
     begun: chores::Begun,
@@ -257,6 +263,7 @@ impl Chat {
             limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
+            replaying: tokio::sync::Mutex::default(),
             audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),

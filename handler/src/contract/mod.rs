@@ -193,6 +193,8 @@ macro_rules! contract_suite {
             a_letter_is_stored_once,
             kinds_are_apart,
             removal_answers_the_letter_once,
+            one_letter_is_found,
+            replays_are_noted_and_bring_nothing_back,
             odd_keys_and_bodies_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };

@@ -21,7 +21,7 @@ pub mod usage;
 
 pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
-pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
+pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter, Replay, Replays};
 pub use error::{StoreError, reasons};
 pub use handled::Handled;
 pub use inbox::{Inbox, InboxItem, InboxKey};

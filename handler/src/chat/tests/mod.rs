@@ -19,6 +19,7 @@ mod presence;
 mod promises;
 mod races;
 mod replay;
+mod replays;
 mod room_edit;
 mod room_pages;
 mod rooms;
