@@ -7,7 +7,9 @@ use http::request::Parts;
 
 use super::access::Access;
 use super::call::Call;
-use super::{Front, fields};
+use super::origin::{self, Peer};
+use super::{Front, Services, fields};
+use crate::chat::RefusedSignIn;
 use crate::error::{ApiError, Kind};
 use crate::model::UserId;
 
@@ -43,7 +45,14 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
     }
     let front = parts.extensions.get::<Front>().ok_or_else(ApiError::internal)?;
     let admins = &front.config.admins;
-    let proven = front.services().await?.sign_in.prove(&parts.headers, admins).await?;
+    let services = front.services().await?;
+    let proven = match services.sign_in.prove(&parts.headers, admins).await {
+        Ok(proven) => proven,
+        Err(refused) => {
+            note(front, services, parts, &refused).await;
+            return Err(refused);
+        }
+    };
     let Some((user, is_admin)) = proven else {
         let by_name = || Call::of(parts, Identity::Claimed { guests: false })?.user(None);
         if access == Access::Admin && !admins.contains(&by_name()?) {
@@ -55,6 +64,17 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
         return Err(admins_only());
     }
     Ok(Identity::Proven { user, is_admin })
+}
+
+/// Puts a proof that was not good enough on record. Nothing shown is nothing refused, and what could not be checked neither.
+async fn note(front: &Front, services: &Services, parts: &Parts, refused: &ApiError) {
+    let is_refusal = refused.status().is_client_error() && refused.code() != Kind::TokenMissing.row().1;
+    if is_refusal {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let origin = origin::origin(&parts.headers, peer, front.config.trusted_proxies);
+        let refused = RefusedSignIn { claimed: None, code: refused.code(), origin };
+        services.chat.note_refused_sign_in(refused).await;
+    }
 }
 
 fn admins_only() -> ApiError {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handler::functions::{Access, table};
 use serde_json::json;
 
-use crate::people::{ask, ask_as, claims, now, product, signed, token, token_but};
+use crate::people::{ROOT, ask, ask_as, claims, now, product, signed, token, token_but};
 use crate::product::{Product, call};
 use crate::table::{Row, TABLE, kept_out, somebody_else};
 use crate::world::{Standing, World};
@@ -128,6 +128,17 @@ fn an_admin_by_claim_is_one_and_other_roles_are_none() {
     {
         assert_eq!(letters(roles.clone()), 403, "{roles}");
     }
+}
+
+#[test]
+fn a_refused_sign_in_is_on_record_and_a_missing_one_is_not() {
+    let product = product(&[]);
+    let late = format!("Bearer {}", token_but("ann", "exp", json!(now() - 61)));
+    assert_eq!(ask(&product, &[("authorization", &late)], "GET", "/api/inbox", "").status, 401);
+    assert_eq!(ask(&product, &[], "GET", "/api/inbox", "").status, 401);
+    let audit = ask_as(&product, ROOT, "GET", "/api/admin/audit?action=sign_in", "").json();
+    let codes: Vec<_> = audit["records"].as_array().unwrap().iter().map(|record| &record["code"]).collect();
+    assert_eq!(codes, ["token_expired"], "{audit}");
 }
 
 /// Nobody reads by `sync` what history refuses them.
