@@ -140,8 +140,11 @@ impl Call {
                 self.is_you("X-User-Id", self.text(&X_USER_ID, "X-User-Id")?)?;
                 self.is_you("user_id", self.query("user_id"))?;
                 body.map_or(Ok(()), |(field, text)| self.is_you(field, Some(text)))?;
-                let (is_admin, origin) = (*is_admin, self.origin(front));
-                Ok(Caller { is_admin, origin, ..Caller::request(user.clone()) })
+                Ok(Caller {
+                    is_admin: *is_admin,
+                    origin: self.origin(front),
+                    ..Caller::request(user.clone())
+                })
             }
         }
     }
