@@ -127,7 +127,6 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/admin/audit"), "", "", ADMINS),
     row(("POST", "/me/logout"), "", "", ALL),
     row(("POST", "/admin/logout"), "", OTHER, ADMINS),
-    row(("GET", "/admin/audit"), "", "", ADMINS),
     row(("GET", "/health"), "", "", ALL),
     row(("GET", "/readyz"), "", "", ALL),
     row(("GET", "/metrics"), "", "", ADMINS),
