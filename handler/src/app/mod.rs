@@ -83,6 +83,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        erasures: Arc::clone(&stores.erasures),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -91,6 +92,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let options = ChatOptions {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+        retention_days: config.retention_days,
     };
     let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;

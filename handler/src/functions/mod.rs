@@ -23,6 +23,7 @@ mod online;
 mod openapi;
 mod page;
 mod paths;
+mod personal;
 mod pins;
 mod publish;
 mod reactions;

@@ -5,8 +5,8 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
-    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message,
-    sync,
+    my_rooms, negotiate, online, openapi, page, personal, pins, publish, reactions, read, readyz, rooms,
+    send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -118,6 +118,9 @@ fn routes() -> Routes {
         .get("/presence", online::of_users)
         .get("/me", me::get)
         .put("/me", me::put)
+        .get("/me/export", personal::export)
+        .get("/me/erasure", personal::erasure)
+        .post("/me/erasure", personal::erase)
         .get("/inbox", inbox::list)
         .post("/inbox/ack", inbox::acknowledge)
         .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)

@@ -2,6 +2,7 @@
 //! `docs/decisions/003-file-layout.md` describes tables, keys and values.
 
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod keys;
@@ -15,6 +16,7 @@ mod sanctions;
 mod sweep;
 
 pub use dead_letters::FileDeadLetters;
+pub use erasures::FileErasures;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;
 pub use log::FileLog;

@@ -2,6 +2,7 @@
 //! Locks are short: nothing is awaited or serialised under them.
 
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod leases;
@@ -13,6 +14,7 @@ mod sanctions;
 mod shards;
 
 pub use dead_letters::MemoryDeadLetters;
+pub use erasures::MemoryErasures;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
 pub use leases::MemoryLeases;

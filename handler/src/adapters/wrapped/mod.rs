@@ -3,6 +3,7 @@
 //! of the same kind, so wrappers go around each other.
 
 mod dead_letters;
+mod erasures;
 mod failing;
 mod inbox;
 mod invitations;

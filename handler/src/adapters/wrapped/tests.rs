@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -50,7 +50,7 @@ macro_rules! suites {
 
 suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
-    invitations: MemoryInvitations, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
+    invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
     dead_letters: MemoryDeadLetters
 }
 
