@@ -18,6 +18,10 @@ const PEOPLE: usize = 4;
 const CONVERSATIONS: usize = 200;
 /// Rows read at once.
 const PAGE: usize = 200;
+/// Pages of one conversation before its place is noted.
+const PAGES: usize = 10;
+/// Deletions appended at once.
+const TOLD_AT_ONCE: usize = 20;
 /// Between the request and the beginning of the last lap: what was accepted before the request is in a log by then.
 const QUEUE_EMPTIES: Duration = Duration::from_secs(10 * 60);
 /// What closed connections are told.
@@ -61,6 +65,7 @@ impl Chat {
             requested_at: self.ports.clock.now(),
             laps: 0,
             up_to: None,
+            within: None,
             done_at: None,
         };
         self.ports.erasures.put(&row).await?;
@@ -114,8 +119,13 @@ impl Chat {
         let ids = self.ports.log.conversations(row.up_to.as_ref(), CONVERSATIONS).await?;
         let is_last = ids.len() < CONVERSATIONS;
         for id in ids {
-            self.blank_conversation(&row.user, &id).await?;
-            row.up_to = Some(id);
+            let within = row.within.take().filter(|(conversation, _)| *conversation == id);
+            let mut after = within.map_or(0, |(_, seq)| seq);
+            while let Some(seq) = self.blank_some(&row.user, &id, after).await? {
+                (after, row.within) = (seq, Some((id.clone(), seq)));
+                self.ports.erasures.put(&row).await?;
+            }
+            (row.up_to, row.within) = (Some(id), None);
             self.ports.erasures.put(&row).await?;
         }
         if is_last {
@@ -160,12 +170,19 @@ impl Chat {
         Ok(self.ports.profiles.remove(user).await?)
     }
 
-    /// Those who follow the log are told first, as of any deletion; then every trace of content goes.
-    async fn blank_conversation(&self, user: &UserId, id: &ConversationId) -> Result<(), Refused> {
-        let Some(head) = self.ports.log.head(id).await? else { return Ok(()) };
-        let mut after = head.floor;
-        while let Some(page) = self.ports.log.entries(id, after, PAGE).await? {
-            let Some(last) = page.entries.last().map(|entry| entry.seq) else { break };
+    /// Those who follow the log are told first, as of any deletion; then every trace of content goes. Answers where to go on,
+    /// where that was not all of it.
+    async fn blank_some(
+        &self,
+        user: &UserId,
+        id: &ConversationId,
+        mut after: u64,
+    ) -> Result<Option<u64>, Refused> {
+        let Some(head) = self.ports.log.head(id).await? else { return Ok(None) };
+        for _ in 0..PAGES {
+            let page = self.ports.log.entries(id, after, PAGE).await?;
+            let Some(page) = page.filter(|page| !page.entries.is_empty()) else { return Ok(None) };
+            let last = page.entries.last().map_or(after, |entry| entry.seq);
             let theirs: Vec<_> =
                 page.entries.into_iter().filter(|entry| is_content_of(user, &entry.change)).collect();
             if !theirs.is_empty() {
@@ -179,10 +196,10 @@ impl Chat {
             after = last;
             // What is appended from here on, our own deletions too, is the next lap's.
             if after >= head.seq {
-                break;
+                return Ok(None);
             }
         }
-        Ok(())
+        Ok(Some(after))
     }
 
     /// Deletions and reactions taken back, as the person might have done themself, for what is not so already.
@@ -191,6 +208,7 @@ impl Chat {
         let targets: Vec<u64> = theirs.iter().filter_map(target).collect();
         let states = self.ports.log.states(id, &targets).await?;
         let state = |seq: u64| states.iter().find(|state| state.seq == seq && state.deleted_at.is_none());
+        let mut commands = Vec::new();
         for entry in theirs {
             let change = match &entry.change {
                 Change::Message(_) if state(entry.seq).is_some() => {
@@ -204,8 +222,10 @@ impl Chat {
             let marker = Marker::of_command(id, user, "erased", &entry.seq.to_string());
             let entry =
                 NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
-            let commands = vec![Command { entry, excluded: None }];
-            let appended = self.appenders.append(&audience, id, commands).await?;
+            commands.push(Command { entry, excluded: None });
+        }
+        for some in commands.chunks(TOLD_AT_ONCE) {
+            let appended = self.appenders.append(&audience, id, some.to_vec()).await?;
             if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
                 return Err(failure.into());
             }

@@ -70,6 +70,11 @@ impl Chat {
         let before = Timestamp::from_millis(now.saturating_sub(u64::from(days) * DAY_MILLIS));
         let last = head.seq.saturating_sub(u64::from(head.closed));
         let mut floor = head.floor;
+        let first =
+            self.ports.log.entries(id, floor, 1).await?.and_then(|page| page.entries.into_iter().next());
+        if first.is_none_or(|entry| entry.at >= before) {
+            return Ok(0);
+        }
         for _ in 0..PAGES {
             let Some(page) = self.ports.log.entries(id, floor, PAGE).await? else { break };
             let is_full = page.entries.len() == PAGE;

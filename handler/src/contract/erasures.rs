@@ -5,13 +5,26 @@ use crate::model::Erasure;
 use crate::ports::Erasures;
 
 fn erasure(who: &str) -> Erasure {
-    Erasure { user: user(who), by: user("root"), requested_at: at(1), laps: 0, up_to: None, done_at: None }
+    Erasure {
+        user: user(who),
+        by: user("root"),
+        requested_at: at(1),
+        laps: 0,
+        up_to: None,
+        within: None,
+        done_at: None,
+    }
 }
 
 pub async fn a_row_takes_the_place_of_the_users_former_one<E: Erasures>(make: impl AsyncFn() -> E) {
     let erasures = make().await;
     assert_eq!(erasures.get(&user("ann")).await.unwrap(), None);
-    let further = Erasure { laps: 1, up_to: Some(conversation("tea")), ..erasure("ann") };
+    let further = Erasure {
+        laps: 1,
+        up_to: Some(conversation("tea")),
+        within: Some((conversation("tea2"), 7)),
+        ..erasure("ann")
+    };
     for row in [erasure("ann"), further.clone(), further] {
         erasures.put(&row).await.unwrap();
         assert_eq!(erasures.get(&user("ann")).await.unwrap(), Some(row));

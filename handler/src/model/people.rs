@@ -66,6 +66,9 @@ pub struct Erasure {
     /// How far this lap has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<ConversationId>,
+    /// How far in the conversation behind that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<(ConversationId, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
 }

@@ -11,9 +11,9 @@ use crate::adapters::file::{
     FileSanctions,
 };
 use crate::chat::{ChatOptions, ExportRecord, NewSanction, Ports, Venue};
-use crate::contract::data::user;
-use crate::model::{Role, RoomId, SanctionKind};
-use crate::ports::{LetterKind, Page};
+use crate::contract::data::{message_by, user};
+use crate::model::{Role, RoomId, SanctionKind, Timestamp};
+use crate::ports::{LetterKind, NewEntry, Page};
 
 /// Whatever the erased person wrote holds this word.
 const WORD: &str = "Zanzibar";
@@ -98,7 +98,7 @@ async fn inhabited(world: &World) -> [RoomId; 3] {
 }
 
 fn message_of(sender: &str, id: &str, content: &str) -> crate::model::NewMessage {
-    match crate::contract::data::message_by(sender, id, content) {
+    match message_by(sender, id, content) {
         crate::model::Change::Message(message) => message,
         _ => unreachable!(),
     }
@@ -201,6 +201,45 @@ async fn what_was_in_the_queue_goes_with_the_last_lap() {
     world.say("ann", "general", "2", "anew").await;
     assert_eq!(world.contents(&RoomId::new("general").unwrap().conversation()).await, ["", "anew"]);
     assert_eq!(world.chat.erase(&caller("ann"), None).await.unwrap().status, "under_way");
+}
+
+/// One round has its bound, and the next goes on where it stopped, in the middle of a conversation too.
+#[tokio::test]
+async fn a_long_conversation_is_gone_through_whatever_breaks_off() {
+    let mut world = World::open().await;
+    let general = RoomId::new("general").unwrap().conversation();
+    let said = |n: usize| NewEntry {
+        marker: None,
+        at: Timestamp::from_millis(START),
+        change: message_by(if n % 3 == 0 { "ann" } else { "bob" }, &n.to_string(), WORD),
+        only_behind: None,
+    };
+    world.truth.log.append(&general, (0..4_500).map(said).collect()).await.unwrap();
+    world.chat.erase(&caller("ann"), None).await.unwrap();
+    let place = async |world: &World| world.truth.erasures.get(&user("ann")).await.unwrap().unwrap().within;
+    let mut places = Vec::new();
+    while places.len() < 2 {
+        // The process dies as soon as it has noted how far it is.
+        let chat = Arc::clone(&world.chat);
+        let before = place(&world).await;
+        let round = tokio::spawn(async move { chat.repair().await });
+        while place(&world).await == before && !round.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        round.abort();
+        let _ = round.await;
+        world.restart();
+        places.push(place(&world).await);
+    }
+    assert!(places[0].is_some() && places[0] != places[1], "{places:?}");
+    for _ in 0..3 {
+        world.chat.repair().await.unwrap();
+        world.ticker.advance(Duration::from_secs(11 * 60));
+    }
+    assert_eq!(world.chat.erasure(&caller("ann"), None).await.unwrap().status, "done");
+    let contents = world.contents(&general).await;
+    assert_eq!(contents.iter().filter(|content| content.is_empty()).count(), 1_500);
+    assert_eq!(contents.len(), 4_500);
 }
 
 #[tokio::test]
