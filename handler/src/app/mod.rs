@@ -84,6 +84,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
         erasures: Arc::clone(&stores.erasures),
+        audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -94,7 +95,9 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
         retention_days: config.retention_days,
     };
-    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
+    let chat = Arc::new(
+        Chat::new(ports.clone(), options).with_admins(&config.admins).with_audit_days(config.audit_days),
+    );
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     live.hand_events_to(&events);

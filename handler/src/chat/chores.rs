@@ -30,6 +30,9 @@ struct Chore {
     round: for<'a> fn(&'a Chat) -> BoxFuture<'a, Result<usize, Refused>>,
 }
 
+/// How often the audit is looked through for what is over.
+const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
+
 /// All of them.
 const CHORES: &[Chore] = &[
     Chore { name: "sanctions", every: CHORES_EVERY, round: |chat| chat.finish_sanctions().boxed() },
@@ -37,6 +40,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "erasures", every: CHORES_EVERY, round: |chat| chat.go_on_erasing().boxed() },
     Chore { name: "conversations", every: UPKEEP_EVERY, round: |chat| chat.walk_conversations().boxed() },
     Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },
+    Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
 ];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::audit::Act;
 use super::command::{Audience, Command, Failure};
 use super::members::user_in;
 use super::{Caller, Chat, Refused};
@@ -56,9 +57,16 @@ impl Chat {
     /// end it begins anew, for the id may have been used since.
     pub async fn erase(&self, caller: &Caller, user: Option<&str>) -> Result<ErasureView, Refused> {
         let user = self.whose_data(caller, user)?;
-        if let Some(row) = self.ports.erasures.get(&user).await?.filter(|row| row.done_at.is_none()) {
+        let former = self.ports.erasures.get(&user).await?;
+        if let Some(row) = former.clone().filter(|row| row.done_at.is_none()) {
             return Ok(row.into());
         }
+        let act = Act {
+            action: "user.erase",
+            on: Some(user.clone()),
+            occasion: former.map_or_else(String::new, |row| row.requested_at.to_string()),
+            ..Act::default()
+        };
         let row = Erasure {
             user,
             by: caller.user.clone(),
@@ -68,7 +76,7 @@ impl Chat {
             within: None,
             done_at: None,
         };
-        self.ports.erasures.put(&row).await?;
+        self.audited(caller, act, async { Ok(self.ports.erasures.put(&row).await?) }).await?;
         // Those who wait for it see them gone at once; whatever fails here the chores do.
         if let Err(refused) = self.take_away(&row.user).await {
             tracing::warn!(code = refused.code, "an erasure is left to the chores");

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::audit::Act;
 use super::erasing::is_content_of;
 use super::{Caller, Chat, Refused};
 use crate::model::{ConversationId, Entry, Member, Profile, RoomId, Sanction, UserId};
@@ -64,7 +65,7 @@ enum Place {
 
 impl Chat {
     /// A page of all there is of the caller, or, for admins, of somebody else. Their messages are found by looking into every
-    /// conversation, so a page may take some hundred reads and hold nothing.
+    /// conversation, so a page may take some hundred reads and hold nothing. What admins look at is on record.
     pub async fn export(
         &self,
         caller: &Caller,
@@ -73,6 +74,10 @@ impl Chat {
     ) -> Result<ExportPage, Refused> {
         let user = self.whose_data(caller, user)?;
         let place = after.map_or(Ok(Place::Profile), Place::read)?;
+        if user != caller.user && after.is_none() {
+            let (on, occasion) = (Some(user.clone()), self.ports.ids.token());
+            self.note_act(caller, Act { action: "user.export", on, occasion, ..Act::default() }).await?;
+        }
         let (records, next) = match place {
             Place::Profile => {
                 let found = self.ports.profiles.get(std::slice::from_ref(&user)).await?;

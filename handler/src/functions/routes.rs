@@ -4,9 +4,9 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
-    my_rooms, negotiate, online, openapi, page, personal, pins, publish, reactions, read, readyz, rooms,
-    send_message, sync,
+    Front, audit, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages,
+    metrics, my_rooms, negotiate, online, openapi, page, personal, pins, publish, reactions, read, readyz,
+    rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -128,6 +128,7 @@ fn routes() -> Routes {
         .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
+        .get("/admin/audit", audit::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
         .get("/metrics", metrics::handle)

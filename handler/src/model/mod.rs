@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod entry;
 pub mod ids;
+pub mod origin;
 pub mod people;
 pub mod room;
 pub mod sanction;
@@ -11,6 +12,7 @@ pub mod timestamp;
 
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
+pub use origin::Origin;
 pub use people::{Erasure, Invitation, Lease, Profile};
 pub use room::{Member, ReadMark, Role, Room};
 pub use sanction::{Sanction, SanctionKind};

@@ -7,10 +7,10 @@ use super::world::*;
 use crate::adapters::engine::Engine;
 use crate::adapters::faulty::Mode;
 use crate::adapters::file::{
-    FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms,
-    FileSanctions,
+    FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileRooms, FileSanctions,
 };
-use crate::chat::{ChatOptions, ExportRecord, NewSanction, Ports, Venue};
+use crate::chat::{AuditQuery, ChatOptions, ExportRecord, NewSanction, Ports, Venue};
 use crate::contract::data::{message_by, user};
 use crate::model::{Role, RoomId, SanctionKind, Timestamp};
 use crate::ports::{LetterKind, NewEntry, Page};
@@ -30,6 +30,7 @@ async fn on_files(dir: &std::path::Path) -> World {
         profiles: Arc::new(FileProfiles::open(&engine).await.unwrap()),
         inbox: Arc::new(FileInbox::open(&engine).await.unwrap()),
         letters: Arc::new(FileDeadLetters::open(&engine).await.unwrap()),
+        audit: Arc::new(FileAudit::open(&engine).await.unwrap()),
         erasures: Arc::new(FileErasures::open(&engine).await.unwrap()),
         ..World::open().await.truth
     };
@@ -253,7 +254,15 @@ async fn data_of_others_is_for_admins() {
     ];
     assert!(refused.iter().all(|refused| refused.code == "admins_only"), "{refused:?}");
     assert_eq!(world.chat.erasure(&caller("bob"), Some("bob")).await.unwrap_err().code, "erasure_not_found");
-    assert_eq!(world.chat.erase(&admin("root"), Some("ann")).await.unwrap().requested_by, user("root"));
+    world.chat.export(&admin("root"), Some("ann"), None).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.chat.erase(&admin("root"), Some("ann")).await.unwrap().requested_by, user("root"));
+    }
+    let records = world.chat.list_audit(&admin("root"), &AuditQuery::default()).await.unwrap().records;
+    let on_ann = records.iter().filter(|record| record.action.starts_with("user."));
+    let mut acts: Vec<_> = on_ann.map(|record| (record.action.as_str(), record.on.clone())).collect();
+    acts.sort();
+    assert_eq!(acts, [("user.erase", Some(user("ann"))), ("user.export", Some(user("ann")))]);
     for cursor in ["", "x", "e30", "bnVsbA"] {
         let refused = world.chat.export(&caller("bob"), None, Some(cursor)).await.unwrap_err();
         assert_eq!((refused.code, refused.field), ("invalid_cursor", Some("after")), "{cursor}");

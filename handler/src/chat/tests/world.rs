@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
     MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
 };
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
@@ -257,6 +257,7 @@ impl World {
             inbox: Arc::new(MemoryInbox::new()),
             letters: Arc::new(MemoryDeadLetters::new()),
             erasures: Arc::new(MemoryErasures::new()),
+            audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -275,6 +276,7 @@ impl World {
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
             erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
+            audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()
