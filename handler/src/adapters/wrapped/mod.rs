@@ -4,6 +4,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod failing;
 mod inbox;
 mod invitations;
@@ -15,7 +16,7 @@ mod queue;
 mod rooms;
 mod sanctions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 
 use std::sync::Arc;
