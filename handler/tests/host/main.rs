@@ -8,6 +8,7 @@
 )]
 
 mod captures;
+#[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;
 mod crash;
 mod dead_letters;
@@ -19,3 +20,7 @@ mod poison;
 mod repeats;
 mod story;
 mod world;
+
+fn store(settings: &mut funchost::Settings) {
+    settings.set("STORAGE_MODE", "file");
+}

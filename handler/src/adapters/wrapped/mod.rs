@@ -15,7 +15,7 @@ mod queue;
 mod rooms;
 mod sanctions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 
 use std::sync::Arc;
