@@ -84,6 +84,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        erasures: Arc::clone(&stores.erasures),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
@@ -94,6 +95,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let options = ChatOptions {
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+        retention_days: config.retention_days,
     };
     let chat = Arc::new(
         Chat::new(ports.clone(), options).with_admins(&config.admins).with_audit_days(config.audit_days),

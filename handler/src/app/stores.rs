@@ -3,22 +3,22 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
-    TableProfiles, TableRooms, TableSanctions, Tables,
+    TableAudit, TableDeadLetters, TableErasures, TableInbox, TableInvitations, TableLeases, TableLog,
+    TableMembers, TableProfiles, TableRooms, TableSanctions, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAudit, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms,
-    FileSanctions,
+    FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    Audit, DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions,
+    Audit, DeadLetters, Erasures, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -31,6 +31,7 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
@@ -55,6 +56,7 @@ impl Stores {
                 profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
+                erasures: Arc::new(MemoryErasures::new()),
                 audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
@@ -71,6 +73,7 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
@@ -90,6 +93,7 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
