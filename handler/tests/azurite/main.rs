@@ -12,6 +12,7 @@ mod ends;
 mod events;
 mod limits;
 mod product;
+mod tables;
 mod web_pubsub;
 mod writers;
 
