@@ -29,6 +29,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         profiles: around(stores.profiles, calls, STORE),
         inbox: around(stores.inbox, calls, STORE),
         letters: around(stores.letters, calls, STORE),
+        erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
         handled: around(stores.handled, calls, STORE),

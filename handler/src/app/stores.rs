@@ -3,22 +3,23 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableHandled, TableInbox, TableInvitations, TableLeases, TableLog,
-    TableMembers, TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
+    TableAudit, TableDeadLetters, TableErasures, TableHandled, TableInbox, TableInvitations, TableLeases,
+    TableLog, TableMembers, TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAudit, FileDeadLetters, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
-    FileRooms, FileSanctions,
+    FileAudit, FileDeadLetters, FileErasures, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers,
+    FileProfiles, FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryHandled, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
-    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox, MemoryInvitations,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    Audit, DeadLetters, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions, Usage,
+    Audit, DeadLetters, Erasures, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms,
+    Sanctions, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -31,6 +32,7 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
@@ -59,6 +61,7 @@ impl Stores {
                 profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
+                erasures: Arc::new(MemoryErasures::new()),
                 audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 handled: Arc::new(MemoryHandled::new()),
@@ -77,6 +80,7 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     handled: Arc::new(FileHandled::open(&engine).await?),
@@ -98,6 +102,7 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     handled: Arc::new(TableHandled::new(&tables)),

@@ -17,6 +17,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         profiles: Arc::new(Faulty::new(stores.profiles, faults.clone())),
         inbox: Arc::new(Faulty::new(stores.inbox, faults.clone())),
         letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
+        erasures: Arc::new(Faulty::new(stores.erasures, faults.clone())),
         audit: Arc::new(Faulty::new(stores.audit, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),
         handled: Arc::new(Faulty::new(stores.handled, faults.clone())),

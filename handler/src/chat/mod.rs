@@ -18,7 +18,9 @@ mod deliver;
 mod doors;
 mod edits;
 mod enforcement;
+mod erasing;
 mod error;
+mod export;
 mod fanout;
 mod fields;
 mod fleeting;
@@ -60,6 +62,7 @@ mod sign_ins;
 mod sign_out;
 mod sync;
 mod turns;
+mod upkeep;
 mod view;
 
 #[cfg(test)]
@@ -75,7 +78,9 @@ pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
+pub use erasing::ErasureView;
 pub use error::{Kind, Refused};
+pub use export::{ExportPage, ExportRecord};
 pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
@@ -107,10 +112,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, Origin, RateLimits, RoomId, Sanction, UserId};
+use crate::model::{ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
-    Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms,
-    Sanctions, Transport,
+    Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue,
+    Rooms, Sanctions, Transport,
 };
 
 /// The world as the chat sees it.
@@ -125,6 +130,7 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
+    pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
@@ -138,6 +144,8 @@ pub struct ChatOptions {
     pub anonymous: bool,
     /// Joining a room that is not there makes it, and it goes with the last who leaves.
     pub create_on_join: bool,
+    /// How many days what is said is kept; none = for ever.
+    pub retention_days: Option<u32>,
 }
 
 /// Who is calling, as the way in has established it.
@@ -231,6 +239,10 @@ pub struct Chat {
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
     finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
+    /// The last conversation the upkeep looked at, where it did not come to the end.
+    walked_up_to: tokio::sync::Mutex<Option<ConversationId>>,
+    /// Held by who goes on with erasures.
+    erasing: tokio::sync::Mutex<()>,
 }
 
 impl Chat {
@@ -261,6 +273,8 @@ impl Chat {
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
+            walked_up_to: tokio::sync::Mutex::default(),
+            erasing: tokio::sync::Mutex::default(),
         }
     }
 

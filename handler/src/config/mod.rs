@@ -63,6 +63,8 @@ pub struct Config {
     /// How long what negotiate hands out may be used to connect; with rights in it five minutes at most.
     pub token_minutes: u32,
     pub rooms_on_join: RoomsOnJoin,
+    /// How many days messages are kept; none = for ever.
+    pub retention_days: Option<u32>,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
     /// Requests may ask for panics and outages, to see that they are survived. No release has it.

@@ -60,6 +60,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     });
     let rooms_on_join = rooms_on_join(&mut r);
     let events = events::events(&mut r, transport.as_ref());
+    let retention_days = retention_days(&mut r);
     if on_azure {
         events::events_must_be_proven(&mut r, transport.as_ref(), &events, negotiate_roles);
         azure::identity_must_be_managed(
@@ -95,6 +96,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             negotiate_roles,
             token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),
             rooms_on_join,
+            retention_days,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]
             test_controls: test_controls(vars, on_azure),
@@ -116,6 +118,18 @@ fn negotiate_roles(r: &mut Reader<'_>) -> NegotiateRoles {
 fn rooms_on_join(r: &mut Reader<'_>) -> RoomsOnJoin {
     let choices = [("refuse", RoomsOnJoin::Refuse), ("create", RoomsOnJoin::Create)];
     r.choice("ROOMS_ON_JOIN", &choices).unwrap_or(RoomsOnJoin::Refuse)
+}
+
+fn retention_days(r: &mut Reader<'_>) -> Option<u32> {
+    let max = crate::model::bounds::RETENTION_DAYS;
+    let read = |text: &str| match text {
+        "off" => Ok(None),
+        text => match text.parse::<u32>() {
+            Ok(days) if (1..=max).contains(&days) => Ok(Some(days)),
+            _ => Err(format!("must be off, or a number of days, 1 to {max}")),
+        },
+    };
+    r.parse("RETENTION_DAYS", read).flatten()
 }
 
 fn place(r: &mut Reader<'_>) -> Place {

@@ -20,4 +20,7 @@ pub trait Profiles: Send + Sync {
 
     /// Raises `signed_out_at`, likewise.
     async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes the row, `last_seen` too.
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError>;
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod handled;
 mod inbox;
 mod invitations;
@@ -18,6 +19,7 @@ mod sweep;
 
 pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
+pub use erasures::FileErasures;
 pub use handled::FileHandled;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;

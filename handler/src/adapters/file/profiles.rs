@@ -70,6 +70,15 @@ impl Profiles for FileProfiles {
     async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, move |profile| profile.signed_out_at = profile.signed_out_at.max(Some(at))).await
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        let key = key(user);
+        let remove = move |txn: &WriteTransaction| {
+            txn.open_table(PROFILES)?.remove(key.as_bytes())?;
+            Ok(())
+        };
+        self.engine.write(remove).await
+    }
 }
 
 fn key(user: &UserId) -> Key {

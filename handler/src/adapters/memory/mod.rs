@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod handled;
 mod inbox;
 mod invitations;
@@ -17,6 +18,7 @@ mod usage;
 
 pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
+pub use erasures::MemoryErasures;
 pub use handled::MemoryHandled;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;

@@ -52,6 +52,11 @@ impl Profiles for MemoryProfiles {
         row.signed_out_at = row.signed_out_at.max(Some(at));
         Ok(())
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        self.rows().remove(user);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

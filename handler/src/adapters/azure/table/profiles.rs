@@ -80,4 +80,13 @@ impl Profiles for TableProfiles {
     async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, |there| Profile { signed_out_at: there.signed_out_at.max(Some(at)), ..there }).await
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        let delete = Write::Delete(KEY.to_owned(), Match::Any);
+        match self.table.write_one(&partition(user), delete).await {
+            // It is gone already.
+            Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
+            Err(WriteError::Store(error)) => Err(error),
+        }
+    }
 }
