@@ -49,7 +49,9 @@ impl Chat {
         let paid = match self.limits.message(&queued) {
             Ok(paid) => paid,
             Err(refused) => {
-                self.first_position(&queued, refused).await?;
+                // While the log cannot say, it is a refusal.
+                let first = in_time(self.first_position(&queued, refused.clone())).await;
+                first.map_err(|_| refused)?;
                 return Ok(Accepted { message_id: queued.message.id, room_name });
             }
         };

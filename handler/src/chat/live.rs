@@ -221,7 +221,10 @@ impl Chat {
         }
         let paid = match self.limits.message(message) {
             Ok(paid) => paid,
-            Err(refused) => return self.first_position(message, refused).await,
+            Err(refused) => {
+                let first = self.first_position(message, refused.clone()).await;
+                return first.map_err(|_| refused);
+            }
         };
         let entry = NewEntry {
             marker: Some(message.marker),

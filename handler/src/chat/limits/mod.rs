@@ -172,9 +172,10 @@ impl Chat {
     ) -> Result<Paid, Refused> {
         match self.limits.act_in(&caller.user, room.map(RoomId::as_str)) {
             Ok(paid) => Ok(paid),
-            Err(refused) => match self.ports.log.find(conversation, marker).await? {
-                Some(_) => Ok(Paid::default()),
-                None => Err(refused),
+            // While the log cannot say, it is a refusal.
+            Err(refused) => match self.ports.log.find(conversation, marker).await {
+                Ok(Some(_)) => Ok(Paid::default()),
+                _ => Err(refused),
             },
         }
     }
