@@ -16,5 +16,6 @@ pub mod lifecycle;
 pub mod logging;
 pub mod model;
 pub mod ports;
+mod reach;
 pub mod repairs;
 pub mod worker;

@@ -64,7 +64,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     make_data_dir(config).await?;
     let calls = Calls::default();
     let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
-    let stores = Stores::open(&config.storage, &mut azure, &calls).await?;
+    let stores = Stores::open(config, &clock, &ids, &mut azure, &calls).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);
     let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure, &calls).await?;
@@ -83,6 +83,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        uploads: Arc::clone(&stores.uploads),
+        attachments: stores.attachments.clone(),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -92,7 +94,9 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
-    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
+    let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
+    let chat = Chat::new(ports.clone(), options).with_admins(&config.admins).with_attachments(rules);
+    let chat = Arc::new(chat);
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     live.hand_events_to(&events);
@@ -106,6 +110,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         events,
         hub: live.router(),
         event_keys: live.event_keys.clone(),
+        local_files: stores.local_files.clone(),
         statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
         calls,
         #[cfg(feature = "testing")]

@@ -2,21 +2,27 @@ use std::sync::Arc;
 
 use super::azure::Azure;
 use super::{OpenError, remote};
+use crate::adapters::LocalLinks;
+use crate::adapters::azure::BlobAttachments;
 use crate::adapters::azure::table::{
     TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
-    TableRooms, TableSanctions, Tables,
+    TableRooms, TableSanctions, TableUploads, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
+    FileAttachments, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileRooms, FileSanctions, FileUploads,
 };
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryAttachments, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::calls::Calls;
-use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
+use crate::config::{Config, StorageConfig};
+use crate::ports::{
+    Attachments, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, LocalFiles, Log, Members, Profiles,
+    Rooms, Sanctions, Uploads,
+};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {
@@ -28,6 +34,11 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) uploads: Arc<dyn Uploads>,
+    /// None where no files are taken.
+    pub(super) attachments: Option<Arc<dyn Attachments>>,
+    /// What stands behind links that lead to this process.
+    pub(super) local_files: Option<Arc<dyn LocalFiles>>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
@@ -37,26 +48,42 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) async fn open(
-        config: &StorageConfig,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
         azure: &mut Azure,
         calls: &Calls,
     ) -> Result<Self, OpenError> {
-        match config {
-            StorageConfig::Memory => Ok(Self {
-                log: Arc::new(MemoryLog::new()),
-                rooms: Arc::new(MemoryRooms::new()),
-                members: Arc::new(MemoryMembers::new()),
-                sanctions: Arc::new(MemorySanctions::new()),
-                invitations: Arc::new(MemoryInvitations::new()),
-                profiles: Arc::new(MemoryProfiles::new()),
-                inbox: Arc::new(MemoryInbox::new()),
-                letters: Arc::new(MemoryDeadLetters::new()),
-                leases: Arc::new(MemoryLeases::new()),
-                engine: None,
-                conflicts: alone(),
-            }),
+        let links = || LocalLinks::new(ids.as_ref(), config.public_base(), Arc::clone(clock));
+        match &config.storage {
+            StorageConfig::Memory => {
+                let files = config.attachments.is_some().then(|| Arc::new(MemoryAttachments::new(links())));
+                Ok(Self {
+                    log: Arc::new(MemoryLog::new()),
+                    rooms: Arc::new(MemoryRooms::new()),
+                    members: Arc::new(MemoryMembers::new()),
+                    sanctions: Arc::new(MemorySanctions::new()),
+                    invitations: Arc::new(MemoryInvitations::new()),
+                    profiles: Arc::new(MemoryProfiles::new()),
+                    inbox: Arc::new(MemoryInbox::new()),
+                    letters: Arc::new(MemoryDeadLetters::new()),
+                    uploads: Arc::new(MemoryUploads::new()),
+                    attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
+                    local_files: files.map(|files| files as Arc<dyn LocalFiles>),
+                    leases: Arc::new(MemoryLeases::new()),
+                    engine: None,
+                    conflicts: alone(),
+                })
+            }
             StorageConfig::File { data_dir } => {
                 let engine = Engine::open(data_dir.join("chat.redb")).await?;
+                let files = match &config.attachments {
+                    Some(_) => {
+                        let folder = data_dir.join("attachments");
+                        Some(Arc::new(FileAttachments::open(folder, links(), Arc::clone(ids)).await?))
+                    }
+                    None => None,
+                };
                 Ok(Self {
                     log: Arc::new(FileLog::open(&engine).await?),
                     rooms: Arc::new(FileRooms::open(&engine).await?),
@@ -66,6 +93,9 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    uploads: Arc::new(FileUploads::open(&engine).await?),
+                    attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
+                    local_files: files.map(|files| files as Arc<dyn LocalFiles>),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
                     conflicts: alone(),
@@ -73,7 +103,21 @@ impl Stores {
             }
             StorageConfig::Table { account, prefix, .. } => {
                 let identity = if account.needs_identity() { Some(azure.identity()?) } else { None };
-                let tables = Tables::new(account, identity, prefix, &azure.http()?)?;
+                let http = azure.http()?;
+                let tables = Tables::new(account, identity.clone(), prefix, &http)?;
+                let attachments: Option<Arc<dyn Attachments>> = match &config.attachments {
+                    Some(files) => {
+                        let clock = Arc::clone(clock);
+                        Some(Arc::new(BlobAttachments::new(
+                            account,
+                            identity,
+                            &files.container,
+                            &http,
+                            clock,
+                        )?))
+                    }
+                    None => None,
+                };
                 let log = TableLog::new(&tables);
                 let stores = Self {
                     log: Arc::new(log.clone()),
@@ -84,6 +128,9 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    uploads: Arc::new(TableUploads::new(&tables)),
+                    attachments,
+                    local_files: None,
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
                     conflicts: Arc::new(move || log.conflicts()),

@@ -27,7 +27,7 @@ impl Chat {
         if message.state.message.sender != caller.user {
             return Err(Refused::not_the_author());
         }
-        if message.state.message.attachment_url.is_none() {
+        if !message.state.message.has_attachment() {
             not_empty("content", &content)?;
         }
         let occasion = match key {
@@ -69,7 +69,10 @@ impl Chat {
         // A message is deleted once: nothing else has to tell the occasions apart.
         let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
         let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
-        self.change_message(caller, message.scene, seq, marker, change).await
+        self.doubt_file(&message.state).await?;
+        let changed = self.change_message(caller, message.scene, seq, marker, change).await?;
+        self.drop_file(&conversation, &message.state).await;
+        Ok(changed)
     }
 
     async fn may_delete(&self, caller: &Caller, message: &PresentMessage) -> Result<(), Refused> {

@@ -197,6 +197,9 @@ impl Chat {
             // A repeat gets the first answer, whatever was decided since.
             return self.first_position(message, refused).await;
         }
+        if let Err(refused) = self.attach(message).await {
+            return self.first_position(message, refused).await;
+        }
         let entry = NewEntry {
             marker: Some(message.marker),
             at: self.ports.clock.now(),

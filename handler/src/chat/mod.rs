@@ -5,6 +5,7 @@
 
 mod access;
 mod appender;
+mod attachments;
 mod backoff;
 mod bans;
 mod budget;
@@ -19,6 +20,7 @@ mod enforcement;
 mod error;
 mod fanout;
 mod fields;
+mod files;
 mod fleeting;
 pub mod groups;
 mod history;
@@ -26,6 +28,7 @@ mod inbox;
 mod ingest;
 mod invitations;
 mod known;
+mod links;
 mod live;
 mod live_messages;
 mod live_moderation;
@@ -62,6 +65,7 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+pub use attachments::{AttachmentView, NewAttachment, UploadTicket};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use connections::Welcome;
 pub use counters::Counters;
@@ -73,6 +77,7 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+use links::Links;
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
@@ -96,10 +101,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, RoomId, Sanction, UserId};
+use crate::model::{AttachmentRules, Lease, RoomId, Sanction, UserId};
 use crate::ports::{
-    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
-    Transport,
+    Attachments, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms,
+    Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -114,6 +119,9 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
+    pub uploads: Arc<dyn Uploads>,
+    /// None where no files are taken.
+    pub attachments: Option<Arc<dyn Attachments>>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
@@ -176,6 +184,8 @@ pub struct Chat {
     presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
+    files: AttachmentRules,
+    links: Links,
     /// Of those who change a room's row.
     turns: Turns,
     /// Whom nobody in a room may sanction.
@@ -196,6 +206,7 @@ impl Chat {
         let pulse = Arc::new(Pulse::new(ports.clone()));
         let presence = Arc::new(Presence::new(ports.clone(), Arc::clone(&pulse)));
         let notices = RoomNotices::new(ports.clone());
+        let links = Links::new(ports.clone());
         Self {
             ports,
             options,
@@ -206,6 +217,8 @@ impl Chat {
             presence,
             counters,
             notices,
+            files: AttachmentRules::default(),
+            links,
             turns: Turns::default(),
             admins: Vec::new(),
             repaired_up_to: tokio::sync::Mutex::default(),

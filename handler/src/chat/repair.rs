@@ -21,13 +21,14 @@ const LEASES: usize = 20_000;
 const AT_ONCE: usize = 16;
 
 impl Chat {
-    /// Finishes what was left half done, removes what is over, and the leases of connections that are no more. Bounded work;
+    /// Finishes what was left half done, removes what is over, files in no message, and the leases of connections that are no more. Bounded work;
     /// repeatable. What fails of it does not keep the rest from being done.
     pub async fn repair(&self) -> Result<(), Refused> {
         let finished = self.finish_sanctions().await;
         let forgotten = self.forget_expired().await;
+        let files = self.look_after_attachments().await.map(drop);
         let leases = self.repair_leases().await;
-        finished.and(forgotten).and(leases)
+        finished.and(forgotten).and(files).and(leases)
     }
 
     async fn repair_leases(&self) -> Result<(), Refused> {

@@ -1,6 +1,7 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod attachments;
 mod azure;
 mod mistakes;
 mod parse;
@@ -29,7 +30,7 @@ use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
-use crate::model::UserId;
+use crate::model::{AttachmentRules, UserId};
 
 /// Everything the program was told, read once.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub event_handler_key: Option<Secret>,
     pub negotiate_roles: NegotiateRoles,
     pub rooms_on_join: RoomsOnJoin,
+    /// None where no files are taken.
+    pub attachments: Option<AttachmentsConfig>,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
     /// Requests may ask for panics and outages, to see that they are survived. No release has it.
@@ -61,6 +64,18 @@ impl Config {
     /// Reads all settings. Every mistake is reported, not only the first.
     pub fn from_vars(vars: &dyn Vars) -> Result<Self, Mistakes> {
         parse::config(vars)
+    }
+
+    /// Where others reach us who did not ask us just now. The port is the one that is listened on.
+    #[must_use]
+    pub fn public_base(&self) -> String {
+        if let Some(endpoint) = &self.public_ws_endpoint {
+            return endpoint.as_http();
+        }
+        let (Place::Alone { http, .. } | Place::Functions { http, .. }) = self.place;
+        let host = if http.ip().is_unspecified() { "localhost".to_owned() } else { http.ip().to_string() };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        format!("http://{host}:{}", http.port())
     }
 
     #[must_use]
@@ -93,6 +108,14 @@ pub enum Place {
         /// Core Tools buffer what the host sends, so it comes with a length instead of in chunks.
         core_tools: bool,
     },
+}
+
+impl Place {
+    /// A port of 0 has become another.
+    pub const fn listens_on(&mut self, address: SocketAddr) {
+        let (Self::Alone { http, .. } | Self::Functions { http, .. }) = self;
+        *http = address;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -203,6 +226,14 @@ pub enum NegotiateRoles {
     Connect,
     /// The token carries the rights, for a hub whose events cannot reach us.
     Token,
+}
+
+/// Which files are taken, and where they go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentsConfig {
+    /// The blobs' container, with `STORAGE_MODE=table`.
+    pub container: String,
+    pub rules: AttachmentRules,
 }
 
 /// What joining a room that is not there does.

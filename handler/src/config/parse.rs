@@ -41,6 +41,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let rooms_on_join = rooms_on_join(&mut r);
+    let attachments = super::attachments::attachments(&mut r, under_host, storage.as_ref());
     azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     if on_azure {
         azure::identity_must_be_managed(
@@ -68,6 +69,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
             negotiate_roles,
             rooms_on_join,
+            attachments,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]
             test_controls: test_controls(vars, on_azure),

@@ -27,6 +27,7 @@ pub enum Group {
     ServiceBus,
     Identity,
     Access,
+    Attachments,
     Running,
     /// Set by Azure or by the Functions host, not by people.
     Platform,
@@ -35,7 +36,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -44,6 +45,7 @@ impl Group {
         Self::ServiceBus,
         Self::Identity,
         Self::Access,
+        Self::Attachments,
         Self::Running,
         Self::Platform,
         Self::Later,
@@ -60,6 +62,7 @@ impl Group {
             Self::ServiceBus => "Service Bus",
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
+            Self::Attachments => "Files",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
             Self::Later => "Known names of later versions",
@@ -207,6 +210,23 @@ settings! {
             |c| if c.admins.is_empty() { Shown::Unset } else {
                 value(c.admins.iter().map(crate::model::UserId::as_str).collect::<Vec<_>>().join(","))
             };
+    }
+    Attachments {
+        "ATTACHMENTS", "on, off", "on alone with STORAGE_MODE memory or file, else off",
+            "Whether messages may carry files of ours: in memory, in DATA_DIR, or with STORAGE_MODE=table in blobs of the same account, whose identity then needs the roles Storage Blob Data Contributor and Storage Blob Delegator.",
+            |c| value(if c.attachments.is_some() { "on" } else { "off" });
+        "ATTACHMENTS_CONTAINER", "container name", "chat-attachments",
+            "The blobs' container. It is made on first use.",
+            |c| match (&c.attachments, &c.storage) { (Some(files), StorageConfig::Table { .. }) => value(&files.container), _ => Shown::Unset };
+        "ATTACHMENTS_MAX_BYTES", "bytes, 1 to 5242880000", "10485760",
+            "The longest file.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.max_bytes));
+        "ATTACHMENTS_TYPES", "comma list of content types", "images, PDF, text, CSV, JSON, ZIP, Office documents, video and audio: see API.md",
+            "What files may be. Their first bytes must agree.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.types.join(",")));
+        "ATTACHMENTS_QUOTA_BYTES", "bytes", "1073741824",
+            "All files of one user together.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.quota_bytes));
     }
     Running {
         "ROOMS_ON_JOIN", "refuse, create", "refuse",

@@ -1,5 +1,7 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod attachments;
+mod base;
 mod call;
 mod cors;
 mod envelope;
@@ -53,6 +55,7 @@ use crate::calls::Calls;
 use crate::chat::{Chat, Ports};
 use crate::error::ApiError;
 use crate::events::Events;
+use crate::ports::LocalFiles;
 
 /// What the routes work with, once the stores are open.
 pub struct Services {
@@ -64,6 +67,8 @@ pub struct Services {
     /// Any of these may have signed an event.
     pub event_keys: Vec<AccessKey>,
     pub statistics: Statistics,
+    /// What stands behind the links to files, where these are stored by this process.
+    pub local_files: Option<Arc<dyn LocalFiles>>,
     /// The calls of other machines so far.
     pub calls: Calls,
     /// Makes the stores refuse every call, or serve again.
@@ -77,6 +82,7 @@ pub struct Services {
 pub fn router(front: Front) -> Router {
     let router = Router::new()
         .fallback_service(routes::router(&front))
+        .layer(from_fn_with_state(front.clone(), base::layer))
         .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer));
     #[cfg(feature = "testing")]

@@ -4,9 +4,9 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
-    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message,
-    sync,
+    Front, attachments, event_handler, health, hub_routes, inbox, invocations, letters, me, message,
+    messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz,
+    rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -124,6 +124,10 @@ fn routes() -> Routes {
         .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
         .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
+        .post("/attachments", attachments::create)
+        .get("/attachments/{id}", attachments::get)
+        .put("/attachments/{id}/blob", attachments::store)
+        .get("/attachments/{id}/blob", attachments::serve)
         .get("/admin/letters", letters::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)

@@ -1,6 +1,7 @@
 //! The words of the domain: ids, bounds, log entries, rooms. Plain values without I/O; every other module
 //! speaks in them.
 
+pub mod attachment;
 pub mod bounds;
 pub mod entry;
 pub mod ids;
@@ -9,6 +10,7 @@ pub mod room;
 pub mod sanction;
 pub mod timestamp;
 
+pub use attachment::{AttachmentId, AttachmentRules, Upload, file_name};
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
 pub use people::{Invitation, Lease, Profile};

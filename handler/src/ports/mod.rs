@@ -1,6 +1,7 @@
 //! What the chat logic asks of the world. Each trait's documentation is its law; the suites in `crate::contract`
 //! hold every adapter to it.
 
+pub mod attachments;
 pub mod clock;
 pub mod dead_letters;
 pub mod error;
@@ -14,7 +15,9 @@ pub mod queue;
 pub mod rooms;
 pub mod sanctions;
 pub mod transport;
+pub mod uploads;
 
+pub use attachments::{Attachments, Content, LOOKED_AT, LinkError, LocalFiles, Served, Stored};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;
@@ -28,3 +31,4 @@ pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, Queue
 pub use rooms::{CreateRoomError, Rooms, UpdateRoomError};
 pub use sanctions::Sanctions;
 pub use transport::{ClientAccess, Transport, TransportError};
+pub use uploads::{Due, Mark, Reserved, Uploads};

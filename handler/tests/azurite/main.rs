@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
 mod binary;
+mod blobs;
 mod calls_of_messages;
 mod contract;
 mod ends;
@@ -13,6 +14,8 @@ mod product;
 mod web_pubsub;
 mod writers;
 
+#[path = "../stories/attachments.rs"]
+mod attachments;
 #[path = "../stories/people.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod people;

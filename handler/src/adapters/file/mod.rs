@@ -1,6 +1,7 @@
 //! Everything in one embedded database, kept over restarts and crashes: an `Ok` is on disk.
 //! `docs/decisions/003-file-layout.md` describes tables, keys and values.
 
+mod attachments;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -13,7 +14,9 @@ mod rooms;
 mod rows;
 mod sanctions;
 mod sweep;
+mod uploads;
 
+pub use attachments::FileAttachments;
 pub use dead_letters::FileDeadLetters;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;
@@ -22,6 +25,7 @@ pub use members::FileMembers;
 pub use profiles::FileProfiles;
 pub use rooms::FileRooms;
 pub use sanctions::FileSanctions;
+pub use uploads::FileUploads;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Everything in this process's memory, gone with it. For trying out, for tests, and where nothing has to last.
 //! Locks are short: nothing is awaited or serialised under them.
 
+mod attachments;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -11,7 +12,9 @@ mod profiles;
 mod rooms;
 mod sanctions;
 mod shards;
+mod uploads;
 
+pub use attachments::MemoryAttachments;
 pub use dead_letters::MemoryDeadLetters;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
@@ -21,3 +24,4 @@ pub use members::MemoryMembers;
 pub use profiles::MemoryProfiles;
 pub use rooms::MemoryRooms;
 pub use sanctions::MemorySanctions;
+pub use uploads::MemoryUploads;

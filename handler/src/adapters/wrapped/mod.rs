@@ -2,6 +2,7 @@
 //! [`Timed`](super::timed::Timed) bounds and counts it, [`Retrying`](super::retrying::Retrying) repeats it. A wrapped port is one
 //! of the same kind, so wrappers go around each other.
 
+mod attachments;
 mod dead_letters;
 mod failing;
 mod inbox;
@@ -16,6 +17,7 @@ mod sanctions;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod uploads;
 
 use std::sync::Arc;
 

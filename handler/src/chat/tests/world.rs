@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryAttachments, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
@@ -220,6 +221,7 @@ pub(super) struct World {
     pub(super) wire: Arc<Wire>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) files: Arc<MemoryAttachments>,
 }
 
 impl World {
@@ -241,6 +243,8 @@ impl World {
     async fn with(options: ChatOptions) -> Self {
         let ticker = Arc::new(Ticker { now: AtomicU64::new(START), next: AtomicU64::new(0) });
         let (wire, outbox) = (Arc::new(Wire::default()), Arc::new(Outbox::default()));
+        let links = LocalLinks::new(ticker.as_ref(), "http://here".to_owned(), Arc::clone(&ticker) as _);
+        let files = Arc::new(MemoryAttachments::new(links));
         let truth = Ports {
             log: Arc::new(MemoryLog::new()),
             rooms: Arc::new(MemoryRooms::new()),
@@ -251,6 +255,8 @@ impl World {
             leases: Arc::new(MemoryLeases::new()),
             inbox: Arc::new(MemoryInbox::new()),
             letters: Arc::new(MemoryDeadLetters::new()),
+            uploads: Arc::new(MemoryUploads::new()),
+            attachments: Some(Arc::clone(&files) as _),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -267,13 +273,18 @@ impl World {
             leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), store.clone())),
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
+            uploads: Arc::new(Faulty::new(Arc::clone(&truth.uploads), store.clone())),
+            attachments: Some(Arc::new(Faulty::new(
+                Arc::clone(&files) as Arc<dyn Attachments>,
+                store.clone(),
+            ))),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()
         };
         let chat = Arc::new(Chat::new(faulty.clone(), options));
         chat.ensure_general().await.unwrap();
-        Self { truth, faulty, chat, options, store, live, queue, wire, outbox, ticker }
+        Self { truth, faulty, chat, options, store, live, queue, wire, outbox, ticker, files }
     }
 
     /// The process dies and starts again: memory of its own is gone, stores stay.

@@ -18,6 +18,7 @@ mod profiles;
 mod rooms;
 mod row;
 mod sanctions;
+mod uploads;
 mod wire;
 
 pub use account::{StorageAccount, StorageAccountError};
@@ -31,6 +32,7 @@ pub use members::TableMembers;
 pub use profiles::TableProfiles;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
+pub use uploads::TableUploads;
 
 /// Its name in errors.
 const STORE: &str = "Table Storage";
