@@ -235,18 +235,20 @@ impl Chat {
     }
 
     /// One round of looking after files: what was asked for a day ago and is in no message goes, and so does the file of a
-    /// message that went. Answers whether there may be more to do. Bounded; repeatable; for several processes at once.
-    pub async fn look_after_attachments(&self) -> Result<bool, Refused> {
+    /// message that went. Answers how many it looked after. Bounded; repeatable; for several processes at once.
+    pub async fn look_after_attachments(&self) -> Result<usize, Refused> {
         if self.ports.attachments.is_none() {
-            return Ok(false);
+            return Ok(0);
         }
         let day = u64::try_from(ORPHAN_AFTER.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp::from_millis(self.ports.clock.now().millis().saturating_sub(day));
         let due = self.ports.uploads.due(before, ROUND).await?;
+        let mut outcome = Ok(due.len());
         for due in &due {
-            self.settle_file(due).await?;
+            // One that cannot be settled is met again, and does not keep the others.
+            outcome = self.settle_file(due).await.and(outcome);
         }
-        Ok(due.len() == ROUND)
+        outcome
     }
 
     async fn settle_file(&self, due: &Due) -> Result<(), Refused> {

@@ -37,7 +37,7 @@ impl World {
     }
 
     async fn looks_after_files(&self) {
-        while self.chat.look_after_attachments().await.unwrap() {}
+        while self.chat.look_after_attachments().await.unwrap() > 0 {}
     }
 
     /// A message with a file, accepted and not delivered.
