@@ -8,7 +8,7 @@ use super::known::AT_INGEST;
 use super::message::Target;
 use super::{Caller, Chat, QueuedMessage, Refused, files};
 use crate::model::{
-    AttachmentId, AttachmentRules, ConversationId, MessageState, Timestamp, Upload, UserId, file_name,
+    AttachmentId, AttachmentRules, ConversationId, Marker, MessageState, Timestamp, Upload, UserId, file_name,
 };
 use crate::ports::{Due, Mark, Page, Reserved};
 
@@ -219,8 +219,14 @@ impl Chat {
     }
 
     /// Before a message goes: whatever happens next, its file is looked after.
-    pub(super) async fn doubt_file(&self, state: &MessageState) -> Result<(), Refused> {
-        if let Some(id) = &state.message.attachment_id {
+    pub(super) async fn doubt_file(
+        &self,
+        conversation: &ConversationId,
+        state: &MessageState,
+    ) -> Result<(), Refused> {
+        let Some(id) = &state.message.attachment_id else { return Ok(()) };
+        let found = self.ports.uploads.get(std::slice::from_ref(id)).await?;
+        if found.iter().any(|upload| is_file_of(upload, conversation, state)) {
             self.ports.uploads.mark(id, &Mark::DueAgain(Timestamp::from_millis(0))).await?;
         }
         Ok(())
@@ -268,10 +274,8 @@ impl Chat {
             return Ok(self.links.attachments()?.remove(id).await?);
         };
         if let Some((conversation, state)) = gone {
-            let said = &state.message;
-            let marker = crate::model::Marker::new(conversation, &said.sender, &said.id);
-            // The id in a message of a foreign producer may be anybody's.
-            return if upload.used_by == Some(marker) { self.links.remove(id).await } else { Ok(()) };
+            let is_its_own = is_file_of(&upload, conversation, state);
+            return if is_its_own { self.links.remove(id).await } else { Ok(()) };
         }
         let now = self.ports.clock.now();
         if self.is_in_a_message(&upload).await? {
@@ -283,6 +287,10 @@ impl Chat {
             };
         }
         let age = Duration::from_millis(now.millis().saturating_sub(upload.at.millis()));
+        if upload.used_by.is_none() && age < ORPHAN_AFTER {
+            // Its own time comes.
+            return Ok(());
+        }
         if upload.used_by.is_some() && age < ACCEPTED_FOR && !self.was_deleted(&upload).await? {
             self.ports.uploads.mark(id, &Mark::DueAgain(now)).await?;
             return Ok(());
@@ -344,6 +352,12 @@ impl Chat {
             }
         }
     }
+}
+
+/// The id in a message of a foreign producer may be anybody's.
+fn is_file_of(upload: &Upload, conversation: &ConversationId, state: &MessageState) -> bool {
+    let said = &state.message;
+    upload.used_by == Some(Marker::new(conversation, &said.sender, &said.id))
 }
 
 /// The same for every repeat of the message.

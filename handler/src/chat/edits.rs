@@ -69,7 +69,7 @@ impl Chat {
         // A message is deleted once: nothing else has to tell the occasions apart.
         let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
         let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
-        self.doubt_file(&message.state).await?;
+        self.doubt_file(&conversation, &message.state).await?;
         let changed = self.change_message(caller, message.scene, seq, marker, change).await?;
         self.drop_file(&conversation, &message.state).await;
         Ok(changed)

@@ -136,20 +136,21 @@ async fn a_link_opens_neither_list_nor_container_nor_account() {
             let (blob, query) = link.split_once('?').unwrap();
             let (container, _) = blob.rsplit_once('/').unwrap();
             let (account, _) = container.rsplit_once('/').unwrap();
+            let none: &[(&str, &str)] = &[];
             for (method, url, headers) in [
-                ("GET", format!("{container}?restype=container&comp=list&{query}"), &[][..]),
-                ("GET", format!("{container}?restype=container&{query}"), &[]),
-                ("PUT", format!("{container}2?restype=container&{query}"), &[]),
-                ("DELETE", format!("{container}?restype=container&{query}"), &[]),
-                ("GET", format!("{account}/?comp=list&{query}"), &[]),
-                ("DELETE", link.clone(), &[]),
+                ("GET", format!("{container}?restype=container&comp=list&{query}"), none),
+                ("GET", format!("{container}?restype=container&{query}"), none),
+                ("PUT", format!("{container}2?restype=container&{query}"), none),
+                ("DELETE", format!("{container}?restype=container&{query}"), none),
+                ("GET", format!("{account}/?comp=list&{query}"), none),
+                ("DELETE", link.clone(), none),
                 ("PUT", format!("{blob}?comp=metadata&{query}"), &[("x-ms-meta-a", "b")]),
                 (
                     "PUT",
                     format!("{blob}?comp=properties&{query}"),
                     &[("x-ms-blob-content-type", "text/html")],
                 ),
-                ("PUT", format!("{blob}?comp=snapshot&{query}"), &[]),
+                ("PUT", format!("{blob}?comp=snapshot&{query}"), none),
             ] {
                 let status = use_link(method, &url, headers, b"").status;
                 let is_snapshot = url.contains("comp=snapshot") && link == &write;

@@ -85,10 +85,12 @@ async fn what_a_message_has_stays_until_the_message_goes() {
     assert_eq!(history["messages"][0]["attachment_id"], ticket.id.as_str());
     assert!(history["messages"][0]["attachment_url"].is_string(), "{history}");
 
+    let general = crate::contract::data::conversation("general");
     // The process dies between the deletion and the removal of the file.
     let venue = Venue::Room("general".to_owned());
     let delete = async || world.chat.delete_message(&caller("ann"), &venue, 1, None).await;
-    world.chat.doubt_file(&world.chat.message(&caller("ann"), &venue, 1).await.unwrap().state).await.unwrap();
+    let state = world.chat.message(&caller("ann"), &venue, 1).await.unwrap().state;
+    world.chat.doubt_file(&general, &state).await.unwrap();
     world.looks_after_files().await;
     assert_eq!(world.has(&ticket).await, (true, true), "the message is there");
     delete().await.unwrap();
@@ -134,6 +136,7 @@ async fn an_id_in_a_foreign_body_shows_nothing() {
     }
     let venue = Venue::Room("general".to_owned());
     world.chat.delete_message(&caller("eve"), &venue, 1, None).await.unwrap();
+    world.looks_after_files().await;
     assert_eq!(world.has(&ticket).await, (true, true), "and deleting it removes nothing");
 }
 

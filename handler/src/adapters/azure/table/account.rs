@@ -17,7 +17,7 @@ pub struct StorageAccount {
     /// `https://{name}.table.core.windows.net`, or where an emulator is, with the account's name as path.
     pub(super) endpoint: Url,
     /// The same of blobs.
-    blobs: Url,
+    pub(super) blobs: Url,
     /// None where an identity proves who we are.
     pub(super) key: Option<String>,
 }
