@@ -85,6 +85,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         letters: Arc::clone(&stores.letters),
         uploads: Arc::clone(&stores.uploads),
         attachments: stores.attachments.clone(),
+        audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -95,7 +96,10 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
     };
     let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
-    let chat = Chat::new(ports.clone(), options).with_admins(&config.admins).with_attachments(rules);
+    let chat = Chat::new(ports.clone(), options)
+        .with_admins(&config.admins)
+        .with_audit_days(config.audit_days)
+        .with_attachments(rules);
     let chat = Arc::new(chat);
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);

@@ -6,6 +6,7 @@
 mod access;
 mod appender;
 mod attachments;
+mod audit;
 mod backoff;
 mod bans;
 mod budget;
@@ -29,6 +30,7 @@ mod inbox;
 mod ingest;
 mod invitations;
 mod known;
+mod letters;
 mod links;
 mod live;
 mod live_messages;
@@ -56,6 +58,7 @@ mod room_notices;
 mod room_pages;
 mod rooms;
 mod scene;
+mod sign_ins;
 mod sync;
 mod turns;
 mod view;
@@ -67,6 +70,8 @@ use std::sync::Arc;
 
 use appender::Appenders;
 pub use attachments::{AttachmentView, NewAttachment, UploadTicket};
+use audit::SignIns;
+pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
@@ -79,6 +84,7 @@ pub use inbox::InboxPage;
 pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+pub use letters::LetterPage;
 use links::Links;
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
@@ -102,10 +108,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{AttachmentRules, Lease, RoomId, Sanction, UserId};
+use crate::model::{AttachmentRules, Lease, Origin, RoomId, Sanction, UserId};
 use crate::ports::{
-    Attachments, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms,
-    Sanctions, Transport, Uploads,
+    Attachments, Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue,
+    Rooms, Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -123,6 +129,7 @@ pub struct Ports {
     pub uploads: Arc<dyn Uploads>,
     /// None where no files are taken.
     pub attachments: Option<Arc<dyn Attachments>>,
+    pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
@@ -143,6 +150,8 @@ pub struct Caller {
     pub user: UserId,
     pub is_admin: bool,
     pub via: Via,
+    /// From where; for the audit.
+    pub origin: Origin,
 }
 
 /// The way in.
@@ -158,12 +167,20 @@ pub enum Via {
 impl Caller {
     #[must_use]
     pub fn request(user: UserId) -> Self {
-        Self { user, is_admin: false, via: Via::Request }
+        Self { user, is_admin: false, via: Via::Request, origin: Origin::Unknown }
     }
 
     #[must_use]
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
-        Self { user, is_admin: false, via: Via::Socket { connection: connection.into() } }
+        let connection = connection.into();
+        let origin = Origin::connection(&connection);
+        Self { user, is_admin: false, via: Via::Socket { connection }, origin }
+    }
+
+    /// This program by itself, with all rights.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
     }
 
     fn connection(&self) -> Option<&str> {
@@ -191,6 +208,9 @@ pub struct Chat {
     turns: Turns,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
+    sign_ins: SignIns,
+    /// How long a record of the audit stays.
+    audit_days: u64,
     begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
@@ -223,6 +243,8 @@ impl Chat {
             links,
             turns: Turns::default(),
             admins: Vec::new(),
+            sign_ins: SignIns::default(),
+            audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
@@ -233,6 +255,13 @@ impl Chat {
     #[must_use]
     pub fn with_admins(mut self, admins: &[UserId]) -> Self {
         self.admins = admins.to_vec();
+        self
+    }
+
+    /// Says how long records of the audit stay.
+    #[must_use]
+    pub fn with_audit_days(mut self, days: u64) -> Self {
+        self.audit_days = days;
         self
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audit::{Act, Begun};
 use super::backoff::Backoff;
 use super::decisions::is_busy;
 use super::policy::Action;
@@ -55,17 +56,36 @@ impl Chat {
         edit: &RoomEdit,
     ) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
-        let room = self.update_room(caller, &id, Action::ChangeRoom, |room| edit.apply(room)).await?;
+        let act = Act::in_room("room.change", &id);
+        let room = self.update_room(caller, &id, Action::ChangeRoom, act, |room| edit.apply(room)).await?;
         self.view_room(&room).await
     }
 
     /// Writes what `change` makes of the row, however many do so at once, and tells the room. Answers the row as it is
-    /// then.
+    /// then. What changes something is on record as this act.
     pub(super) async fn update_room(
         &self,
         caller: &Caller,
         id: &RoomId,
         action: Action,
+        act: Act,
+        change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
+    ) -> Result<Arc<Room>, Refused> {
+        let mut begun = None;
+        let outcome = self.try_to_update(caller, id, action, &act, &mut begun, change).await;
+        if let Some(begun) = begun {
+            self.end_act(begun, &outcome).await;
+        }
+        outcome
+    }
+
+    async fn try_to_update(
+        &self,
+        caller: &Caller,
+        id: &RoomId,
+        action: Action,
+        act: &Act,
+        begun: &mut Option<Begun>,
         change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
     ) -> Result<Arc<Room>, Refused> {
         let _turn = self.turns.take(id).await;
@@ -78,6 +98,11 @@ impl Chat {
                 // Where a crash kept the entry back it is written now.
                 self.tell_changed(caller, &found).await?;
                 return Ok(found);
+            }
+            if begun.is_none() {
+                let (target, occasion) = (Some(what_changes(&found, &wanted)), self.ports.ids.token());
+                let act = Act { target, occasion, ..act.clone() };
+                *begun = Some(self.begin_act(caller, act).await?);
             }
             match self.ports.rooms.update(&wanted).await {
                 Ok(revision) => {
@@ -124,6 +149,19 @@ impl Chat {
         }
         Err(is_busy())
     }
+}
+
+/// The names of the fields, for the record.
+fn what_changes(before: &Room, wanted: &Room) -> String {
+    let fields = [
+        ("name", before.name != wanted.name),
+        ("description", before.description != wanted.description),
+        ("is_private", before.is_private != wanted.is_private),
+        ("allowed_users", before.allowed_users != wanted.allowed_users),
+    ];
+    let changed: Vec<_> =
+        fields.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect();
+    changed.join(", ")
 }
 
 fn refused(error: UpdateRoomError) -> Refused {

@@ -1,6 +1,7 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
 mod attachments;
+mod audit;
 mod base;
 mod call;
 mod cors;
@@ -23,6 +24,7 @@ mod my_rooms;
 mod negotiate;
 mod online;
 mod openapi;
+pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;

@@ -4,7 +4,7 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, attachments, event_handler, health, hub_routes, inbox, invocations, letters, me, message,
+    Front, attachments, audit, event_handler, health, hub_routes, inbox, invocations, letters, me, message,
     messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz,
     rooms, send_message, sync,
 };
@@ -129,6 +129,7 @@ fn routes() -> Routes {
         .put("/attachments/{id}/blob", attachments::store)
         .get("/attachments/{id}/blob", attachments::serve)
         .get("/admin/letters", letters::handle)
+        .get("/admin/audit", audit::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
         .get("/metrics", metrics::handle)

@@ -2,6 +2,7 @@
 //! hold every adapter to it.
 
 pub mod attachments;
+pub mod audit;
 pub mod clock;
 pub mod dead_letters;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod transport;
 pub mod uploads;
 
 pub use attachments::{Attachments, Content, LOOKED_AT, LinkError, LocalFiles, Served, Stored};
+pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;

@@ -24,6 +24,7 @@ suites! {
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
     uploads: TableUploads,
+    audit: TableAudit,
 }
 
 /// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.

@@ -2,6 +2,7 @@
 //! `docs/decisions/003-file-layout.md` describes tables, keys and values.
 
 mod attachments;
+mod audit;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -17,6 +18,7 @@ mod sweep;
 mod uploads;
 
 pub use attachments::FileAttachments;
+pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;

@@ -2,6 +2,7 @@
 //! Locks are short: nothing is awaited or serialised under them.
 
 mod attachments;
+mod audit;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -15,6 +16,7 @@ mod shards;
 mod uploads;
 
 pub use attachments::MemoryAttachments;
+pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;

@@ -3,6 +3,7 @@
 //! of the same kind, so wrappers go around each other.
 
 mod attachments;
+mod audit;
 mod dead_letters;
 mod failing;
 mod inbox;

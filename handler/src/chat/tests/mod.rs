@@ -1,6 +1,7 @@
 //! The use cases as their users see them, on memory adapters whose every call may be made to fail.
 
 mod attachments;
+mod audit;
 mod decisions;
 mod delivery;
 mod enforcement;

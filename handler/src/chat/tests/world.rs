@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryAttachments, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
-    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases,
+    MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
@@ -257,6 +257,7 @@ impl World {
             letters: Arc::new(MemoryDeadLetters::new()),
             uploads: Arc::new(MemoryUploads::new()),
             attachments: Some(Arc::clone(&files) as _),
+            audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -278,6 +279,7 @@ impl World {
                 Arc::clone(&files) as Arc<dyn Attachments>,
                 store.clone(),
             ))),
+            audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()
