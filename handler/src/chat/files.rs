@@ -116,6 +116,11 @@ pub(super) fn type_of_name(name: &str) -> &'static str {
 mod tests {
     use super::*;
 
+    const ELF: [u8; 64] = {
+        let mut header = [0; 64];
+        (header[0], header[1], header[2], header[3], header[4]) = (0x7f, b'E', b'L', b'F', 2);
+        header
+    };
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
     #[test]
@@ -147,7 +152,7 @@ mod tests {
             ("application/pdf", b"\x7fELF\x02\x01\x01\0"),
             ("application/octet-stream", b"MZ\x90\0\x03\0\0\0"),
             ("application/octet-stream", b"<html><body>"),
-            ("application/x-own", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0"),
+            ("application/x-own", &ELF),
         ] {
             assert!(!is_of_type(said, content, true), "{said}: {content:?}");
         }
