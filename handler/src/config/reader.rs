@@ -81,13 +81,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn number(&mut self, name: &'static str, within: RangeInclusive<u64>) -> Option<u64> {
-        self.parse(name, |text| {
-            let found = text.parse().ok().filter(|number| within.contains(number));
-            found.ok_or_else(|| format!("must be a number, {} to {}", within.start(), within.end()))
-        })
-    }
-
     /// A comma list; empty items are dropped.
     pub(super) fn list<T>(
         &mut self,
