@@ -1,5 +1,6 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod access;
 mod attachments;
 mod audit;
 mod base;
@@ -13,6 +14,7 @@ mod health;
 mod host_calls;
 mod http_json;
 mod hub_routes;
+mod identity;
 mod inbox;
 mod invocations;
 mod letters;
@@ -28,6 +30,7 @@ pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;
+mod principal;
 mod publish;
 mod reactions;
 mod read;
@@ -35,6 +38,7 @@ mod readyz;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_in;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -50,8 +54,10 @@ use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use webpubsub::key::AccessKey;
 
+pub use access::Access;
 pub use front::Front;
 pub use routes::{Route, table};
+pub use sign_in::SignIn;
 pub use statistics::Statistics;
 
 use crate::calls::Calls;
@@ -64,6 +70,7 @@ use crate::ports::LocalFiles;
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub sign_in: SignIn,
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,

@@ -3,7 +3,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::base::base;
-use super::call::{Call, guest};
+use super::call::Call;
 use super::fields::JsonBytes;
 use super::{Front, Services};
 use crate::config::NegotiateRoles;
@@ -24,12 +24,8 @@ pub(super) async fn handle(
     call: Call,
     JsonBytes(body): JsonBytes,
 ) -> Result<Json<Access>, ApiError> {
-    let claimed = call.claimed_user_in(&body)?;
+    let user = call.caller_or_guest_in(&front, &body).await?.user;
     let services = front.services().await?;
-    let user = match claimed {
-        Some(user) => user,
-        None => guest(services)?,
-    };
     let roles = roles(&front, services, &user).await?;
     let access =
         services.ports.transport.client_access(&user, &roles, &base(&front.config, &call.headers)).await?;

@@ -15,6 +15,7 @@ pub mod profiles;
 pub mod queue;
 pub mod rooms;
 pub mod sanctions;
+pub mod tokens;
 pub mod transport;
 pub mod uploads;
 
@@ -32,5 +33,6 @@ pub use profiles::Profiles;
 pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, QueueError, Received};
 pub use rooms::{CreateRoomError, Rooms, UpdateRoomError};
 pub use sanctions::Sanctions;
+pub use tokens::{Claims, NotVerified, Tokens};
 pub use transport::{ClientAccess, Transport, TransportError};
 pub use uploads::{Due, Mark, Reserved, Uploads};
