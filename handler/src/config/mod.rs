@@ -180,6 +180,7 @@ pub enum IdentityConfig {
     Developer,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageConfig {
     Memory,
