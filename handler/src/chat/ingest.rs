@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -8,6 +9,9 @@ use super::{Caller, Chat, QueuedMessage, Refused, Submission, UploadTicket};
 use crate::calls::Tally;
 use crate::model::{AttachmentId, InvalidId, MessageId, UserId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
+
+/// How long a sender waits for what the store alone knows. One that takes longer is away, and they are told to come again.
+const STORE_AT_INGEST: Duration = Duration::from_secs(3);
 
 /// The queue has the message durably, or the log has it from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +41,10 @@ impl Chat {
         };
         let room_name = match &queued.target {
             Target::Direct(_) => None,
-            Target::Room(id) => match self.may_send(id, &caller.user, AT_INGEST).await {
+            Target::Room(id) => match in_time(self.may_send(id, &caller.user, AT_INGEST)).await {
                 Ok(room) => Some(Arc::from(room.name.as_str())),
                 Err(refused) => {
-                    self.first_position(&queued, refused).await?;
+                    in_time(self.first_position(&queued, refused)).await?;
                     let room = self.known.room(id, AT_INGEST).await?;
                     let room_name = Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str()));
                     let message_id = queued.message.id;
@@ -48,10 +52,10 @@ impl Chat {
                 }
             },
         };
-        let upload = match self.attach_file(&mut queued, name.as_deref()).await {
+        let upload = match in_time(self.attach_file(&mut queued, name.as_deref())).await {
             Ok(upload) => upload,
             Err(refused) => {
-                self.first_position(&queued, refused).await?;
+                in_time(self.first_position(&queued, refused)).await?;
                 return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
             }
         };
@@ -107,6 +111,13 @@ impl Chat {
 fn without_link(submission: Submission, sender: &UserId) -> Submission {
     let to_come = AttachmentId::new(sender, &[]).to_string();
     Submission { attachment_url: None, attachment_id: Some(to_come), ..submission }
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    let told = tokio::time::timeout(STORE_AT_INGEST, asking).await;
+    told.unwrap_or_else(|_| {
+        Err(Refused::unavailable("store_unavailable", "The store does not answer. Try again."))
+    })
 }
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::azurite::{azurite, prefix};
 use crate::blobs;
 use crate::real_product;
-pub use crate::real_product::{Answer, PATIENCE, call};
+pub use crate::real_product::{Answer, PATIENCE, call, listening};
 
 pub struct Product {
     product: real_product::Product,

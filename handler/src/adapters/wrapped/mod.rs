@@ -16,7 +16,7 @@ mod queue;
 mod rooms;
 mod sanctions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 mod uploads;
 
