@@ -86,6 +86,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         letters: Arc::clone(&stores.letters),
         uploads: Arc::clone(&stores.uploads),
         attachments: stores.attachments.clone(),
+        erasures: Arc::clone(&stores.erasures),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
@@ -96,6 +97,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let options = ChatOptions {
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+        retention_days: config.retention_days,
     };
     let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
     let chat = Chat::new(ports.clone(), options)

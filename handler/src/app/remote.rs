@@ -33,6 +33,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         uploads: around(stores.uploads, calls, LOG),
         attachments: stores.attachments.map(|files| -> Arc<dyn Attachments> { around(files, calls, STORE) }),
         local_files: stores.local_files,
+        erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
         engine: stores.engine,

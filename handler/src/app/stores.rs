@@ -5,23 +5,23 @@ use super::{OpenError, remote};
 use crate::adapters::LocalLinks;
 use crate::adapters::azure::BlobAttachments;
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
-    TableProfiles, TableRooms, TableSanctions, TableUploads, Tables,
+    TableAudit, TableDeadLetters, TableErasures, TableInbox, TableInvitations, TableLeases, TableLog,
+    TableMembers, TableProfiles, TableRooms, TableSanctions, TableUploads, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAttachments, FileAudit, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers,
-    FileProfiles, FileRooms, FileSanctions, FileUploads,
+    FileAttachments, FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog,
+    FileMembers, FileProfiles, FileRooms, FileSanctions, FileUploads,
 };
 use crate::adapters::memory::{
-    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases,
-    MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::calls::Calls;
 use crate::config::{Config, StorageConfig};
 use crate::ports::{
-    Attachments, Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, LocalFiles, Log, Members,
-    Profiles, Rooms, Sanctions, Uploads,
+    Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, LocalFiles, Log,
+    Members, Profiles, Rooms, Sanctions, Uploads,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -39,6 +39,7 @@ pub(super) struct Stores {
     pub(super) attachments: Option<Arc<dyn Attachments>>,
     /// What stands behind links that lead to this process.
     pub(super) local_files: Option<Arc<dyn LocalFiles>>,
+    pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
@@ -68,6 +69,7 @@ impl Stores {
                     profiles: Arc::new(MemoryProfiles::new()),
                     inbox: Arc::new(MemoryInbox::new()),
                     letters: Arc::new(MemoryDeadLetters::new()),
+                    erasures: Arc::new(MemoryErasures::new()),
                     audit: Arc::new(MemoryAudit::new()),
                     uploads: Arc::new(MemoryUploads::new()),
                     attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
@@ -98,6 +100,7 @@ impl Stores {
                     uploads: Arc::new(FileUploads::open(&engine).await?),
                     attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
                     local_files: files.map(|files| files as Arc<dyn LocalFiles>),
+                    erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
@@ -134,6 +137,7 @@ impl Stores {
                     uploads: Arc::new(TableUploads::new(&tables)),
                     attachments,
                     local_files: None,
+                    erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,

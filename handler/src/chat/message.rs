@@ -260,6 +260,10 @@ impl Submission {
             attachment_url: self.attachment_url,
             attachment_id,
             reply_to: self.reply_to,
+            to: match &target {
+                Target::Direct(receiver) => Some(receiver.clone()),
+                Target::Room(_) => None,
+            },
         };
         Ok((target, message))
     }

@@ -19,7 +19,9 @@ mod deliver;
 mod doors;
 mod edits;
 mod enforcement;
+mod erasing;
 mod error;
+mod export;
 mod fanout;
 mod fields;
 mod files;
@@ -61,6 +63,7 @@ mod scene;
 mod sign_ins;
 mod sync;
 mod turns;
+mod upkeep;
 mod view;
 
 #[cfg(test)]
@@ -77,7 +80,9 @@ pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
+pub use erasing::ErasureView;
 pub use error::{Kind, Refused};
+pub use export::{ExportPage, ExportRecord};
 pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
@@ -108,10 +113,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{AttachmentRules, Lease, Origin, RoomId, Sanction, UserId};
+use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RoomId, Sanction, UserId};
 use crate::ports::{
-    Attachments, Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue,
-    Rooms, Sanctions, Transport, Uploads,
+    Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
+    Profiles, Queue, Rooms, Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -129,6 +134,7 @@ pub struct Ports {
     pub uploads: Arc<dyn Uploads>,
     /// None where no files are taken.
     pub attachments: Option<Arc<dyn Attachments>>,
+    pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
@@ -142,6 +148,8 @@ pub struct ChatOptions {
     pub anonymous: bool,
     /// Joining a room that is not there makes it, and it goes with the last who leaves.
     pub create_on_join: bool,
+    /// How many days what is said is kept; none = for ever.
+    pub retention_days: Option<u32>,
 }
 
 /// Who is calling, as the way in has established it.
@@ -216,6 +224,10 @@ pub struct Chat {
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
     finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
+    /// The last conversation the upkeep looked at, where it did not come to the end.
+    walked_up_to: tokio::sync::Mutex<Option<ConversationId>>,
+    /// Held by who goes on with erasures.
+    erasing: tokio::sync::Mutex<()>,
 }
 
 impl Chat {
@@ -248,6 +260,8 @@ impl Chat {
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
+            walked_up_to: tokio::sync::Mutex::default(),
+            erasing: tokio::sync::Mutex::default(),
         }
     }
 

@@ -43,6 +43,7 @@ impl Chat {
                 is_private: false,
                 was_private: false,
                 allowed_users: Vec::new(),
+                retention_days: None,
                 revision: 0,
                 fleeting: false,
                 instance: String::new(),
@@ -222,7 +223,9 @@ impl Chat {
             self.forget_decisions(id).await?;
             if there.was_private {
                 // Whoever opens the id anew is not to read what was said in private. That it was deleted stays.
-                self.ports.log.trim(&id.conversation(), closed_at.saturating_sub(1)).await?;
+                let up_to = closed_at.saturating_sub(1);
+                self.drop_attachments_in(&id.conversation(), up_to).await?;
+                self.ports.log.trim(&id.conversation(), up_to).await?;
             }
             self.ports.rooms.delete(room).await?;
         }
@@ -232,7 +235,7 @@ impl Chat {
     }
 
     /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
-    async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
+    pub(super) async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
         for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
             loop {
                 let rows = self.ports.sanctions.list(room, kind, None, PAGE).await?;
@@ -298,6 +301,7 @@ impl NewRoom {
             is_private: self.is_private,
             was_private: self.is_private,
             allowed_users: check_allowed(&self.allowed_users)?,
+            retention_days: None,
             revision: 0,
             fleeting: false,
             instance: String::new(),

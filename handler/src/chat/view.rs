@@ -245,6 +245,8 @@ pub struct RoomView {
     /// Persistent members, online or not.
     pub member_count: usize,
     pub is_private: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
 }
 
 impl RoomView {
@@ -258,6 +260,7 @@ impl RoomView {
             created_at: room.created_at,
             member_count,
             is_private: room.is_private,
+            retention_days: room.retention_days,
         }
     }
 }

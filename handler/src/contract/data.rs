@@ -91,6 +91,7 @@ pub fn message_by(sender: &str, id: &str, content: &str) -> Change {
         attachment_url: None,
         attachment_id: None,
         reply_to: None,
+        to: None,
     })
 }
 
@@ -143,6 +144,7 @@ pub fn room(id: &str, name: &str) -> Room {
         is_private: false,
         was_private: false,
         allowed_users: Vec::new(),
+        retention_days: None,
         revision: 0,
         fleeting: false,
         instance: String::new(),

@@ -15,7 +15,7 @@ pub use attachment::{AttachmentId, AttachmentRules, Upload, file_name};
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
 pub use origin::Origin;
-pub use people::{Invitation, Lease, Profile};
+pub use people::{Erasure, Invitation, Lease, Profile};
 pub use room::{Member, ReadMark, Role, Room};
 pub use sanction::{Sanction, SanctionKind};
 pub use timestamp::Timestamp;

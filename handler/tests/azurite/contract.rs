@@ -21,6 +21,7 @@ suites! {
     sanctions: TableSanctions,
     invitations: TableInvitations,
     profiles: TableProfiles,
+    erasures: TableErasures,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
     uploads: TableUploads,

@@ -4,6 +4,7 @@
 mod attachments;
 mod audit;
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod keys;
@@ -20,6 +21,7 @@ mod uploads;
 pub use attachments::FileAttachments;
 pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
+pub use erasures::FileErasures;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;
 pub use log::FileLog;

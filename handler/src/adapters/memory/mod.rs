@@ -4,6 +4,7 @@
 mod attachments;
 mod audit;
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod leases;
@@ -18,6 +19,7 @@ mod uploads;
 pub use attachments::MemoryAttachments;
 pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
+pub use erasures::MemoryErasures;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
 pub use leases::MemoryLeases;

@@ -5,6 +5,7 @@
 mod attachments;
 mod audit;
 mod dead_letters;
+mod erasures;
 mod failing;
 mod inbox;
 mod invitations;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases,
-    MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
@@ -237,10 +237,15 @@ impl World {
 
     /// Joining makes rooms.
     pub(super) async fn with_rooms_on_join() -> Self {
-        Self::with(ChatOptions { anonymous: true, create_on_join: true }).await
+        Self::with(ChatOptions { anonymous: true, create_on_join: true, ..ChatOptions::default() }).await
     }
 
-    async fn with(options: ChatOptions) -> Self {
+    pub(super) async fn with(options: ChatOptions) -> Self {
+        Self::on(options, |memory| memory).await
+    }
+
+    /// On other stores than memory's.
+    pub(super) async fn on(options: ChatOptions, change: impl FnOnce(Ports) -> Ports) -> Self {
         let ticker = Arc::new(Ticker { now: AtomicU64::new(START), next: AtomicU64::new(0) });
         let (wire, outbox) = (Arc::new(Wire::default()), Arc::new(Outbox::default()));
         let links = LocalLinks::new(ticker.as_ref(), "http://here".to_owned(), Arc::clone(&ticker) as _);
@@ -257,12 +262,14 @@ impl World {
             letters: Arc::new(MemoryDeadLetters::new()),
             uploads: Arc::new(MemoryUploads::new()),
             attachments: Some(Arc::clone(&files) as _),
+            erasures: Arc::new(MemoryErasures::new()),
             audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
             ids: Arc::clone(&ticker) as _,
         };
+        let truth = change(truth);
         let (store, live, queue) = (Faults::default(), Faults::default(), Faults::default());
         let faulty = Ports {
             log: Arc::new(Faulty::new(Arc::clone(&truth.log), store.clone())),
@@ -279,6 +286,7 @@ impl World {
                 Arc::clone(&files) as Arc<dyn Attachments>,
                 store.clone(),
             ))),
+            erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
             audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
@@ -394,6 +402,13 @@ impl World {
 
     pub(super) fn is_live_in(&self, who: &str, group: &str) -> bool {
         self.wire.groups.lock().unwrap().get(group).is_some_and(|users| users.contains(&user(who)))
+    }
+
+    /// `seq` of the messages of a room.
+    pub(super) async fn seqs(&self, room: &str) -> Vec<u64> {
+        let conversation = RoomId::new(room).unwrap().conversation();
+        let page = self.truth.log.messages(&conversation, Page::After(0), 100_000).await.unwrap().unwrap();
+        page.messages.iter().map(|message| message.seq).collect()
     }
 
     pub(super) async fn head(&self, conversation: &ConversationId) -> crate::model::Head {
