@@ -40,6 +40,8 @@ pub enum Kind {
     /// The request names another user than the one who signed in.
     NotYou,
     AdminsOnly,
+    LinkRefused,
+    FileExists,
     NoRoute,
     MethodNotAllowed,
     RequestTimeout,
@@ -77,6 +79,8 @@ impl Kind {
             Self::UnusableUser => (StatusCode::FORBIDDEN, "unusable_user"),
             Self::NotYou => (StatusCode::FORBIDDEN, "not_you"),
             Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins_only"),
+            Self::LinkRefused => (StatusCode::FORBIDDEN, "link_refused"),
+            Self::FileExists => (StatusCode::CONFLICT, "file_exists"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod logging;
 pub mod model;
 pub mod ports;
+mod reach;
 pub mod repairs;
 pub mod trace;
 pub mod worker;

@@ -139,6 +139,7 @@ fn message(n: usize, members: usize) -> Done<Change> {
         content: format!("{n:0100}"),
         sent_at: None,
         attachment_url: None,
+        attachment_id: None,
         reply_to: None,
     }))
 }

@@ -73,6 +73,7 @@ pub(crate) fn blank(change: &mut Change) {
 fn blank_message(message: &mut NewMessage) {
     message.content.clear();
     message.attachment_url = None;
+    message.attachment_id = None;
 }
 
 /// Stands where an erased person's emoji stood. Setting and taking away keep their balance.

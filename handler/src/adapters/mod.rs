@@ -8,14 +8,18 @@ pub mod faulty;
 pub mod file;
 pub mod hub_key;
 pub mod jwt;
+mod local_links;
 mod log_rules;
 pub mod memory;
 pub mod queue;
+mod receiving;
 pub mod retrying;
 mod sent_marks;
 pub mod timed;
 pub mod transport;
 pub mod wrapped;
+
+pub use local_links::LocalLinks;
 
 #[cfg(test)]
 mod log_model_tests;

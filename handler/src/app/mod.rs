@@ -66,7 +66,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     make_data_dir(config).await?;
     let calls = Calls::default();
     let mut azure = Azure::new(config, Arc::clone(&clock));
-    let stores = Stores::open(&config.storage, &mut azure, &calls).await?;
+    let stores = Stores::open(config, &clock, &ids, &mut azure, &calls).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);
     let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure, &calls).await?;
@@ -85,6 +85,8 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        uploads: Arc::clone(&stores.uploads),
+        attachments: stores.attachments.clone(),
         erasures: Arc::clone(&stores.erasures),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
@@ -99,12 +101,13 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
         retention_days: config.retention_days,
     };
-    let chat = Arc::new(
-        Chat::new(ports.clone(), options)
-            .with_admins(&config.admins)
-            .with_limits(Arc::clone(limits))
-            .with_audit_days(config.audit_days),
-    );
+    let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
+    let chat = Chat::new(ports.clone(), options)
+        .with_admins(&config.admins)
+        .with_limits(Arc::clone(limits))
+        .with_audit_days(config.audit_days)
+        .with_attachments(rules);
+    let chat = Arc::new(chat);
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins, config.auth.is_anonymous());
     live.hand_events_to(&events);
@@ -130,6 +133,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         event_door,
         event_copies: EventCopies::new(Arc::clone(&stores.handled), clock),
         statistics: live.statistics().with_remote_store(Arc::clone(&stores.remote)),
+        local_files: stores.local_files.clone(),
         calls,
         warnings: queues.warnings.clone(),
         #[cfg(feature = "testing")]

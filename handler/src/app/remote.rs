@@ -8,10 +8,11 @@ use super::stores::Stores;
 use crate::adapters::retrying::{Retrying, RetryingPort};
 use crate::adapters::timed::{Timed, TimedPort};
 use crate::calls::Calls;
+use crate::ports::Attachments;
 
 /// For a call of a store: more than one request may take.
 const STORE: Duration = Duration::from_secs(15);
-/// For a call of a log, which tries a conflicting append for 20 s.
+/// For a call of a log or of uploads, which try a conflicting write for 20 s.
 const LOG: Duration = Duration::from_secs(30);
 /// For a send to the queue.
 const QUEUE: Duration = Duration::from_secs(15);
@@ -29,6 +30,9 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         profiles: around(stores.profiles, calls, STORE),
         inbox: around(stores.inbox, calls, STORE),
         letters: around(stores.letters, calls, STORE),
+        uploads: around(stores.uploads, calls, LOG),
+        attachments: stores.attachments.map(|files| -> Arc<dyn Attachments> { around(files, calls, STORE) }),
+        local_files: stores.local_files,
         erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),

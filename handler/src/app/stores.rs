@@ -2,25 +2,28 @@ use std::sync::Arc;
 
 use super::azure::Azure;
 use super::{OpenError, remote};
+use crate::adapters::LocalLinks;
+use crate::adapters::azure::BlobAttachments;
 use crate::adapters::azure::table::{
     TableAudit, TableDeadLetters, TableErasures, TableHandled, TableInbox, TableInvitations, TableLeases,
-    TableLog, TableMembers, TableProfiles, TableRooms, TableSanctions, TableUsage, Tables,
+    TableLog, TableMembers, TableProfiles, TableRooms, TableSanctions, TableUploads, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAudit, FileDeadLetters, FileErasures, FileHandled, FileInbox, FileInvitations, FileLog, FileMembers,
-    FileProfiles, FileRooms, FileSanctions,
+    FileAttachments, FileAudit, FileDeadLetters, FileErasures, FileHandled, FileInbox, FileInvitations,
+    FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions, FileUploads,
 };
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox,
+    MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryUploads, MemoryUsage,
 };
 use crate::calls::Calls;
-use crate::config::StorageConfig;
+use crate::config::{Config, StorageConfig};
 use crate::functions::RemoteStore;
 use crate::ports::{
-    Audit, DeadLetters, Erasures, Handled, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms,
-    Sanctions, Usage,
+    Attachments, Audit, Clock, DeadLetters, Erasures, Handled, Ids, Inbox, Invitations, Leases, LocalFiles,
+    Log, Members, Profiles, Rooms, Sanctions, Uploads, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -33,6 +36,11 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) uploads: Arc<dyn Uploads>,
+    /// None where no files are taken.
+    pub(super) attachments: Option<Arc<dyn Attachments>>,
+    /// What stands behind links that lead to this process.
+    pub(super) local_files: Option<Arc<dyn LocalFiles>>,
     pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
@@ -47,30 +55,46 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) async fn open(
-        config: &StorageConfig,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
         azure: &mut Azure,
         calls: &Calls,
     ) -> Result<Self, OpenError> {
-        match config {
-            StorageConfig::Memory => Ok(Self {
-                log: Arc::new(MemoryLog::new()),
-                rooms: Arc::new(MemoryRooms::new()),
-                members: Arc::new(MemoryMembers::new()),
-                sanctions: Arc::new(MemorySanctions::new()),
-                invitations: Arc::new(MemoryInvitations::new()),
-                profiles: Arc::new(MemoryProfiles::new()),
-                inbox: Arc::new(MemoryInbox::new()),
-                letters: Arc::new(MemoryDeadLetters::new()),
-                erasures: Arc::new(MemoryErasures::new()),
-                audit: Arc::new(MemoryAudit::new()),
-                leases: Arc::new(MemoryLeases::new()),
-                handled: Arc::new(MemoryHandled::new()),
-                usage: Arc::new(MemoryUsage::new()),
-                engine: None,
-                remote: alone(),
-            }),
+        let links = || LocalLinks::new(ids.as_ref(), config.public_base(), Arc::clone(clock));
+        match &config.storage {
+            StorageConfig::Memory => {
+                let files = config.attachments.is_some().then(|| Arc::new(MemoryAttachments::new(links())));
+                Ok(Self {
+                    log: Arc::new(MemoryLog::new()),
+                    rooms: Arc::new(MemoryRooms::new()),
+                    members: Arc::new(MemoryMembers::new()),
+                    sanctions: Arc::new(MemorySanctions::new()),
+                    invitations: Arc::new(MemoryInvitations::new()),
+                    profiles: Arc::new(MemoryProfiles::new()),
+                    inbox: Arc::new(MemoryInbox::new()),
+                    letters: Arc::new(MemoryDeadLetters::new()),
+                    erasures: Arc::new(MemoryErasures::new()),
+                    audit: Arc::new(MemoryAudit::new()),
+                    uploads: Arc::new(MemoryUploads::new()),
+                    attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
+                    local_files: files.map(|files| files as Arc<dyn LocalFiles>),
+                    leases: Arc::new(MemoryLeases::new()),
+                    handled: Arc::new(MemoryHandled::new()),
+                    usage: Arc::new(MemoryUsage::new()),
+                    engine: None,
+                    remote: alone(),
+                })
+            }
             StorageConfig::File { data_dir } => {
                 let engine = Engine::open(data_dir.join("chat.redb")).await?;
+                let files = match &config.attachments {
+                    Some(_) => {
+                        let folder = data_dir.join("attachments");
+                        Some(Arc::new(FileAttachments::open(folder, links(), Arc::clone(ids)).await?))
+                    }
+                    None => None,
+                };
                 Ok(Self {
                     log: Arc::new(FileLog::open(&engine).await?),
                     rooms: Arc::new(FileRooms::open(&engine).await?),
@@ -80,6 +104,9 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    uploads: Arc::new(FileUploads::open(&engine).await?),
+                    attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
+                    local_files: files.map(|files| files as Arc<dyn LocalFiles>),
                     erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
@@ -91,7 +118,21 @@ impl Stores {
             }
             StorageConfig::Table { account, prefix, .. } => {
                 let identity = if account.needs_identity() { Some(azure.identity()?) } else { None };
-                let tables = Tables::new(account, identity, prefix, &azure.http()?)?;
+                let http = azure.http()?;
+                let tables = Tables::new(account, identity.clone(), prefix, &http)?;
+                let attachments: Option<Arc<dyn Attachments>> = match &config.attachments {
+                    Some(files) => {
+                        let clock = Arc::clone(clock);
+                        Some(Arc::new(BlobAttachments::new(
+                            account,
+                            identity,
+                            &files.container,
+                            &http,
+                            clock,
+                        )?))
+                    }
+                    None => None,
+                };
                 let log = TableLog::new(&tables);
                 let stores = Self {
                     log: Arc::new(log.clone()),
@@ -102,6 +143,9 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    uploads: Arc::new(TableUploads::new(&tables)),
+                    attachments,
+                    local_files: None,
                     erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::stores::Stores;
 use crate::adapters::faulty::{Faults, Faulty, Mode};
+use crate::ports::Attachments;
 
 /// The stores, and the switch: `true` makes every call of them fail until `false`.
 pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sync>) {
@@ -17,6 +18,11 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         profiles: Arc::new(Faulty::new(stores.profiles, faults.clone())),
         inbox: Arc::new(Faulty::new(stores.inbox, faults.clone())),
         letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
+        uploads: Arc::new(Faulty::new(stores.uploads, faults.clone())),
+        attachments: stores
+            .attachments
+            .map(|files| -> Arc<dyn Attachments> { Arc::new(Faulty::new(files, faults.clone())) }),
+        local_files: stores.local_files,
         erasures: Arc::new(Faulty::new(stores.erasures, faults.clone())),
         audit: Arc::new(Faulty::new(stores.audit, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),

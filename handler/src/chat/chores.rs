@@ -43,6 +43,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },
     Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
+    Chore { name: "files", every: UPKEEP_EVERY, round: |chat| chat.look_after_attachments().boxed() },
 ];
 
 /// When each was begun last, by this process.

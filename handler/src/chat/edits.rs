@@ -28,7 +28,7 @@ impl Chat {
         if message.state.message.sender != caller.user {
             return Err(Refused::not_the_author());
         }
-        if message.state.message.attachment_url.is_none() {
+        if !message.state.message.has_attachment() {
             not_empty("content", &content)?;
         }
         let occasion = match key {
@@ -78,11 +78,14 @@ impl Chat {
             }
             _ => None,
         };
-        let deletion = self.change_message(caller, message.scene, seq, marker, change);
-        match act {
-            Some(act) => self.audited(caller, act, deletion).await,
-            None => deletion.await,
-        }
+        self.doubt_file(&conversation, &message.state).await?;
+        let deletion = self.change_message(caller, message.scene.clone(), seq, marker, change);
+        let changed = match act {
+            Some(act) => self.audited(caller, act, deletion).await?,
+            None => deletion.await?,
+        };
+        self.drop_file(&conversation, &message.state).await;
+        Ok(changed)
     }
 
     async fn may_delete(&self, caller: &Caller, message: &PresentMessage) -> Result<(), Refused> {

@@ -152,6 +152,7 @@ impl Chat {
     async fn take_away(&self, user: &UserId) -> Result<(), Refused> {
         self.ports.profiles.remove(user).await?;
         self.names.learn(user, None);
+        while self.drop_attachments_of(user).await? {}
         loop {
             let rooms = self.ports.members.rooms_of(user, None, PAGE).await?;
             for (room, member) in &rooms {

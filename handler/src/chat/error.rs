@@ -116,6 +116,18 @@ impl Refused {
         Self::not_found("room_not_found", "There is no such room.")
     }
 
+    pub fn attachment_not_found() -> Self {
+        Self::not_found("attachment_not_found", "There is no such file.")
+    }
+
+    pub fn not_uploaded() -> Self {
+        Self::conflict("not_uploaded", "The file is not stored yet.")
+    }
+
+    pub fn no_attachments() -> Self {
+        Self::not_found("no_attachments", "This server takes no files.")
+    }
+
     pub fn message_not_found() -> Self {
         Self::not_found("message_not_found", "There is no such message.")
     }

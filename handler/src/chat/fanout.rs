@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use super::command::{Audience, Failure};
 use super::edits::inbox_key;
 use super::known::{AT_INGEST, Known};
+use super::links::Links;
 use super::view::{self, Place};
 use super::{Counters, Ports, groups};
 use crate::model::{Change, ConversationId, Entry, NewMessage, UserId};
@@ -33,6 +34,7 @@ pub(super) struct Fanout {
     ports: Ports,
     known: Arc<Known>,
     counters: Arc<Counters>,
+    links: Links,
     conversation: ConversationId,
     audience: Audience,
     /// Names of the audience's groups; one for a room, two for a pair, one for a user with themself.
@@ -60,7 +62,20 @@ impl Fanout {
             Audience::Pair(one, other) if one == other => (vec![groups::user(one)], String::new()),
             Audience::Pair(one, other) => (vec![groups::user(one), groups::user(other)], String::new()),
         };
-        Self { ports, known, counters, conversation, audience, groups, room_name, filed: 0, sent: 0, due: 0 }
+        let links = Links::new(ports.clone());
+        Self {
+            ports,
+            known,
+            counters,
+            links,
+            conversation,
+            audience,
+            groups,
+            room_name,
+            filed: 0,
+            sent: 0,
+            due: 0,
+        }
     }
 
     pub(super) fn sent(&self) -> u64 {
@@ -146,7 +161,8 @@ impl Fanout {
             }
             (Pass::File, ..) => {}
             (Pass::Publish, ..) => {
-                let frame = self.frame(entry);
+                let linked = self.links.in_entry(&self.conversation, entry).await;
+                let frame = self.frame(linked.as_ref().unwrap_or(entry));
                 // A pair's two groups at once: both have this frame before any has the next.
                 let sends = self.groups.iter().map(|group| self.publish(group, frame.clone(), excluded));
                 try_join_all(sends).await?;

@@ -170,12 +170,13 @@ impl Chat {
         let (mut budget, mut first_floor) = (Budget::new(limit), None);
         loop {
             let (behind, rows) = (history.behind(asked), budget.rows());
-            let Some(MessagePage { messages, head }) =
+            let Some(MessagePage { mut messages, head }) =
                 self.ports.log.messages(&conversation, behind, rows).await?
             else {
                 return Ok(history);
             };
             let is_last = messages.len() < rows;
+            self.links.write(&conversation, messages.iter_mut().map(|state| &mut state.message)).await;
             // The gap before a page that goes forward is the one that its first read saw: what was removed since is the
             // next page's.
             let floor = match asked {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -102,6 +104,7 @@ impl Chat {
                 (budget.rows(), if backward { (None, cursor) } else { (cursor, None) });
             let mut found = self.ports.inbox.list(receiver, after, before, rows).await?;
             let is_last = found.len() < rows;
+            self.write_links(&mut found).await;
             if backward {
                 found.reverse();
             }
@@ -114,6 +117,17 @@ impl Chat {
                 }
                 return Ok(page);
             }
+        }
+    }
+
+    /// Of one conversation after the other.
+    async fn write_links(&self, items: &mut [InboxItem]) {
+        let carrying = items.iter().filter(|item| item.message.attachment_id.is_some());
+        let conversations: BTreeSet<ConversationId> =
+            carrying.map(|item| item.conversation.clone()).collect();
+        for conversation in conversations {
+            let own = items.iter_mut().filter(|item| item.conversation == conversation);
+            self.links.write(&conversation, own.map(|item| &mut item.message)).await;
         }
     }
 

@@ -5,9 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::known::AT_INGEST;
 use super::message::{ROOM_PROPERTY, Target};
-use super::{Caller, Chat, QueuedMessage, Refused, Submission};
+use super::{Caller, Chat, QueuedMessage, Refused, Submission, UploadTicket};
 use crate::calls::Tally;
-use crate::model::{InvalidId, MessageId};
+use crate::model::{AttachmentId, InvalidId, MessageId, UserId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
 use crate::trace::Trace;
 
@@ -20,6 +20,8 @@ pub struct Accepted {
     pub message_id: MessageId,
     /// For a message to a room; the room's id where it is gone.
     pub room_name: Option<Arc<str>>,
+    /// Where the file goes whose name stood in place of a link.
+    pub upload: Option<UploadTicket>,
 }
 
 impl Chat {
@@ -33,7 +35,11 @@ impl Chat {
         submission: Submission,
         repeat_key: Option<&str>,
     ) -> Result<Accepted, Refused> {
-        let queued = self.judge(caller, submission, repeat_key)?;
+        let name = self.links.attachments().ok().and_then(|_| submission.file_name()).map(str::to_owned);
+        let mut queued = match &name {
+            Some(_) => self.judge(caller, without_link(submission, &caller.user), repeat_key)?,
+            None => self.judge(caller, submission, repeat_key)?,
+        };
         let room_name = match &queued.target {
             Target::Direct(_) => None,
             Target::Room(id) => match in_time(self.may_send(id, &caller.user, AT_INGEST)).await {
@@ -42,7 +48,8 @@ impl Chat {
                     in_time(self.first_position(&queued, refused)).await?;
                     let room = self.known.room(id, AT_INGEST).await?;
                     let room_name = Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str()));
-                    return Ok(Accepted { message_id: queued.message.id, room_name: Some(room_name) });
+                    let message_id = queued.message.id;
+                    return Ok(Accepted { message_id, room_name: Some(room_name), upload: None });
                 }
             },
         };
@@ -52,7 +59,15 @@ impl Chat {
                 // While the log cannot say, it is a refusal.
                 let first = in_time(self.first_position(&queued, refused.clone())).await;
                 first.map_err(|_| refused)?;
-                return Ok(Accepted { message_id: queued.message.id, room_name });
+                return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
+            }
+        };
+        let upload = match in_time(self.attach_file(&mut queued, name.as_deref())).await {
+            Ok(upload) => upload,
+            Err(refused) => {
+                self.limits.give_back(&paid);
+                in_time(self.first_position(&queued, refused)).await?;
+                return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
             }
         };
         if let Err(error) = self.ports.queue.send(outgoing(&queued)).await {
@@ -61,7 +76,19 @@ impl Chat {
         }
         self.limits.accepted(queued.marker);
         self.counters.accepted.add(1);
-        Ok(Accepted { message_id: queued.message.id, room_name })
+        Ok(Accepted { message_id: queued.message.id, room_name, upload })
+    }
+
+    /// Gives the message its file: a place for one that is still to come under this name, or the one that it names.
+    async fn attach_file(
+        &self,
+        queued: &mut QueuedMessage,
+        name: Option<&str>,
+    ) -> Result<Option<UploadTicket>, Refused> {
+        let Some(name) = name else { return self.attach(queued).await.map(|()| None) };
+        let ticket = self.attachment_of_message(queued, name).await?;
+        queued.message.attachment_id = Some(ticket.id.clone());
+        Ok(Some(ticket))
     }
 
     /// Where the message stands, if it is in the log from before; else the refusal of it.
@@ -84,6 +111,7 @@ impl Chat {
         repeat_key: Option<&str>,
     ) -> Result<QueuedMessage, Refused> {
         submission.check_sender(&caller.user)?;
+        submission.refuse_signed_url()?;
         let id = match (submission.message_id()?, repeat_key) {
             (Some(id), _) => id,
             (None, Some(key)) => id_of_key(key).unwrap_or_else(|_| self.ports.ids.message_id()),
@@ -92,6 +120,12 @@ impl Chat {
         let (target, message) = submission.judge(caller.user.clone(), id)?;
         Ok(QueuedMessage::new(target, message, Some(self.ports.clock.now())))
     }
+}
+
+/// The message's file comes in the link's place; which one is known with the message's identity.
+fn without_link(submission: Submission, sender: &UserId) -> Submission {
+    let to_come = AttachmentId::new(sender, &[]).to_string();
+    Submission { attachment_url: None, attachment_id: Some(to_come), ..submission }
 }
 
 async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {

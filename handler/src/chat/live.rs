@@ -226,6 +226,10 @@ impl Chat {
                 return first.map_err(|_| refused);
             }
         };
+        if let Err(refused) = self.attach(message).await {
+            self.limits.give_back(&paid);
+            return self.first_position(message, refused).await;
+        }
         let entry = NewEntry {
             marker: Some(message.marker),
             at: self.ports.clock.now(),

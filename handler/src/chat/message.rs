@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::Refused;
 use super::fields::{Field, Fields, Naming};
-use crate::model::{ConversationId, Marker, MessageId, NewMessage, RoomId, Timestamp, UserId, bounds};
+use crate::model::{
+    AttachmentId, ConversationId, Marker, MessageId, NewMessage, RoomId, Timestamp, UserId, bounds,
+};
 use crate::ports::{Entity, Received};
 
 /// Property that names the room on the topic, for subscription rules.
@@ -79,6 +81,7 @@ impl QueuedMessage {
             message_text: &self.message.content,
             timestamp: self.message.sent_at,
             attachment_url: self.message.attachment_url.as_deref(),
+            attachment_id: self.message.attachment_id.as_ref(),
             reply_to: self.message.reply_to,
             accepted_at: self.accepted_at,
         })
@@ -153,6 +156,8 @@ struct Body<'a> {
     timestamp: Option<Timestamp>,
     #[serde(rename = "AttachmentURL", skip_serializing_if = "Option::is_none")]
     attachment_url: Option<&'a str>,
+    #[serde(rename = "AttachmentID", skip_serializing_if = "Option::is_none")]
+    attachment_id: Option<&'a AttachmentId>,
     #[serde(rename = "ReplyTo", skip_serializing_if = "Option::is_none")]
     reply_to: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +173,8 @@ pub struct Submission {
     pub content: Option<String>,
     pub sent_at: Option<String>,
     pub attachment_url: Option<String>,
+    /// A file of ours that was asked for before.
+    pub attachment_id: Option<String>,
     pub message_id: Option<String>,
     /// `seq` of the message this one answers.
     pub reply_to: Option<u64>,
@@ -190,6 +197,7 @@ impl Submission {
             content: fields.text(Field::Content)?,
             sent_at: fields.text(Field::SentAt)?,
             attachment_url: fields.text(Field::AttachmentUrl)?,
+            attachment_id: fields.text(Field::AttachmentId)?,
             message_id: fields.text(Field::MessageId)?,
             reply_to: fields.number(Field::ReplyTo)?,
             naming: fields.naming,
@@ -240,6 +248,7 @@ impl Submission {
             None => None,
         };
         self.check_attachment()?;
+        let attachment_id = self.attachment_id()?;
         self.check_reply()?;
         let content = self.check_content()?;
         let message = NewMessage {
@@ -249,6 +258,7 @@ impl Submission {
             content,
             sent_at,
             attachment_url: self.attachment_url,
+            attachment_id,
             reply_to: self.reply_to,
             to: match &target {
                 Target::Direct(receiver) => Some(receiver.clone()),
@@ -283,10 +293,10 @@ impl Submission {
         let name = self.name(Field::Content);
         let content = match &self.content {
             Some(content) => content.clone(),
-            None if self.attachment_url.is_some() => String::new(),
+            None if self.has_attachment() => String::new(),
             None => return Err(self.missing(Field::Content)),
         };
-        if self.attachment_url.is_none() {
+        if !self.has_attachment() {
             not_empty(name, &content)?;
         }
         check_length(name, &content)?;
@@ -301,6 +311,40 @@ impl Submission {
         }
         let name = self.name(Field::ReplyTo);
         Err(Refused::invalid("invalid_field", name, format!("{name} must be at least 1.")))
+    }
+
+    fn has_attachment(&self) -> bool {
+        self.attachment_url.is_some() || self.attachment_id.is_some()
+    }
+
+    /// The name of a file that is to be stored with us, where `AttachmentURL` is one and no URL.
+    pub(super) fn file_name(&self) -> Option<&str> {
+        self.attachment_url.as_deref().filter(|url| self.attachment_id.is_none() && is_bare_name(url))
+    }
+
+    fn attachment_id(&self) -> Result<Option<AttachmentId>, Refused> {
+        let Some(text) = &self.attachment_id else { return Ok(None) };
+        let name = self.name(Field::AttachmentId);
+        if self.attachment_url.is_some() {
+            let url = self.name(Field::AttachmentUrl);
+            return Err(Refused::invalid(
+                "two_attachments",
+                name,
+                format!("Give {url} or {name}, not both."),
+            ));
+        }
+        let id = AttachmentId::parse(text);
+        id.map(Some)
+            .ok_or_else(|| Refused::invalid("invalid_id", name, format!("{name} is no id of a file.")))
+    }
+
+    /// A link with a signature is a key that others would be given.
+    pub(super) fn refuse_signed_url(&self) -> Result<(), Refused> {
+        let Some(url) = self.attachment_url.as_deref().filter(|url| is_signed(url)) else { return Ok(()) };
+        let name = self.name(Field::AttachmentUrl);
+        tracing::debug!(bytes = url.len(), "a signed link was refused");
+        let sentence = format!("{name} must not be a signed link: whoever reads the message could use it.");
+        Err(Refused::invalid("signed_url", name, sentence))
     }
 
     fn check_attachment(&self) -> Result<(), Refused> {
@@ -323,6 +367,20 @@ pub(super) fn check_length(name: &'static str, content: &str) -> Result<(), Refu
         return Err(Refused::too_large("content_too_long", name, sentence));
     }
     Ok(())
+}
+
+/// A file's name alone: no scheme, no folder, no query.
+fn is_bare_name(text: &str) -> bool {
+    let is_name = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '?' | '#');
+    !text.trim().is_empty() && text.len() <= bounds::ATTACHMENT_URL_BYTES && text.chars().all(is_name)
+}
+
+/// Whether a parameter of the link is a signature, in whatever spelling.
+fn is_signed(url: &str) -> bool {
+    let parameters = url.split(['?', '#', '&', ';']).skip(1);
+    parameters.filter_map(|pair| pair.split_once('=')).any(|(name, _)| {
+        percent_encoding::percent_decode_str(name).decode_utf8_lossy().trim().eq_ignore_ascii_case("sig")
+    })
 }
 
 /// A link that clients may follow: http or https, and no longer than an attachment's.

@@ -5,6 +5,7 @@
 
 mod access;
 mod appender;
+mod attachments;
 mod audit;
 mod backoff;
 mod bans;
@@ -24,6 +25,7 @@ mod error;
 mod export;
 mod fanout;
 mod fields;
+mod files;
 mod fleeting;
 pub mod groups;
 mod history;
@@ -33,6 +35,7 @@ mod invitations;
 mod known;
 mod letters;
 mod limits;
+mod links;
 mod live;
 mod live_messages;
 mod live_moderation;
@@ -73,6 +76,7 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+pub use attachments::{AttachmentView, NewAttachment, UploadTicket};
 use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
@@ -92,6 +96,7 @@ pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use letters::LetterPage;
 pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
+use links::Links;
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
@@ -116,10 +121,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
+use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
-    Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue,
-    Rooms, Sanctions, Transport,
+    Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
+    Profiles, Queue, Rooms, Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -134,6 +139,9 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
+    pub uploads: Arc<dyn Uploads>,
+    /// None where no files are taken.
+    pub attachments: Option<Arc<dyn Attachments>>,
     pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
@@ -230,6 +238,8 @@ pub struct Chat {
     presence: Arc<Presence>,
     counters: Arc<Counters>,
     notices: RoomNotices,
+    files: AttachmentRules,
+    links: Links,
     /// Of those who change a room's row.
     turns: Turns,
     limits: Arc<Limits>,
@@ -261,6 +271,7 @@ impl Chat {
         let pulse = Arc::new(Pulse::new(ports.clone()));
         let presence = Arc::new(Presence::new(ports.clone(), Arc::clone(&pulse)));
         let notices = RoomNotices::new(ports.clone());
+        let links = Links::new(ports.clone());
         Self {
             ports,
             options,
@@ -271,6 +282,8 @@ impl Chat {
             presence,
             counters,
             notices,
+            files: AttachmentRules::default(),
+            links,
             turns: Turns::default(),
             limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),

@@ -224,7 +224,9 @@ impl Chat {
             self.forget_decisions(id).await?;
             if there.was_private {
                 // Whoever opens the id anew is not to read what was said in private. That it was deleted stays.
-                self.ports.log.trim(&id.conversation(), closed_at.saturating_sub(1)).await?;
+                let up_to = closed_at.saturating_sub(1);
+                self.drop_attachments_in(&id.conversation(), up_to).await?;
+                self.ports.log.trim(&id.conversation(), up_to).await?;
             }
             self.ports.rooms.delete(room).await?;
         }

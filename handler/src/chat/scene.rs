@@ -107,7 +107,9 @@ impl Chat {
     pub(super) async fn find_message(&self, scene: Scene, seq: u64) -> Result<PresentMessage, Refused> {
         let found = self.ports.log.states(&scene.conversation(), &[seq]).await?;
         let state = found.into_iter().find(|state| state.seq == seq);
-        state.map(|state| PresentMessage { scene, state }).ok_or_else(Refused::message_not_found)
+        let mut state = state.ok_or_else(Refused::message_not_found)?;
+        self.links.write(&scene.conversation(), std::iter::once(&mut state.message)).await;
+        Ok(PresentMessage { scene, state })
     }
 
     /// Appends what a command says of a message, and reads what the message is then. The caller's own connection gets the

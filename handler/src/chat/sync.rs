@@ -15,7 +15,7 @@ use super::fields::{Field, Fields};
 use super::history::{Gap, page_length};
 use super::scene::Scene;
 use super::{Caller, Chat, Refused, view};
-use crate::model::{ConversationId, Entry, Head, UserId, bounds};
+use crate::model::{Change, ConversationId, Entry, Head, UserId, bounds};
 use crate::ports::{EntryPage, StoreError};
 
 /// Conversations read at once.
@@ -197,7 +197,15 @@ impl Chat {
         after: u64,
         limit: usize,
     ) -> (usize, Result<Option<EntryPage>, StoreError>) {
-        (place, self.ports.log.entries(&conversation, after, limit).await)
+        let mut page = self.ports.log.entries(&conversation, after, limit).await;
+        if let Ok(Some(page)) = &mut page {
+            let messages = page.entries.iter_mut().filter_map(|entry| match &mut entry.change {
+                Change::Message(message) => Some(message),
+                _ => None,
+            });
+            self.links.write(&conversation, messages).await;
+        }
+        (place, page)
     }
 }
 

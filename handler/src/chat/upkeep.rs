@@ -89,6 +89,7 @@ impl Chat {
             }
         }
         if floor > head.floor {
+            self.drop_attachments_in(id, floor).await?;
             self.ports.log.trim(id, floor).await?;
         }
         Ok(usize::try_from(floor - head.floor).unwrap_or(usize::MAX))

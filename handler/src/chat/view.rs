@@ -91,6 +91,7 @@ impl Serialize for MessageView<'_> {
         map.serialize_entry("timestamp", &self.at)?;
         optional(&mut map, "sent_at", self.message.sent_at.as_ref())?;
         optional(&mut map, "attachment_url", self.message.attachment_url.as_ref())?;
+        optional(&mut map, "attachment_id", self.message.attachment_id.as_ref())?;
         optional(&mut map, "reply_to", self.message.reply_to.as_ref())?;
         if let Some(state) = self.state.filter(|state| state.as_of != state.seq) {
             write_state(&mut map, state)?;

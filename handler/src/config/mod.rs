@@ -1,6 +1,7 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod attachments;
 mod auth;
 mod azure;
 mod events;
@@ -32,7 +33,7 @@ use webpubsub::names::HubName;
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
 use crate::adapters::jwt::{KeySource, TokenRules};
-use crate::model::{RateLimits, UserId};
+use crate::model::{AttachmentRules, RateLimits, UserId};
 
 /// Everything the program was told, read once.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub struct Config {
     /// How long what negotiate hands out may be used to connect; with rights in it five minutes at most.
     pub token_minutes: u32,
     pub rooms_on_join: RoomsOnJoin,
+    /// None where no files are taken.
+    pub attachments: Option<AttachmentsConfig>,
     /// How many days messages are kept; none = for ever.
     pub retention_days: Option<u32>,
     /// Filter of the log, in the form of `RUST_LOG`.
@@ -76,6 +79,18 @@ impl Config {
     /// Reads all settings. Every mistake is reported, not only the first.
     pub fn from_vars(vars: &dyn Vars) -> Result<Self, Mistakes> {
         parse::config(vars)
+    }
+
+    /// Where others reach us who did not ask us just now. The port is the one that is listened on.
+    #[must_use]
+    pub fn public_base(&self) -> String {
+        if let Some(endpoint) = &self.public_ws_endpoint {
+            return endpoint.as_http();
+        }
+        let (Place::Alone { http, .. } | Place::Functions { http, .. }) = self.place;
+        let host = if http.ip().is_unspecified() { "localhost".to_owned() } else { http.ip().to_string() };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        format!("http://{host}:{}", http.port())
     }
 
     #[must_use]
@@ -116,6 +131,14 @@ pub enum Place {
         /// The host's timer has the chores done; otherwise this process does them by itself.
         has_timer: bool,
     },
+}
+
+impl Place {
+    /// A port of 0 has become another.
+    pub const fn listens_on(&mut self, address: SocketAddr) {
+        let (Self::Alone { http, .. } | Self::Functions { http, .. }) = self;
+        *http = address;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -191,6 +214,7 @@ pub enum IdentityConfig {
     Developer,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageConfig {
     Memory,
@@ -281,6 +305,14 @@ pub enum NegotiateRoles {
     Connect,
     /// The token carries the rights, for a hub whose events cannot reach us.
     Token,
+}
+
+/// Which files are taken, and where they go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentsConfig {
+    /// The blobs' container, with `STORAGE_MODE=table`.
+    pub container: String,
+    pub rules: AttachmentRules,
 }
 
 /// What joining a room that is not there does.

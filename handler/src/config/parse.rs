@@ -59,6 +59,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
         minutes.ok_or_else(|| format!("must be a number of minutes, 1 to {TOKEN_MINUTES}"))
     });
     let rooms_on_join = rooms_on_join(&mut r);
+    let attachments = super::attachments::attachments(&mut r, under_host, storage.as_ref());
     let retention_days = retention_days(&mut r);
     let events = events::events(&mut r, transport.as_ref());
     if on_azure {
@@ -96,6 +97,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             negotiate_roles,
             token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),
             rooms_on_join,
+            attachments,
             retention_days,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]

@@ -30,6 +30,7 @@ pub enum Group {
     Identity,
     Access,
     Limits,
+    Attachments,
     Running,
     /// Set by Azure or by the Functions host, not by people.
     Platform,
@@ -38,7 +39,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -48,6 +49,7 @@ impl Group {
         Self::Identity,
         Self::Access,
         Self::Limits,
+        Self::Attachments,
         Self::Running,
         Self::Platform,
         Self::Later,
@@ -65,6 +67,7 @@ impl Group {
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
             Self::Limits => "How much",
+            Self::Attachments => "Files",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
             Self::Later => "Known names of later versions",
@@ -275,6 +278,23 @@ settings! {
         "RATE_LIMIT_IP", "off, or per second/burst", "50/100; off with AUTH_MODE=anonymous off Azure",
             "HTTP requests of one address (of IPv6 its /64 network), and frames of one live connection.",
             |c| limit(c.rate_limits.address);
+    }
+    Attachments {
+        "ATTACHMENTS", "on, off", "on alone with STORAGE_MODE memory or file, else off",
+            "Whether messages may carry files of ours: in memory, in DATA_DIR, or with STORAGE_MODE=table in blobs of the same account, whose identity then needs the roles Storage Blob Data Contributor and Storage Blob Delegator.",
+            |c| value(if c.attachments.is_some() { "on" } else { "off" });
+        "ATTACHMENTS_CONTAINER", "container name", "chat-attachments",
+            "The blobs' container. It is made on first use.",
+            |c| match (&c.attachments, &c.storage) { (Some(files), StorageConfig::Table { .. }) => value(&files.container), _ => Shown::Unset };
+        "ATTACHMENTS_MAX_BYTES", "bytes, 1 to 5242880000", "10485760",
+            "The longest file.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.max_bytes));
+        "ATTACHMENTS_TYPES", "comma list of content types", "images, PDF, text, CSV, JSON, ZIP, Office documents, video and audio: see API.md",
+            "What files may be. Their first bytes must agree.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.types.join(",")));
+        "ATTACHMENTS_QUOTA_BYTES", "bytes", "1073741824",
+            "All files of one user together.",
+            |c| optional(c.attachments.as_ref().map(|files| files.rules.quota_bytes));
     }
     Running {
         "AUDIT_RETENTION_DAYS", "1 to 3660", "90",

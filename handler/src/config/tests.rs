@@ -342,6 +342,38 @@ fn write_the_document() {
     std::fs::write(path, format!("{head}{}\n", markdown().trim_end())).unwrap();
 }
 
+#[test]
+fn files_are_taken_where_nothing_more_has_to_be_set_up() {
+    let is_on = |pairs: &[(&str, &str)]| read(pairs).unwrap().attachments.is_some();
+    let azurite =
+        [("STORAGE_MODE", "table"), ("AZURE_STORAGE_CONNECTION_STRING", "UseDevelopmentStorage=true")];
+    assert!(is_on(&[]) && is_on(&[("STORAGE_MODE", "file")]));
+    assert!(!is_on(&azurite) && !is_on(&under_host(&[])) && !is_on(&[("ATTACHMENTS", "off")]));
+    let on: Vec<_> = azurite.into_iter().chain([("ATTACHMENTS", "on")]).collect();
+    let files = read(&on).unwrap().attachments.unwrap();
+    assert_eq!((files.container.as_str(), files.rules), ("chat-attachments", AttachmentRules::default()));
+    let plain = "AccountName=a;AccountKey=a2V5;DefaultEndpointsProtocol=http";
+    let plain =
+        [("STORAGE_MODE", "table"), ("AZURE_STORAGE_CONNECTION_STRING", plain), ("ATTACHMENTS", "on")];
+    assert_eq!(mistakes(&plain), ["ATTACHMENTS"], "a link is handed out over TLS");
+    let own =
+        read(&[("ATTACHMENTS_TYPES", "image/PNG, text/x-own"), ("ATTACHMENTS_MAX_BYTES", "5")]).unwrap();
+    let rules = own.attachments.unwrap().rules;
+    assert_eq!((rules.max_bytes, rules.types), (5, vec!["image/png".to_owned(), "text/x-own".to_owned()]));
+    let wrong = [
+        ("ATTACHMENTS", "yes"),
+        ("ATTACHMENTS_CONTAINER", "My--Files"),
+        ("ATTACHMENTS_MAX_BYTES", "0"),
+        ("ATTACHMENTS_QUOTA_BYTES", "1"),
+        ("ATTACHMENTS_TYPES", "png"),
+    ];
+    let mut found = mistakes(&wrong);
+    found.sort_unstable();
+    let mut names = wrong.map(|(name, _)| name);
+    names.sort_unstable();
+    assert_eq!(found, names);
+}
+
 const ISSUER: &str = "https://issuer.example/";
 const LONG: &str = "0123456789abcdef0123456789abcdef";
 

@@ -89,6 +89,7 @@ pub fn message_by(sender: &str, id: &str, content: &str) -> Change {
         content: content.to_owned(),
         sent_at: None,
         attachment_url: None,
+        attachment_id: None,
         reply_to: None,
         to: None,
     })

@@ -8,7 +8,7 @@ use super::data::{
     room_deleted, user,
 };
 use crate::model::{
-    Change, ConversationId, Entry, Head, MessageState, NewMessage, Role, SanctionKind, bounds,
+    AttachmentId, Change, ConversationId, Entry, Head, MessageState, NewMessage, Role, SanctionKind, bounds,
 };
 use crate::ports::{Log, LogError, NewEntry, Outcome, Page, Position, Refusal};
 
@@ -357,6 +357,7 @@ pub async fn a_deletion_blanks_every_copy_of_the_content<L: Log>(make: impl Asyn
     let (log, tea) = opened(make).await;
     let Change::Message(mut secret) = message("1", "secret") else { unreachable!() };
     secret.attachment_url = Some("https://files/secret".into());
+    secret.attachment_id = Some(AttachmentId::new(&user("ann"), b"secret"));
     append(&log, &tea, [Change::Message(secret), message("2", "stays")].map(new).to_vec()).await;
     append(&log, &tea, [edit(1, "more secret"), edit(2, "stays too")].map(new).to_vec()).await;
     append(&log, &tea, vec![NewEntry { at: at(5), ..new(edit(1, "most secret")) }]).await;
@@ -749,6 +750,7 @@ pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L)
         content: "漢".repeat(32_000),
         sent_at: Some(at(77)),
         attachment_url: Some("https://files/a?b=%20c".into()),
+        attachment_id: Some(AttachmentId::new(&user("ann"), b"a")),
         reply_to: Some(3),
         to: Some(user("bob")),
     };

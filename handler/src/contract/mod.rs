@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the suites are tests, whoever builds them")]
 
+pub mod attachments;
 pub mod audit;
 pub mod data;
 pub mod dead_letters;
@@ -26,6 +27,7 @@ pub mod replay;
 pub mod rooms;
 pub mod sanctions;
 pub mod transport;
+pub mod uploads;
 pub mod usage;
 
 #[doc(hidden)]
@@ -164,6 +166,28 @@ macro_rules! contract_suite {
             concurrent_changes_lose_nothing,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
+    };
+    (uploads, $($make:tt)*) => {
+        $crate::contract_tests!(uploads, [
+            a_row_is_reserved_once,
+            rows_come_in_the_order_asked,
+            a_users_bytes_stay_within_their_quota,
+            racing_reservations_stay_within_the_quota,
+            the_first_message_has_it,
+            what_waits_is_due_at_its_time,
+            a_users_rows_are_theirs_alone
+        ], [everything_is_there_again], $($make)*);
+    };
+    (attachments, $($make:tt)*) => {
+        $crate::contract_tests!(attachments, [
+            what_is_stored_is_read_again,
+            small_and_empty_files_are_looked_at,
+            what_is_stored_is_never_replaced,
+            a_link_is_for_one_thing,
+            a_link_that_was_changed_is_of_no_use,
+            a_link_ends,
+            what_is_removed_is_gone
+        ], [], $($make)*);
     };
     (erasures, $($make:tt)*) => {
         $crate::contract_tests!(erasures, [
@@ -326,6 +350,8 @@ mod tests {
             ("transport", include_str!("transport.rs")),
             ("usage", include_str!("usage.rs")),
             ("handled", include_str!("handled.rs")),
+            ("uploads", include_str!("uploads.rs")),
+            ("attachments", include_str!("attachments.rs")),
         ];
         for (port, suite) in suites {
             let lists = include_str!("mod.rs").split(&format!("contract_tests!({port},")).nth(1).unwrap();

@@ -100,6 +100,7 @@ fn shape(state: &mut MessageState, entry: &Entry) {
         Change::Delete { .. } => {
             state.message.content.clear();
             state.message.attachment_url = None;
+            state.message.attachment_id = None;
             state.reactions.clear();
             state.deleted_at.get_or_insert(entry.at);
         }

@@ -13,7 +13,7 @@ use crate::config::Cors;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, X-User-Id, Ocp-Apim-Subscription-Key, Content-Type, Idempotency-Key",
+    "Authorization, X-User-Id, Ocp-Apim-Subscription-Key, Content-Type, Idempotency-Key, x-ms-blob-type",
 );
 
 /// Lets the pages of the permitted origins call, answers their preflight requests, and plain `OPTIONS` with `Allow`.

@@ -1,7 +1,9 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
 mod access;
+mod attachments;
 mod audit;
+mod base;
 mod call;
 mod cors;
 mod envelope;
@@ -69,6 +71,7 @@ use crate::calls::Calls;
 use crate::chat::{Chat, Ports};
 use crate::error::ApiError;
 use crate::events::Events;
+use crate::ports::LocalFiles;
 
 /// What the routes work with, once the stores are open.
 pub struct Services {
@@ -83,6 +86,8 @@ pub struct Services {
     /// Which of them came before.
     pub event_copies: EventCopies,
     pub statistics: Statistics,
+    /// What stands behind the links to files, where these are stored by this process.
+    pub local_files: Option<Arc<dyn LocalFiles>>,
     /// The calls of other machines so far.
     pub calls: Calls,
     /// What an operator has to mend although everything answers.
@@ -99,6 +104,7 @@ pub fn router(front: Front) -> Router {
     let router = Router::new()
         .fallback_service(routes::router(&front))
         .layer(from_fn_with_state(front.clone(), limits::layer))
+        .layer(from_fn_with_state(front.clone(), base::layer))
         .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer));
     #[cfg(feature = "testing")]

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::fields::JsonBytes;
 use crate::chat::{Naming, Submission};
 use crate::error::ApiError;
-use crate::model::MessageId;
+use crate::model::{AttachmentId, MessageId};
 
 /// Where a message goes that names no room, or all of them.
 const DEFAULT_ROOM: &str = "general";
@@ -20,6 +20,11 @@ pub(super) struct Receipt {
     /// The room's name.
     room: String,
     id: MessageId,
+    /// Where the file goes whose name stood in `attachment_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment_id: Option<AttachmentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_url: Option<String>,
 }
 
 /// `POST api/publish`: a message to a room. Room, content and sender may stand in the query as well as in the body,
@@ -33,7 +38,8 @@ pub(super) async fn handle(
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
     let room = accepted.room_name.map(|name| name.to_string()).unwrap_or_default();
-    Ok(Json(Receipt { status: "success", room, id: accepted.message_id }))
+    let (attachment_id, upload_url) = accepted.upload.map(|ticket| (ticket.id, ticket.upload_url)).unzip();
+    Ok(Json(Receipt { status: "success", room, id: accepted.message_id, attachment_id, upload_url }))
 }
 
 fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {

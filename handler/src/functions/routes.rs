@@ -4,9 +4,9 @@ use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 
 use super::{
-    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
-    message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins, publish,
-    reactions, read, readyz, rooms, send_message, sign_out, sync,
+    Access, Front, attachments, audit, event_handler, health, hub_routes, identity, inbox, invocations,
+    letters, me, message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins,
+    publish, reactions, read, readyz, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -129,6 +129,10 @@ fn routes() -> Routes {
         .get(Caller, "/me/rooms", my_rooms::handle)
         .post(Caller, "/me/logout", sign_out::own)
         .post(Caller, "/sync", sync::handle)
+        .post(Caller, "/attachments", attachments::create)
+        .get(Guest, "/attachments/{id}", attachments::get)
+        .put(Open, "/attachments/{id}/blob", attachments::store)
+        .get(Open, "/attachments/{id}/blob", attachments::serve)
         .get(Admin, "/admin/letters", letters::list)
         .get(Admin, "/admin/letters/one", letters::inspect)
         .post(Admin, "/admin/letters/replay", letters::replay)

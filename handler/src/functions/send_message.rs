@@ -7,13 +7,18 @@ use super::call::Call;
 use super::fields::JsonBytes;
 use crate::chat::Submission;
 use crate::error::ApiError;
-use crate::model::MessageId;
+use crate::model::{AttachmentId, MessageId};
 
 #[derive(Serialize)]
 pub(super) struct Receipt {
     status: &'static str,
     #[serde(rename = "MessageID")]
     message_id: MessageId,
+    /// Where the file goes whose name stood in `AttachmentURL`.
+    #[serde(rename = "AttachmentID", skip_serializing_if = "Option::is_none")]
+    attachment_id: Option<AttachmentId>,
+    #[serde(rename = "UploadURL", skip_serializing_if = "Option::is_none")]
+    upload_url: Option<String>,
 }
 
 /// `POST api/sendMessage`: answered when the queue has the message durably.
@@ -25,5 +30,6 @@ pub(super) async fn handle(
     let submission = Submission::from_json(&body)?;
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
-    Ok(Json(Receipt { status: "accepted", message_id: accepted.message_id }))
+    let (attachment_id, upload_url) = accepted.upload.map(|ticket| (ticket.id, ticket.upload_url)).unzip();
+    Ok(Json(Receipt { status: "accepted", message_id: accepted.message_id, attachment_id, upload_url }))
 }

@@ -36,7 +36,7 @@ pub const USAGE: u8 = 64;
 /// Runs the program until it is told to stop.
 pub async fn serve(config: Config) -> ExitCode {
     raise_open_files();
-    let config = Arc::new(config);
+    let mut config = config;
     // First of all: whoever has had an answer may tell us to stop.
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -47,6 +47,8 @@ pub async fn serve(config: Config) -> ExitCode {
         Ok(listeners) => listeners,
         Err(sentence) => return failed(&sentence),
     };
+    config.place.listens_on(http.address);
+    let config = Arc::new(config);
     let front = Front::new(Arc::clone(&config));
     let stop = CancellationToken::new();
     let mut servers = vec![spawn(http.listener, functions::router(front.clone()), &stop)];

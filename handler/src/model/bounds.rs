@@ -14,6 +14,8 @@ pub const ROOM_NAME_CHARS: usize = 50;
 pub const ROOM_DESCRIPTION_CHARS: usize = 1_000;
 /// `AttachmentURL`, in bytes of UTF-8.
 pub const ATTACHMENT_URL_BYTES: usize = 2_048;
+/// Name of an attached file, in characters.
+pub const FILE_NAME_CHARS: usize = 120;
 /// An HTTP request's body, in bytes: content of the greatest length, escaped (`\uXXXX`), and the other fields.
 pub const REQUEST_BODY_BYTES: usize = 256 * 1024;
 /// History: entries of a page when the caller names no limit, and at most.

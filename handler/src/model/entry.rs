@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Role, SanctionKind, Timestamp, UserId};
+use super::{AttachmentId, MessageId, Role, SanctionKind, Timestamp, UserId};
 
 /// What an entry of a conversation's log says. Targets are named by their `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,12 +112,23 @@ pub struct NewMessage {
     pub sent_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment_url: Option<String>,
+    /// A file of ours that it carries. Its link is made whenever the message is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment_id: Option<AttachmentId>,
     /// `seq` of the message this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<u64>,
     /// Of a direct message: whom it is to. A conversation's id does not tell, and who sent is not enough to find who got it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<UserId>,
+}
+
+impl NewMessage {
+    /// It may be without words then.
+    #[must_use]
+    pub const fn has_attachment(&self) -> bool {
+        self.attachment_url.is_some() || self.attachment_id.is_some()
+    }
 }
 
 /// One immutable line of the log.

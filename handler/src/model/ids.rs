@@ -174,8 +174,24 @@ impl RoomId {
 
 /// The identity of an accepted command: SHA-256 of (conversation, sender, id), each length-prefixed. Its hex
 /// form is the broker's MessageId. Appending a marker that is already there changes nothing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Marker([u8; 32]);
+
+impl TryFrom<String> for Marker {
+    type Error = hex::FromHexError;
+    fn try_from(text: String) -> Result<Self, hex::FromHexError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl From<Marker> for String {
+    fn from(marker: Marker) -> Self {
+        marker.to_string()
+    }
+}
 
 impl Marker {
     #[must_use]

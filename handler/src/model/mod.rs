@@ -1,6 +1,7 @@
 //! The words of the domain: ids, bounds, log entries, rooms. Plain values without I/O; every other module
 //! speaks in them.
 
+pub mod attachment;
 pub mod bounds;
 pub mod entry;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod sanction;
 pub mod timestamp;
 pub mod usage;
 
+pub use attachment::{AttachmentId, AttachmentRules, Upload, file_name};
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use event::HandledEvent;
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};

@@ -1,6 +1,7 @@
 //! What the chat logic asks of the world. Each trait's documentation is its law; the suites in `crate::contract`
 //! hold every adapter to it.
 
+pub mod attachments;
 pub mod audit;
 pub mod clock;
 pub mod dead_letters;
@@ -18,8 +19,10 @@ pub mod rooms;
 pub mod sanctions;
 pub mod tokens;
 pub mod transport;
+pub mod uploads;
 pub mod usage;
 
+pub use attachments::{Attachments, Content, LOOKED_AT, LinkError, LocalFiles, Served, Stored};
 pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter, Replay, Replays};
@@ -37,4 +40,5 @@ pub use rooms::{CreateRoomError, Rooms, UpdateRoomError};
 pub use sanctions::Sanctions;
 pub use tokens::{Claims, NotVerified, Tokens};
 pub use transport::{ClientAccess, Transport, TransportError};
+pub use uploads::{Due, Mark, Reserved, Uploads};
 pub use usage::Usage;

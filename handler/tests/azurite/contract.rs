@@ -25,6 +25,7 @@ suites! {
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
     handled: TableHandled,
+    uploads: TableUploads,
     audit: TableAudit,
 }
 

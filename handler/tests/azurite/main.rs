@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
 mod binary;
+mod blobs;
 mod contract;
 mod ends;
 mod events;
@@ -15,6 +16,8 @@ mod tables;
 mod web_pubsub;
 mod writers;
 
+#[path = "../stories/attachments.rs"]
+mod attachments;
 #[path = "../stories/people.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod people;

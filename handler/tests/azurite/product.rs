@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex};
 use tempfile::TempDir;
 
 use crate::azurite::{azurite, prefix};
+use crate::blobs;
 use crate::real_product;
 pub use crate::real_product::{Answer, PATIENCE, call, listening};
 
@@ -29,11 +30,13 @@ impl Product {
             .copied()
             .filter(|(name, _)| !["STORAGE_MODE", "DATA_DIR"].contains(name))
             .collect();
+        let has_files = settings.contains(&("ATTACHMENTS", "on"));
+        let connection = if has_files { blobs::connection() } else { azurite().connection.clone() };
         // Debug output of the program is what its own settings ask for.
         all.extend([
             ("STORAGE_MODE", "table"),
             ("DATA_DIR", &dir),
-            ("AZURE_STORAGE_CONNECTION_STRING", &azurite().connection),
+            ("AZURE_STORAGE_CONNECTION_STRING", &connection),
             ("CHAT_TABLE_NAME", &prefix),
         ]);
         Self { product: real_product::Product::alone(&all), _data: given.is_none().then_some(own) }

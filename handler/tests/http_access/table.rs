@@ -17,7 +17,7 @@ impl Row {
     /// The path as the routes' own table has it.
     pub fn template(&self) -> String {
         let placeholder = |word: &str| match word {
-            "ROOM" => "{id}".to_owned(),
+            "ROOM" | "FILE" => "{id}".to_owned(),
             "INVITATION" => "{invitation}".to_owned(),
             "MINE" | "THEIRS" | "1" => "{seq}".to_owned(),
             word => word.to_owned(),
@@ -52,6 +52,7 @@ const ADMINS: [u16; 6] = [403, 403, 403, 403, 403, 200];
 const DOOR: [u16; 6] = [400; 6];
 
 const SAY: &str = r#"{"RoomID":"ROOM","MessageText":"hello"}"#;
+const FILE: &str = r#"{"room_id":"ROOM","file_name":"a.png"}"#;
 const NAME: &str = r#"{"name":"SOMEBODY"}"#;
 const SOMEBODY: &str = r#"{"user":"SOMEBODY"}"#;
 const OTHER: &str = r#"{"user":"OTHER"}"#;
@@ -120,6 +121,11 @@ pub const TABLE: &[Row] = &[
     row(("PUT", "/messages/read"), "?with=OTHER", READ, ALL),
     row(("GET", "/me/rooms"), "", "", ALL),
     row(("POST", "/sync"), "", r#"{"cursors":{"ROOM":0}}"#, ALL),
+    row(("POST", "/attachments"), "", FILE, [403, 404, 201, 201, 201, 403]),
+    row(("GET", "/attachments/FILE"), "", "", [404; 6]),
+    // The link's signature is the permission.
+    row(("PUT", "/attachments/FILE/blob"), "", "", [400; 6]),
+    row(("GET", "/attachments/FILE/blob"), "", "", [403; 6]),
     row(("GET", "/admin/letters"), "", "", ADMINS),
     row(("GET", "/admin/letters/one"), "?kind=dead&id=none", "", [403, 403, 403, 403, 403, 404]),
     row(("POST", "/admin/letters/replay"), "", NO_LETTER, [403, 403, 403, 403, 403, 404]),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "shared by the modules of this binary")]
 
+mod attachments;
 mod changes;
 mod deletion;
 mod isolation;

@@ -1,5 +1,6 @@
 //! Azure's services. The Azure crates are named in this folder alone, so that their successors replace one folder.
 
+mod blob;
 mod bus_law;
 mod connection_string;
 mod credential;
@@ -14,6 +15,7 @@ mod token_uses;
 mod web_pubsub;
 mod wire;
 
+pub use blob::BlobAttachments;
 pub use connection_string::{BusAccess, BusHost, ConnectionString, ConnectionStringError};
 pub use credential::{Identity, NoToken, Token};
 pub use http::{Http, HttpUnavailable};

@@ -1,6 +1,7 @@
 //! Everything in one embedded database, kept over restarts and crashes: an `Ok` is on disk.
 //! `docs/decisions/003-file-layout.md` describes tables, keys and values.
 
+mod attachments;
 mod audit;
 mod dead_letters;
 mod erasures;
@@ -16,7 +17,9 @@ mod rooms;
 mod rows;
 mod sanctions;
 mod sweep;
+mod uploads;
 
+pub use attachments::FileAttachments;
 pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
 pub use erasures::FileErasures;
@@ -28,6 +31,7 @@ pub use members::FileMembers;
 pub use profiles::FileProfiles;
 pub use rooms::FileRooms;
 pub use sanctions::FileSanctions;
+pub use uploads::FileUploads;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Everything in this process's memory, gone with it. For trying out, for tests, and where nothing has to last.
 //! Locks are short: nothing is awaited or serialised under them.
 
+mod attachments;
 mod audit;
 mod dead_letters;
 mod erasures;
@@ -14,8 +15,10 @@ mod profiles;
 mod rooms;
 mod sanctions;
 mod shards;
+mod uploads;
 mod usage;
 
+pub use attachments::MemoryAttachments;
 pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
 pub use erasures::MemoryErasures;
@@ -28,4 +31,5 @@ pub use members::MemoryMembers;
 pub use profiles::MemoryProfiles;
 pub use rooms::MemoryRooms;
 pub use sanctions::MemorySanctions;
+pub use uploads::MemoryUploads;
 pub use usage::MemoryUsage;

@@ -2,6 +2,7 @@
 //! [`Timed`](super::timed::Timed) bounds and counts it, [`Retrying`](super::retrying::Retrying) repeats it. A wrapped port is one
 //! of the same kind, so wrappers go around each other.
 
+mod attachments;
 mod audit;
 mod dead_letters;
 mod erasures;
@@ -19,6 +20,7 @@ mod sanctions;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;
+mod uploads;
 mod usage;
 
 use std::sync::Arc;

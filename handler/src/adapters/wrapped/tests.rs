@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
     MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUsage,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryUsage,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -57,7 +58,7 @@ suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
     invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox,
     leases: MemoryLeases, dead_letters: MemoryDeadLetters, audit: MemoryAudit, usage: MemoryUsage,
-    handled: MemoryHandled
+    handled: MemoryHandled, uploads: MemoryUploads
 }
 
 /// The wrappers are around the sending end, which is the one that is elsewhere.

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
-    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
 };
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
@@ -226,6 +227,7 @@ pub(super) struct World {
     pub(super) wire: Arc<Wire>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) files: Arc<MemoryAttachments>,
 }
 
 impl World {
@@ -252,6 +254,8 @@ impl World {
     pub(super) async fn on(options: ChatOptions, change: impl FnOnce(Ports) -> Ports) -> Self {
         let ticker = Arc::new(Ticker { now: AtomicU64::new(START), next: AtomicU64::new(0) });
         let (wire, outbox) = (Arc::new(Wire::default()), Arc::new(Outbox::default()));
+        let links = LocalLinks::new(ticker.as_ref(), "http://here".to_owned(), Arc::clone(&ticker) as _);
+        let files = Arc::new(MemoryAttachments::new(links));
         let truth = Ports {
             log: Arc::new(MemoryLog::new()),
             rooms: Arc::new(MemoryRooms::new()),
@@ -262,6 +266,8 @@ impl World {
             leases: Arc::new(MemoryLeases::new()),
             inbox: Arc::new(MemoryInbox::new()),
             letters: Arc::new(MemoryDeadLetters::new()),
+            uploads: Arc::new(MemoryUploads::new()),
+            attachments: Some(Arc::clone(&files) as _),
             erasures: Arc::new(MemoryErasures::new()),
             audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
@@ -281,6 +287,11 @@ impl World {
             leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), store.clone())),
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
+            uploads: Arc::new(Faulty::new(Arc::clone(&truth.uploads), store.clone())),
+            attachments: Some(Arc::new(Faulty::new(
+                Arc::clone(&files) as Arc<dyn Attachments>,
+                store.clone(),
+            ))),
             erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
             audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
@@ -289,7 +300,7 @@ impl World {
         };
         let chat = Arc::new(Chat::new(faulty.clone(), options));
         chat.ensure_general().await.unwrap();
-        Self { truth, faulty, chat, options, store, live, queue, wire, outbox, ticker }
+        Self { truth, faulty, chat, options, store, live, queue, wire, outbox, ticker, files }
     }
 
     /// The process dies and starts again: memory of its own is gone, stores stay.

@@ -7,14 +7,17 @@ use reqwest::Url;
 
 use super::super::pairs::Pairs;
 
-const EMULATOR_TABLES: &str = "http://127.0.0.1:10002";
+const EMULATOR_TABLES: u16 = 10_002;
+const EMULATOR_BLOBS: u16 = 10_000;
 
-/// A storage account's tables, as far as a connection string or an account's name tells: where, and with which key.
+/// A storage account's tables and blobs, as far as a connection string or an account's name tells: where, and with which key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StorageAccount {
     pub(super) name: String,
     /// `https://{name}.table.core.windows.net`, or where an emulator is, with the account's name as path.
     pub(super) endpoint: Url,
+    /// The same of blobs.
+    pub(super) blobs: Url,
     /// None where an identity proves who we are.
     pub(super) key: Option<String>,
 }
@@ -28,7 +31,7 @@ pub enum StorageAccountError {
     Missing(&'static str),
     #[error("has an AccountKey that is not base64")]
     Key,
-    #[error("has a TableEndpoint that is no http(s) URL")]
+    #[error("has a TableEndpoint or BlobEndpoint that is no http(s) URL")]
     Endpoint,
     #[error("has a SharedAccessSignature, which would expire; give AccountName and AccountKey")]
     Signature,
@@ -52,15 +55,14 @@ impl StorageAccount {
         let name = find("AccountName").ok_or(Missing("AccountName"))?.to_owned();
         let key = find("AccountKey").ok_or(Missing("AccountKey"))?.to_owned();
         STANDARD.decode(&key).map_err(|_| Key)?;
-        let endpoint = match find("TableEndpoint") {
-            Some(endpoint) => endpoint.to_owned(),
-            None => {
-                let scheme = find("DefaultEndpointsProtocol").unwrap_or("https").to_ascii_lowercase();
-                let suffix = find("EndpointSuffix").unwrap_or("core.windows.net");
-                format!("{scheme}://{name}.table.{suffix}")
-            }
+        let scheme = find("DefaultEndpointsProtocol").unwrap_or("https").to_ascii_lowercase();
+        let suffix = find("EndpointSuffix").unwrap_or("core.windows.net");
+        let endpoint = |given: Option<&str>, service: &str| {
+            let usual = || format!("{scheme}://{name}.{service}.{suffix}");
+            http_url(&given.map_or_else(usual, str::to_owned)).ok_or(Endpoint)
         };
-        Ok(Self { endpoint: http_url(&endpoint).ok_or(Endpoint)?, name, key: Some(key) })
+        let blobs = endpoint(find("BlobEndpoint"), "blob")?;
+        Ok(Self { endpoint: endpoint(find("TableEndpoint"), "table")?, blobs, name, key: Some(key) })
     }
 
     /// The tables of an account in the public cloud, where an identity proves who we are.
@@ -69,18 +71,20 @@ impl StorageAccount {
         if !letters || !(3..=24).contains(&name.len()) {
             return Err(StorageAccountError::Name);
         }
-        let endpoint = http_url(&format!("https://{name}.table.core.windows.net"));
-        Ok(Self { endpoint: endpoint.ok_or(StorageAccountError::Name)?, name: name.to_owned(), key: None })
+        let endpoint = |service| {
+            http_url(&format!("https://{name}.{service}.core.windows.net")).ok_or(StorageAccountError::Name)
+        };
+        Ok(Self { endpoint: endpoint("table")?, blobs: endpoint("blob")?, name: name.to_owned(), key: None })
     }
 
     fn emulator(proxy: Option<&str>) -> Result<Self, StorageAccountError> {
-        let base = match proxy {
-            Some(proxy) => format!("{}:10002", proxy.trim_end_matches('/')),
-            None => EMULATOR_TABLES.to_owned(),
+        let base = proxy.unwrap_or("http://127.0.0.1").trim_end_matches('/');
+        let endpoint = |port: u16| {
+            http_url(&format!("{base}:{port}/{EMULATOR_ACCOUNT}")).ok_or(StorageAccountError::Endpoint)
         };
-        let endpoint = http_url(&format!("{base}/{EMULATOR_ACCOUNT}"));
         Ok(Self {
-            endpoint: endpoint.ok_or(StorageAccountError::Endpoint)?,
+            endpoint: endpoint(EMULATOR_TABLES)?,
+            blobs: endpoint(EMULATOR_BLOBS)?,
             name: EMULATOR_ACCOUNT.to_owned(),
             key: Some(EMULATOR_ACCOUNT_KEY.to_owned()),
         })
@@ -95,6 +99,21 @@ impl StorageAccount {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(in crate::adapters::azure) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// `https://{name}.blob.core.windows.net`, or where an emulator is, with the account's name as path.
+    pub(in crate::adapters::azure) const fn blobs(&self) -> &Url {
+        &self.blobs
+    }
+
+    /// Whether links to its blobs may be handed out: over TLS, or to an emulator, which has the account's name as path.
+    #[must_use]
+    pub fn may_hand_out_links(&self) -> bool {
+        self.blobs.scheme() == "https" || self.blobs.path() != "/"
     }
 
     /// Whether an identity has to prove who we are.
@@ -130,9 +149,15 @@ mod tests {
         let portal = "DefaultEndpointsProtocol=https;AccountName=chat;AccountKey=a2V5Cg==;EndpointSuffix=core.windows.net";
         let account = StorageAccount::parse(portal).unwrap();
         assert_eq!(account.endpoint.as_str(), "https://chat.table.core.windows.net/");
+        assert_eq!(account.blobs.as_str(), "https://chat.blob.core.windows.net/");
         assert_eq!((account.name.as_str(), account.key.as_deref()), ("chat", Some("a2V5Cg==")));
         let emulator = StorageAccount::parse("UseDevelopmentStorage=true").unwrap();
         assert_eq!(emulator.endpoint.as_str(), "http://127.0.0.1:10002/devstoreaccount1");
+        assert_eq!(emulator.blobs.as_str(), "http://127.0.0.1:10000/devstoreaccount1");
+        assert!(account.may_hand_out_links() && emulator.may_hand_out_links());
+        let plain =
+            StorageAccount::parse("AccountName=a;AccountKey=a2V5;DefaultEndpointsProtocol=http").unwrap();
+        assert!(!plain.may_hand_out_links());
         let elsewhere = "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite";
         let elsewhere = StorageAccount::parse(elsewhere).unwrap();
         assert_eq!(elsewhere.endpoint.as_str(), "http://azurite:10002/devstoreaccount1");

@@ -22,6 +22,7 @@ mod profiles;
 mod rooms;
 mod row;
 mod sanctions;
+mod uploads;
 mod usage;
 mod wire;
 
@@ -39,6 +40,7 @@ pub use members::TableMembers;
 pub use profiles::TableProfiles;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
+pub use uploads::TableUploads;
 pub use usage::TableUsage;
 
 /// Its name in errors.
