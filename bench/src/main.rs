@@ -5,6 +5,7 @@ mod fanout;
 mod idle;
 mod ingest;
 mod load;
+mod moderation;
 mod peers;
 mod report;
 mod rooms;
@@ -63,6 +64,8 @@ enum Command {
     Rooms,
     /// The member list of 10,000, with who is online, page by page.
     Members,
+    /// How long the local moderator takes for a message, whatever it holds.
+    Moderation,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -102,6 +105,9 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Members) {
         report.add(rooms::members::measure(&cli.options).await?);
+    }
+    if wanted(Command::Moderation) {
+        report.add(moderation::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

@@ -2,6 +2,7 @@
 
 mod azure;
 mod live;
+mod moderation;
 mod queues;
 mod remote;
 mod stores;
@@ -23,7 +24,9 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{AuthConfig, Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
+use crate::config::{
+    AuthConfig, Config, ModerationConfig, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
+};
 use crate::events::Events;
 use crate::functions::Services;
 use crate::ports::{Clock, Ids, StoreError};
@@ -69,6 +72,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let (stores, set_stores_away) = testing::breakable(stores);
     let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure, &calls).await?;
     let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure, &calls).await?;
+    let moderator = moderation::open(&config.moderation, &mut azure, &calls)?;
     let ports = Ports {
         log: Arc::clone(&stores.log),
         rooms: Arc::clone(&stores.rooms),
@@ -83,6 +87,8 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         },
         inbox: Arc::clone(&stores.inbox),
         letters: Arc::clone(&stores.letters),
+        reviews: Arc::clone(&stores.reviews),
+        moderator,
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -91,6 +97,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let options = ChatOptions {
         anonymous: config.auth == AuthConfig::Anonymous,
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+        moderated: config.moderation.is_on(),
     };
     let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
     chat.ensure_general().await?;
@@ -116,7 +123,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
 
 /// Port → adapter, for the first log line.
 #[must_use]
-pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
+pub fn wiring(config: &Config) -> [(&'static str, &'static str); 4] {
     let transport = match config.transport {
         TransportConfig::Embedded { .. } => "embedded hub",
         TransportConfig::WebPubSub { .. } => "Web PubSub",
@@ -131,7 +138,13 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
         QueueConfig::Embedded { data_dir: Some(_) } => "embedded, in a file",
         QueueConfig::ServiceBus { .. } => "Service Bus",
     };
-    [("transport", transport), ("storage", storage), ("queue", queue)]
+    let moderator = match config.moderation {
+        ModerationConfig::Off => "rooms alone",
+        ModerationConfig::Local(_) => "local",
+        ModerationConfig::Azure(..) => "Azure AI Content Safety",
+        ModerationConfig::Both(..) => "local, then Azure AI Content Safety",
+    };
+    [("transport", transport), ("storage", storage), ("queue", queue), ("moderator", moderator)]
 }
 
 impl Running {

@@ -29,6 +29,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         profiles: around(stores.profiles, calls, STORE),
         inbox: around(stores.inbox, calls, STORE),
         letters: around(stores.letters, calls, STORE),
+        reviews: around(stores.reviews, calls, STORE),
         leases: around(stores.leases, calls, STORE),
         engine: stores.engine,
         conflicts: stores.conflicts,
@@ -43,6 +44,11 @@ pub(super) fn queue<P: ?Sized>(inner: Arc<P>, calls: &Calls) -> Arc<RetryingPort
 /// A transport of another machine. Its client tries again by itself, so nothing here does.
 pub(super) fn transport<P: ?Sized>(inner: Arc<P>, calls: &Calls) -> Arc<TimedPort<P>> {
     Arc::new(TimedPort::new(inner, Timed::new(calls.clone(), TRANSPORT)))
+}
+
+/// A moderator of another machine. Nobody who waits for it has the time for a second try.
+pub(super) fn moderator<P: ?Sized>(inner: Arc<P>, calls: &Calls, limit: Duration) -> Arc<TimedPort<P>> {
+    Arc::new(TimedPort::new(inner, Timed::new(calls.clone(), limit)))
 }
 
 /// Each try is timed and counted by itself.

@@ -4,19 +4,22 @@ use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
     TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
-    TableRooms, TableSanctions, Tables,
+    TableReviews, TableRooms, TableSanctions, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions,
+    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileReviews, FileRooms,
+    FileSanctions,
 };
 use crate::adapters::memory::{
     MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
-use crate::ports::{DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Rooms, Sanctions};
+use crate::ports::{
+    DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Reviews, Rooms, Sanctions,
+};
 
 /// The storing ports, and what is closed in the end.
 pub(super) struct Stores {
@@ -28,6 +31,7 @@ pub(super) struct Stores {
     pub(super) profiles: Arc<dyn Profiles>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) reviews: Arc<dyn Reviews>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
@@ -51,6 +55,7 @@ impl Stores {
                 profiles: Arc::new(MemoryProfiles::new()),
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
+                reviews: Arc::new(MemoryReviews::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
                 conflicts: alone(),
@@ -66,6 +71,7 @@ impl Stores {
                     profiles: Arc::new(FileProfiles::open(&engine).await?),
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
+                    reviews: Arc::new(FileReviews::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
                     conflicts: alone(),
@@ -84,6 +90,7 @@ impl Stores {
                     profiles: Arc::new(TableProfiles::new(&tables)),
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
+                    reviews: Arc::new(TableReviews::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
                     conflicts: Arc::new(move || log.conflicts()),

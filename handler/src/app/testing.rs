@@ -17,6 +17,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         profiles: Arc::new(Faulty::new(stores.profiles, faults.clone())),
         inbox: Arc::new(Faulty::new(stores.inbox, faults.clone())),
         letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
+        reviews: Arc::new(Faulty::new(stores.reviews, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),
         engine: stores.engine,
         conflicts: stores.conflicts,

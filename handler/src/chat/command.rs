@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Refused;
 use super::message::Target;
 use crate::model::{RoomId, UserId};
-use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError};
+use crate::ports::{ModeratorError, NewEntry, Outcome, Position, Refusal, StoreError, TransportError};
 
 /// Who hears what is said in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) enum Failure {
     Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the transport does not answer")]
     Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error("the moderator does not answer")]
+    Moderator(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the appender ended before it answered")]
     Stopped,
 }
@@ -68,6 +70,12 @@ impl From<Failure> for Refused {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+impl From<ModeratorError> for Failure {
+    fn from(error: ModeratorError) -> Self {
+        Self::Moderator(Arc::new(error))
     }
 }
 

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::InvalidId;
-use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError};
+use crate::ports::{LogError, ModeratorError, QueueError, Refusal, StoreError, TransportError};
 
 /// Why a use case did not do what was asked. `code` is stable and for programs, `message` a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +116,16 @@ impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
         tracing::warn!(error = &error as &dyn std::error::Error, "the transport did not answer");
         Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
+    }
+}
+
+impl From<ModeratorError> for Refused {
+    fn from(error: ModeratorError) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the moderator did not answer");
+        let ModeratorError::Unavailable { retry_after, .. } = error;
+        let retry_after = retry_after.unwrap_or(RETRY_AFTER);
+        let sentence = "Nobody can judge the text at the moment. Try again.";
+        Self::new(Kind::Unavailable { retry_after }, "moderator_unavailable", sentence)
     }
 }
 

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::known::AT_INGEST;
 use super::message::{ROOM_PROPERTY, Target};
+use super::moderation::Repeats;
 use super::{Caller, Chat, QueuedMessage, Refused, Submission};
 use crate::calls::Tally;
 use crate::model::{InvalidId, MessageId};
@@ -15,6 +16,15 @@ pub struct Accepted {
     pub message_id: MessageId,
     /// For a message to a room; the room's id where it is gone.
     pub room_name: Option<Arc<str>>,
+    pub status: Status,
+}
+
+/// What became of a message that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Accepted,
+    /// Kept until somebody has looked at it.
+    Held,
 }
 
 impl Chat {
@@ -28,22 +38,38 @@ impl Chat {
         submission: Submission,
         repeat_key: Option<&str>,
     ) -> Result<Accepted, Refused> {
-        let queued = self.judge(caller, submission, repeat_key)?;
-        let room_name = match &queued.target {
+        let mut queued = self.judge(caller, submission, repeat_key)?;
+        let room = match &queued.target {
             Target::Direct(_) => None,
             Target::Room(id) => match self.may_send(id, &caller.user, AT_INGEST).await {
-                Ok(room) => Some(Arc::from(room.name.as_str())),
-                Err(refused) => {
-                    self.first_position(&queued, refused).await?;
-                    let room = self.known.room(id, AT_INGEST).await?;
-                    let room_name = Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str()));
-                    return Ok(Accepted { message_id: queued.message.id, room_name: Some(room_name) });
-                }
+                Ok(room) => Some(room),
+                Err(refused) => return self.accepted_before(&queued, refused).await,
             },
         };
-        self.ports.queue.send(outgoing(&queued)).await?;
-        self.counters.accepted.add(1);
-        Ok(Accepted { message_id: queued.message.id, room_name })
+        let status = match self.moderate(&mut queued, room.as_deref(), Repeats::AreAccepted).await {
+            Ok(status) => status,
+            Err(refused) => return self.accepted_before(&queued, refused).await,
+        };
+        if status == Status::Accepted && !self.is_known_to_the_queue(&queued) {
+            self.ports.queue.send(outgoing(&queued)).await?;
+            self.lately.accepted(queued.marker);
+            self.counters.accepted.add(1);
+        }
+        let room_name = room.map(|room| Arc::from(room.name.as_str()));
+        Ok(Accepted { message_id: queued.message.id, room_name, status })
+    }
+
+    /// The first answer, if the message is in the log from before; else the refusal of it.
+    async fn accepted_before(&self, queued: &QueuedMessage, refused: Refused) -> Result<Accepted, Refused> {
+        self.first_position(queued, refused).await?;
+        let room_name: Option<Arc<str>> = match &queued.target {
+            Target::Direct(_) => None,
+            Target::Room(id) => {
+                let room = self.known.room(id, AT_INGEST).await?;
+                Some(Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str())))
+            }
+        };
+        Ok(Accepted { message_id: queued.message.id.clone(), room_name, status: Status::Accepted })
     }
 
     /// Where the message stands, if it is in the log from before; else the refusal of it.

@@ -29,11 +29,13 @@ mod known;
 mod live;
 mod live_messages;
 mod live_moderation;
+mod live_reviews;
 mod live_rooms;
 mod marks;
 mod members;
 mod membership;
 mod message;
+mod moderation;
 mod my_rooms;
 mod names;
 mod online;
@@ -47,10 +49,13 @@ mod reactions;
 mod readers;
 mod removal;
 mod repair;
+mod reports;
+mod reviews;
 mod room_edit;
 mod room_notices;
 mod room_pages;
 mod rooms;
+mod rules;
 mod scene;
 mod sync;
 mod turns;
@@ -70,7 +75,7 @@ pub use error::{Kind, Refused};
 pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
-pub use ingest::Accepted;
+pub use ingest::{Accepted, Status};
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use live::error_frame;
@@ -87,10 +92,13 @@ use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
 pub use repair::REPAIR_EVERY;
+pub use reports::Reported;
+pub use reviews::{ReviewPage, ReviewView, desk_of};
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
+pub use rules::RulesView;
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sync::{Sync, SyncRequest};
 use turns::Turns;
@@ -98,8 +106,8 @@ pub use view::{MessageView, RoomView};
 
 use crate::model::{Lease, RoomId, Sanction, UserId};
 use crate::ports::{
-    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Profiles, Queue, Rooms, Sanctions,
-    Transport,
+    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Moderator, Profiles, Queue, Reviews,
+    Rooms, Sanctions, Transport,
 };
 
 /// The world as the chat sees it.
@@ -114,6 +122,8 @@ pub struct Ports {
     pub leases: Arc<dyn Leases>,
     pub inbox: Arc<dyn Inbox>,
     pub letters: Arc<dyn DeadLetters>,
+    pub reviews: Arc<dyn Reviews>,
+    pub moderator: Arc<dyn Moderator>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
@@ -126,6 +136,8 @@ pub struct ChatOptions {
     pub anonymous: bool,
     /// Joining a room that is not there makes it, and it goes with the last who leaves.
     pub create_on_join: bool,
+    /// What everybody says is judged; without, only what rooms with rules of their own are sent.
+    pub moderated: bool,
 }
 
 /// Who is calling, as the way in has established it.
@@ -171,6 +183,7 @@ pub struct Chat {
     options: ChatOptions,
     known: Arc<Known>,
     names: Names,
+    lately: moderation::Lately,
     appenders: Appenders,
     pulse: Arc<Pulse>,
     presence: Arc<Presence>,
@@ -201,6 +214,7 @@ impl Chat {
             options,
             known,
             names,
+            lately: moderation::Lately::default(),
             appenders,
             pulse,
             presence,

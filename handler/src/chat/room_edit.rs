@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::decisions::is_busy;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
-use super::{Caller, Chat, Refused, RoomView, access::room_id};
+use super::{Caller, Chat, Refused, RoomView, access::room_id, rules};
 use crate::model::{Change, Room, RoomId};
 use crate::ports::UpdateRoomError;
 
@@ -26,9 +26,20 @@ pub struct RoomEdit {
     pub description: Option<String>,
     pub is_private: Option<bool>,
     pub allowed_users: Option<Vec<String>>,
+    pub blocked_words: Option<Vec<String>>,
+    pub links: Option<String>,
 }
 
 impl RoomEdit {
+    /// What it takes to do this: rules are the moderators' too.
+    fn action(&self) -> Action {
+        let Self { name, description, is_private, allowed_users, blocked_words, links } = self;
+        let rules = blocked_words.is_some() || links.is_some();
+        let others =
+            name.is_some() || description.is_some() || is_private.is_some() || allowed_users.is_some();
+        if rules && !others { Action::SetRules } else { Action::ChangeRoom }
+    }
+
     fn apply(&self, room: &Room) -> Result<Room, Refused> {
         let mut room = room.clone();
         if let Some(name) = &self.name {
@@ -40,6 +51,12 @@ impl RoomEdit {
         if let Some(allowed) = &self.allowed_users {
             room.allowed_users = check_allowed(allowed)?;
         }
+        if let Some(words) = &self.blocked_words {
+            room.rules.blocked_words = rules::check_words(words)?;
+        }
+        if let Some(links) = &self.links {
+            room.rules.links = rules::check_links(links)?;
+        }
         room.is_private = self.is_private.unwrap_or(room.is_private);
         room.was_private |= room.is_private;
         Ok(room)
@@ -47,7 +64,7 @@ impl RoomEdit {
 }
 
 impl Chat {
-    /// Changes a room: its owners and admins. Setting what is set changes nothing.
+    /// Changes a room: its owners and admins; what it wants of its messages, its moderators too. Setting what is set changes nothing.
     pub async fn change_room(
         &self,
         caller: &Caller,
@@ -55,7 +72,10 @@ impl Chat {
         edit: &RoomEdit,
     ) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
-        let room = self.update_room(caller, &id, Action::ChangeRoom, |room| edit.apply(room)).await?;
+        for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
+            self.moderate_name(caller, field, name.as_deref()).await?;
+        }
+        let room = self.update_room(caller, &id, edit.action(), |room| edit.apply(room)).await?;
         self.view_room(&room).await
     }
 

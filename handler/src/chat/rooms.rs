@@ -7,7 +7,7 @@ use super::access::room_id;
 use super::command::Verdict;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
-use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
+use crate::model::{Change, Marker, Member, Role, Room, RoomId, Rules, SanctionKind, UserId, bounds};
 use crate::ports::{CreateRoomError, NewEntry};
 
 /// The command's name in its marker.
@@ -47,6 +47,7 @@ impl Chat {
                 revision: 0,
                 fleeting: false,
                 instance: String::new(),
+                rules: Rules::default(),
             };
             match self.ports.rooms.create(&room).await {
                 // Another process was first.
@@ -76,6 +77,8 @@ impl Chat {
         {
             return self.create_again(&first).await;
         }
+        self.moderate_name(caller, "name", Some(&room.name)).await?;
+        self.moderate_name(caller, "description", Some(&room.description)).await?;
         match self.ports.rooms.create(&room).await {
             Ok(()) => {
                 self.ports.log.open(&room.id.conversation()).await?;
@@ -294,6 +297,7 @@ impl NewRoom {
             revision: 0,
             fleeting: false,
             instance: String::new(),
+            rules: Rules::default(),
         })
     }
 }

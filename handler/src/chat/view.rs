@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    Change, ConversationId, Entry, MessageState, NewMessage, Room, RoomId, Timestamp, UserId,
+    Change, ConversationId, Entry, Links, MessageState, NewMessage, Room, RoomId, Timestamp, UserId,
 };
 
 /// Where a message was said.
@@ -244,6 +244,13 @@ pub struct RoomView {
     /// Persistent members, online or not.
     pub member_count: usize,
     pub is_private: bool,
+    /// Who may send links; absent where everybody may who may send.
+    #[serde(skip_serializing_if = "is_open")]
+    pub links: Links,
+}
+
+fn is_open(links: &Links) -> bool {
+    *links == Links::Allow
 }
 
 impl RoomView {
@@ -257,6 +264,7 @@ impl RoomView {
             created_at: room.created_at,
             member_count,
             is_private: room.is_private,
+            links: room.rules.links,
         }
     }
 }

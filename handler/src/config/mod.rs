@@ -3,6 +3,7 @@
 
 mod azure;
 mod mistakes;
+mod moderation;
 mod parse;
 mod reader;
 mod render;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use mistakes::{Mistake, Mistakes};
+pub use moderation::{ModerationConfig, SafetyAccess, SafetyConfig};
 pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use render::{effective, help, markdown};
 pub use secret::Secret;
@@ -50,6 +52,7 @@ pub struct Config {
     pub event_handler_key: Option<Secret>,
     pub negotiate_roles: NegotiateRoles,
     pub rooms_on_join: RoomsOnJoin,
+    pub moderation: ModerationConfig,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
     /// Requests may ask for panics and outages, to see that they are survived. No release has it.

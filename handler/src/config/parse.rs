@@ -7,6 +7,7 @@ use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
 use super::azure::{self, CONNECTION, IDENTITY};
+use super::moderation;
 use super::reader::Reader;
 use super::{
     AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
@@ -41,6 +42,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let rooms_on_join = rooms_on_join(&mut r);
+    let moderation = moderation::read(&mut r, auth == Some(AuthConfig::Anonymous) && !on_azure);
     azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     if on_azure {
         azure::identity_must_be_managed(
@@ -49,6 +51,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             transport.as_ref(),
             storage.as_ref(),
             queue.as_ref(),
+            &moderation,
         );
     }
     refuse_what_is_later(&mut r);
@@ -68,6 +71,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
             negotiate_roles,
             rooms_on_join,
+            moderation,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]
             test_controls: test_controls(vars, on_azure),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Front;
 use super::call::Call;
 use super::fields::JsonBytes;
-use crate::chat::{Naming, Submission};
+use crate::chat::{Naming, Status, Submission};
 use crate::error::ApiError;
 use crate::model::MessageId;
 
@@ -31,7 +31,11 @@ pub(super) async fn handle(
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
     let room = accepted.room_name.map(|name| name.to_string()).unwrap_or_default();
-    Ok(Json(Receipt { status: "success", room, id: accepted.message_id }))
+    let status = match accepted.status {
+        Status::Accepted => "success",
+        Status::Held => "held",
+    };
+    Ok(Json(Receipt { status, room, id: accepted.message_id }))
 }
 
 fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {

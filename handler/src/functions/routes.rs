@@ -5,8 +5,8 @@ use axum::routing::{MethodFilter, on};
 
 use super::{
     Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
-    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, rooms, send_message,
-    sync,
+    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, reviews, rooms,
+    send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -105,6 +105,10 @@ fn routes() -> Routes {
         .put("/rooms/{id}/messages/{seq}/reactions", reactions::set)
         .delete("/rooms/{id}/messages/{seq}/reactions", reactions::remove)
         .get("/rooms/{id}/messages/{seq}/readers", pins::readers)
+        .post("/rooms/{id}/messages/{seq}/report", reviews::report)
+        .get("/rooms/{id}/reviews", reviews::of_room)
+        .post("/rooms/{id}/reviews/{review}", reviews::decide)
+        .get("/rooms/{id}/rules", reviews::rules)
         .get("/rooms/{id}/pins", pins::list)
         .put("/rooms/{id}/pins/{seq}", pins::pin)
         .delete("/rooms/{id}/pins/{seq}", pins::unpin)
@@ -115,6 +119,7 @@ fn routes() -> Routes {
         .get("/messages/{seq}/reactions", reactions::list)
         .put("/messages/{seq}/reactions", reactions::set)
         .delete("/messages/{seq}/reactions", reactions::remove)
+        .post("/messages/{seq}/report", reviews::report)
         .get("/presence", online::of_users)
         .get("/me", me::get)
         .put("/me", me::put)
@@ -125,6 +130,8 @@ fn routes() -> Routes {
         .get("/me/rooms", my_rooms::handle)
         .post("/sync", sync::handle)
         .get("/admin/letters", letters::handle)
+        .get("/admin/reviews", reviews::of_pairs)
+        .post("/admin/reviews/{review}", reviews::decide)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
         .get("/metrics", metrics::handle)

@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod entry;
 pub mod ids;
+pub mod moderation;
 pub mod people;
 pub mod room;
 pub mod sanction;
@@ -11,6 +12,7 @@ pub mod timestamp;
 
 pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
+pub use moderation::{Decision, Desk, Links, Matter, Report, Review, Rules, Ruling};
 pub use people::{Invitation, Lease, Profile};
 pub use room::{Member, ReadMark, Role, Room};
 pub use sanction::{Sanction, SanctionKind};

@@ -1,6 +1,7 @@
 //! Azure's services. The Azure crates are named in this folder alone, so that their successors replace one folder.
 
 mod connection_string;
+mod content_safety;
 mod credential;
 mod http;
 mod pairs;
@@ -14,6 +15,7 @@ mod web_pubsub;
 mod wire;
 
 pub use connection_string::{BusAccess, BusHost, ConnectionString, ConnectionStringError};
+pub use content_safety::ContentSafety;
 pub use credential::{Identity, NoToken, Token};
 pub use http::{Http, HttpUnavailable};
 pub use service_bus::ServiceBus;

@@ -9,6 +9,7 @@ mod log;
 mod log_rows;
 mod members;
 mod profiles;
+mod reviews;
 mod rooms;
 mod rows;
 mod sanctions;
@@ -20,6 +21,7 @@ pub use invitations::FileInvitations;
 pub use log::FileLog;
 pub use members::FileMembers;
 pub use profiles::FileProfiles;
+pub use reviews::FileReviews;
 pub use rooms::FileRooms;
 pub use sanctions::FileSanctions;
 

@@ -4,6 +4,7 @@ mod decisions;
 mod delivery;
 mod enforcement;
 mod inbox;
+mod judged;
 mod leaving;
 mod live;
 mod marks;

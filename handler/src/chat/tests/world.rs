@@ -12,8 +12,10 @@ use serde_json::Value;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
     MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
+use crate::adapters::moderation::LocalModerator;
+use crate::adapters::thresholds::Thresholds;
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
 use crate::model::{ConversationId, MessageId, RoomId, Timestamp, UserId};
@@ -174,7 +176,7 @@ impl Transport for Wire {
 
 /// Keeps what was sent until a test takes it.
 #[derive(Default)]
-pub(super) struct Outbox(Mutex<VecDeque<Outgoing>>, AtomicU64);
+pub(super) struct Outbox(pub(super) Mutex<VecDeque<Outgoing>>, AtomicU64);
 
 impl Outbox {
     /// Everything that waits, as first deliveries.
@@ -235,7 +237,22 @@ impl World {
 
     /// Joining makes rooms.
     pub(super) async fn with_rooms_on_join() -> Self {
-        Self::with(ChatOptions { anonymous: true, create_on_join: true }).await
+        Self::with(ChatOptions { anonymous: true, create_on_join: true, ..ChatOptions::default() }).await
+    }
+
+    /// Anonymous, and what everybody says is judged as it is by default.
+    pub(super) async fn moderated() -> Self {
+        let options = ChatOptions { anonymous: true, moderated: true, ..ChatOptions::default() };
+        let mut world = Self::with(options).await;
+        world.judged_by(Arc::new(LocalModerator::new(Thresholds::default())));
+        world
+    }
+
+    /// Whoever judged before forgets everything.
+    pub(super) fn judged_by(&mut self, moderator: Arc<dyn Moderator>) {
+        self.truth.moderator = Arc::clone(&moderator);
+        self.faulty.moderator = moderator;
+        self.restart();
     }
 
     async fn with(options: ChatOptions) -> Self {
@@ -251,6 +268,8 @@ impl World {
             leases: Arc::new(MemoryLeases::new()),
             inbox: Arc::new(MemoryInbox::new()),
             letters: Arc::new(MemoryDeadLetters::new()),
+            reviews: Arc::new(MemoryReviews::new()),
+            moderator: Arc::new(LocalModerator::of_rooms()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -267,6 +286,7 @@ impl World {
             leases: Arc::new(Faulty::new(Arc::clone(&truth.leases), store.clone())),
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
+            reviews: Arc::new(Faulty::new(Arc::clone(&truth.reviews), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()

@@ -15,6 +15,7 @@ mod log_view;
 mod members;
 mod pause;
 mod profiles;
+mod reviews;
 mod rooms;
 mod row;
 mod sanctions;
@@ -29,6 +30,7 @@ pub use leases::TableLeases;
 pub use log::TableLog;
 pub use members::TableMembers;
 pub use profiles::TableProfiles;
+pub use reviews::TableReviews;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
 
