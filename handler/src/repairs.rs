@@ -1,14 +1,18 @@
-//! Runs the chat's repair from time to time, where no timer function does it.
+//! Has the chat's chores done, where no timer function does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::chat::{Chat, REPAIR_EVERY};
+use crate::chat::{CHORES_EVERY, Chat};
 
-/// Repairs until it is stopped or dropped.
+/// Nobody waits for a round here but the next one.
+const BUDGET: Duration = Duration::from_secs(60);
+
+/// Goes on until it is stopped or dropped.
 pub struct Repairs {
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
@@ -39,13 +43,11 @@ impl Drop for Repairs {
 }
 
 async fn run(chat: Arc<Chat>, stop: CancellationToken) {
-    let mut ticks = interval_at(Instant::now() + REPAIR_EVERY, REPAIR_EVERY);
+    let mut ticks = interval_at(Instant::now() + CHORES_EVERY, CHORES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match stop.run_until_cancelled(chat.repair()).await {
-            Some(Err(refused)) => tracing::warn!(code = refused.code, "a repair was not finished"),
-            Some(Ok(())) => {}
-            None => return,
+        if stop.run_until_cancelled(chat.do_chores(BUDGET)).await.is_none() {
+            return;
         }
     }
 }

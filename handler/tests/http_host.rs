@@ -188,6 +188,22 @@ fn every_captured_trigger_is_answered_with_an_object() {
     }
 }
 
+/// The same call as the host's double and Core Tools make it, for our own folder.
+#[test]
+fn the_timer_has_the_chores_done_and_answers_an_object() {
+    let product = Product::under_host(&[]);
+    let mut tick = Recorded::read(&captures("startup-and-timer.json")["first timer"]).unwrap();
+    tick.target = "/retention".into();
+    let answer = tick.play(product.http);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let json = answer.json();
+    assert!(json["Outputs"].is_object(), "{json}");
+    let lines = json["Logs"].as_array().unwrap();
+    assert!(lines.contains(&"leases: 0".into()) && lines.contains(&"sanctions: 0".into()), "{json}");
+    let again = tick.play(product.http).json();
+    assert_eq!(again["Logs"], serde_json::json!([]), "nothing is due so soon");
+}
+
 #[test]
 fn an_outsiders_request_is_never_an_invocation() {
     let product = Product::under_host(&[("ADMIN_USERS", "root")]);
@@ -204,7 +220,7 @@ fn an_outsiders_request_is_never_an_invocation() {
         ("forwarded, our own Host guessed", &[("Transfer-Encoding", "")]),
         ("past the host", &[("X-Azure-Functions-InvocationId", "")]),
     ];
-    for target in ["/processQueue", "/processTopic", "/sendMessage", "/web"] {
+    for target in ["/processQueue", "/processTopic", "/retention", "/sendMessage", "/web"] {
         for (name, more) in &outsiders {
             let request = Recorded {
                 method: "POST".into(),

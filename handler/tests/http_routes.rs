@@ -199,7 +199,8 @@ fn shell_words(command: &str) -> Vec<String> {
 /// The host takes the first folder, in alphabetical order, whose template and method match.
 #[test]
 fn no_function_folder_shadows_another_and_every_route_is_reachable() {
-    let folders = ["eventhandler", "negotiate", "processQueue", "processTopic", "sendMessage", "web"];
+    let folders =
+        ["eventhandler", "negotiate", "processQueue", "processTopic", "retention", "sendMessage", "web"];
     let mut found: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .unwrap()
         .filter_map(|entry| {

@@ -38,7 +38,7 @@ pub struct Running {
     chat: Arc<Chat>,
     live: Live,
     worker: Option<Worker>,
-    repairs: Repairs,
+    repairs: Option<Repairs>,
     stores: Stores,
     queues: Queues,
 }
@@ -106,7 +106,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let work = WorkerOptions { is_under_host: config.under_host(), ..WorkerOptions::default() };
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
     let worker = queues.deliveries.clone().map(start);
-    let repairs = Repairs::start(Arc::clone(&chat));
+    let repairs = (!config.has_timer()).then(|| Repairs::start(Arc::clone(&chat)));
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
@@ -156,7 +156,9 @@ impl Running {
         if requests.is_err() {
             tracing::warn!("requests under way were not finished in time");
         }
-        self.repairs.stop().await;
+        if let Some(repairs) = self.repairs {
+            repairs.stop().await;
+        }
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()
         {

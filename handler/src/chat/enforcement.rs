@@ -27,12 +27,12 @@ impl Chat {
 
     /// Finishes what a crash left half done. One that cannot be finished keeps nobody waiting: the next run goes on behind
     /// the last one of this, and begins anew at the end.
-    pub(super) async fn finish_sanctions(&self) -> Result<(), Refused> {
+    pub(super) async fn finish_sanctions(&self) -> Result<usize, Refused> {
         let mut finished = self.finished_up_to.lock().await;
         let after = finished.as_ref().map(|(room, row)| (room, row));
         let rows = self.ports.sanctions.unapplied(after, AT_ONCE).await?;
         *finished = rows.last().filter(|_| rows.len() == AT_ONCE).cloned();
-        let mut outcome = Ok(());
+        let mut outcome = Ok(rows.len());
         for (room, row) in &rows {
             let done = match row.kind {
                 SanctionKind::Ban | SanctionKind::Mute => self.apply(room, row).await,
@@ -48,10 +48,11 @@ impl Chat {
     }
 
     /// Removes the rows of those that are over. The room's log needs no word of it: their entries said until when.
-    pub(super) async fn forget_expired(&self) -> Result<(), Refused> {
-        for (room, row) in self.ports.sanctions.expired(self.ports.clock.now(), FORGOTTEN).await? {
-            self.ports.sanctions.remove(&room, &row).await?;
+    pub(super) async fn forget_expired(&self) -> Result<usize, Refused> {
+        let rows = self.ports.sanctions.expired(self.ports.clock.now(), FORGOTTEN).await?;
+        for (room, row) in &rows {
+            self.ports.sanctions.remove(room, row).await?;
         }
-        Ok(())
+        Ok(rows.len())
     }
 }

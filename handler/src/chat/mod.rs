@@ -8,6 +8,7 @@ mod appender;
 mod backoff;
 mod bans;
 mod budget;
+mod chores;
 mod command;
 mod connections;
 pub mod counters;
@@ -68,6 +69,7 @@ use std::sync::Arc;
 
 use appender::Appenders;
 pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
@@ -91,7 +93,6 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
-pub use repair::REPAIR_EVERY;
 pub use reports::Reported;
 pub use reviews::{ReviewPage, ReviewView, desk_of};
 pub use room_edit::RoomEdit;
@@ -193,6 +194,7 @@ pub struct Chat {
     turns: Turns,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
+    begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
@@ -222,6 +224,7 @@ impl Chat {
             notices,
             turns: Turns::default(),
             admins: Vec::new(),
+            begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
         }

@@ -1,4 +1,4 @@
-//! What crashes and lost events leave behind, put right by a timer. One process does it at a time.
+//! Leases and the connections that are there, compared: what crashes and lost events leave behind.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,8 +8,6 @@ use futures_util::{StreamExt, stream};
 use super::{Chat, Refused, groups};
 use crate::model::{Lease, Timestamp};
 
-/// How often it runs.
-pub const REPAIR_EVERY: Duration = Duration::from_secs(20);
 /// A lease younger than this is left alone: its connection may be joining the list of rooms just now.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long a client may take from `connect` to `connected`.
@@ -21,19 +19,12 @@ const LEASES: usize = 20_000;
 const AT_ONCE: usize = 16;
 
 impl Chat {
-    /// Finishes what was left half done, removes what is over, and the leases of connections that are no more. Bounded work;
-    /// repeatable. What fails of it does not keep the rest from being done.
-    pub async fn repair(&self) -> Result<(), Refused> {
-        let finished = self.finish_sanctions().await;
-        let forgotten = self.forget_expired().await;
-        let leases = self.repair_leases().await;
-        finished.and(forgotten).and(leases)
-    }
-
-    async fn repair_leases(&self) -> Result<(), Refused> {
+    /// Ends the leases of connections that are no more, and confirms those whose `connected` never came. Bounded work, and
+    /// one run at a time; one that fails does not keep the others.
+    pub(super) async fn repair_leases(&self) -> Result<usize, Refused> {
         let started = self.ports.clock.now();
         let open = self.open_connections().await?;
-        let (mut after, mut outcome) = (self.repaired_up_to.lock().await, Ok(()));
+        let (mut after, mut outcome, mut count) = (self.repaired_up_to.lock().await, Ok(()), 0);
         for _ in 0..LEASES / PAGE {
             let cursor = after.as_ref().map(|lease| (&lease.user, lease.connection.as_str()));
             let leases = self.ports.leases.list(cursor, PAGE).await?;
@@ -43,7 +34,10 @@ impl Chat {
             let mut repairs = stream::iter(repairs.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
             while let Some(repaired) = repairs.next().await {
                 // One that cannot be ended is met again, and does not keep the others.
-                outcome = outcome.and(repaired);
+                match repaired {
+                    Ok(was_wrong) => count += usize::from(was_wrong),
+                    Err(refused) => outcome = Err(refused),
+                }
             }
             drop(repairs);
             let is_last = leases.len() < PAGE;
@@ -52,23 +46,23 @@ impl Chat {
                 break;
             }
         }
-        outcome
+        outcome.map(|()| count)
     }
 
-    async fn repair_lease(&self, lease: &Lease, now: Timestamp, is_open: bool) -> Result<(), Refused> {
+    /// Answers whether there was anything to do.
+    async fn repair_lease(&self, lease: &Lease, now: Timestamp, is_open: bool) -> Result<bool, Refused> {
         let age = Duration::from_millis(now.millis().saturating_sub(lease.since.millis()));
         match (is_open, lease.confirmed) {
-            (true, true) => Ok(()),
             // It is there and `connected` never came.
-            (true, false) if age > GRACE => self.confirm(&lease.user, &lease.connection).await,
-            (false, true) if age > GRACE => self.end_lease(&lease.user, &lease.connection).await,
+            (true, false) if age > GRACE => self.confirm(&lease.user, &lease.connection).await?,
+            (false, true) if age > GRACE => self.end_lease(&lease.user, &lease.connection).await?,
             // Nobody came by it, so nobody goes.
             (false, false) if age > UNCONFIRMED => {
                 self.ports.leases.remove(&lease.user, &lease.connection).await?;
-                Ok(())
             }
-            _ => Ok(()),
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 
     /// Every connection is in the list of rooms' group from its start to its end.

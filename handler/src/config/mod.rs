@@ -71,6 +71,12 @@ impl Config {
         matches!(self.place, Place::Functions { .. })
     }
 
+    /// Whether the host's timer has the chores done, rather than this process by itself.
+    #[must_use]
+    pub const fn has_timer(&self) -> bool {
+        matches!(self.place, Place::Functions { has_timer: true, .. })
+    }
+
     /// Whether the stores are another machine's, which may be away for a while.
     #[must_use]
     pub const fn is_stored_elsewhere(&self) -> bool {
@@ -95,6 +101,8 @@ pub enum Place {
         function_timeout: Option<Duration>,
         /// Core Tools buffer what the host sends, so it comes with a length instead of in chunks.
         core_tools: bool,
+        /// The host's timer has the chores done; otherwise this process does them by itself.
+        has_timer: bool,
     },
 }
 

@@ -107,6 +107,7 @@ fn place(r: &mut Reader<'_>) -> Place {
                 function_timeout(text).ok_or_else(|| "must be a time span such as 00:05:00, or -1".to_owned())
             }),
             core_tools: r.is_set("FUNCTIONS_CORETOOLS_ENVIRONMENT"),
+            has_timer: !timer_is_disabled(r),
         };
     }
     let bind = r
@@ -122,6 +123,13 @@ fn place(r: &mut Reader<'_>) -> Place {
         r.mistake("WS_PORT", "must differ from PORT, where the hub is anyway");
     }
     Place::Alone { http: SocketAddr::new(bind, port), hub: SocketAddr::new(bind, hub) }
+}
+
+/// The host's own switch, in both of its spellings.
+fn timer_is_disabled(r: &Reader<'_>) -> bool {
+    let names = ["AzureWebJobs.retention.Disabled", "AzureWebJobs__retention__Disabled"];
+    let is_true = |text: String| text == "1" || text.eq_ignore_ascii_case("true");
+    names.into_iter().any(|name| r.text(name).is_some_and(is_true))
 }
 
 /// Flex and Linux Consumption lack `WEBSITE_INSTANCE_ID`; `WEBSITE_HOSTNAME` is set locally too.

@@ -261,6 +261,10 @@ settings! {
         "AzureFunctionsJobHost__functionTimeout", "hh:mm:ss", "functionTimeout of host.json, else 00:05:00",
             "How long the host lets an invocation run. A delivery waits for a failing dependency until 30 s before that.",
             |c| match &c.place { Place::Functions { function_timeout, .. } => optional(function_timeout.map(|t| format!("{} s", t.as_secs()))), Place::Alone { .. } => Shown::Unset };
+        "AzureWebJobs.retention.Disabled", "true, false", "false",
+            "The host's switch for its timer. Without the timer the process has the work of the `retention` function done by itself, every 20 s.",
+            |c| if c.under_host() { value(!c.has_timer()) } else { Shown::Unset };
+        "AzureWebJobs__retention__Disabled", "true, false", "false", "The same in the spelling of Linux containers.", unset;
         "AZURE_FUNCTIONS_ENVIRONMENT", "text", "none",
             "Under a host anything but Development means: on Azure.", unset;
         "FUNCTIONS_CORETOOLS_ENVIRONMENT", "text", "none",

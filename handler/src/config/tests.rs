@@ -235,6 +235,17 @@ fn under_the_host_it_listens_where_the_host_calls_and_nowhere_else() {
 }
 
 #[test]
+fn the_chores_are_the_timers_where_the_host_has_one() {
+    assert!(!read(&[]).unwrap().has_timer(), "alone there is nobody else");
+    assert!(read(&under_host(&[])).unwrap().has_timer());
+    for name in ["AzureWebJobs.retention.Disabled", "AzureWebJobs__retention__Disabled"] {
+        for (text, has_timer) in [("true", false), ("True", false), ("1", false), ("false", true)] {
+            assert_eq!(read(&under_host(&[(name, text)])).unwrap().has_timer(), has_timer, "{name}={text}");
+        }
+    }
+}
+
+#[test]
 fn ports_do_not_collide() {
     assert_eq!(mistakes(&[("PORT", "65535")]), ["WS_PORT"]);
     assert_eq!(mistakes(&[("PORT", "7000"), ("WS_PORT", "7000")]), ["WS_PORT"]);

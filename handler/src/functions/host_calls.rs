@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::header::{HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderName, Method};
 
-use super::{Front, http_json, trigger};
+use super::{Front, http_json, timer, trigger};
 use crate::config::Place;
 use crate::ports::Entity;
 
@@ -34,6 +34,7 @@ impl InvocationId {
 #[derive(Clone, Copy)]
 enum Function {
     Trigger(Entity),
+    Timer,
     Http,
 }
 
@@ -42,6 +43,7 @@ fn function(path: &str) -> Option<Function> {
     match path {
         "/processQueue" => Some(Function::Trigger(Entity::Queue)),
         "/processTopic" => Some(Function::Trigger(Entity::Topic)),
+        "/retention" => Some(Function::Timer),
         "/sendMessage" | "/negotiate" | "/eventhandler" | "/web" => Some(Function::Http),
         _ => None,
     }
@@ -59,6 +61,7 @@ pub(super) async fn layer(State(front): State<Front>, mut request: Request, next
         function(request.uri().path()).filter(|_| by_the_host_itself(&request, http.port(), *core_tools));
     match function {
         Some(Function::Trigger(entity)) => trigger::run(&front, entity, request).await,
+        Some(Function::Timer) => timer::run(&front).await,
         Some(Function::Http) => http_json::run(request, next).await,
         None => next.run(request).await,
     }

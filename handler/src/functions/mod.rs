@@ -36,6 +36,7 @@ mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
 mod test_controls;
+mod timer;
 mod trigger;
 
 use std::sync::Arc;

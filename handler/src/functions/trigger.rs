@@ -24,9 +24,9 @@ use crate::ports::Entity;
 /// against outsiders, only against growing without end.
 const INVOCATION_BYTES: usize = 128 * 1024 * 1024;
 /// No failure is answered sooner.
-const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
+pub(super) const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
 /// Kept for what is under way when patience ends; an invocation that reaches the host's limit costs the process.
-const RESERVE: Duration = Duration::from_secs(30);
+pub(super) const RESERVE: Duration = Duration::from_secs(30);
 
 /// Runs the function and answers the host: 200 when every message is where it belongs, 500 for a redelivery.
 pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Response {

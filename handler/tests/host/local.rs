@@ -15,7 +15,7 @@ async fn the_example_of_local_settings_runs_as_it_is() {
     let mut settings = Settings::default();
     settings.add_file(example.as_ref()).unwrap();
     let host = start(&app, settings).await;
-    assert_eq!(host.disabled_functions(), ["processQueue", "processTopic"]);
+    assert_eq!(host.disabled_functions(), ["processQueue", "processTopic", "retention"]);
     assert_eq!(host.connection_string(), None);
     a_message_arrives(&host).await;
     assert!(app.path("data/chat.redb").is_file(), "the data is in the app's folder");

@@ -98,3 +98,16 @@ async fn a_message_is_stored(world: &World) {
     assert_eq!(acknowledged.json["acknowledged"], 2);
     assert!(world.inbox("carl").await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_timer_calls_its_function() {
+    let app = App::new();
+    app.edit("retention/function.json", |function| {
+        assert_eq!(function["bindings"][0]["schedule"], "*/20 * * * * *");
+        function["bindings"][0]["schedule"] = json!("* * * * * *");
+    });
+    let world = app.start().await;
+    world.until(async || world.host.status().functions["retention"].successes >= 2).await;
+    assert_eq!(world.host.status().functions["retention"].failures, 0);
+    world.ends_well(0).await;
+}
