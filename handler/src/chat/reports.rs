@@ -7,7 +7,7 @@ use super::reviews::desk;
 use super::scene::{PresentMessage, Scene};
 use super::view::Place;
 use super::{Caller, Chat, Refused, Venue};
-use crate::model::{Matter, Report, Review, bounds};
+use crate::model::{Matter, Report, Review, Timestamp, bounds};
 
 /// Tries to add a report where others do so at once.
 const TRIES: usize = 10;
@@ -78,7 +78,7 @@ impl Chat {
     /// The id names the message as it stands: what is edited behind a decision may be reported anew.
     fn review_of(&self, message: &PresentMessage, seq: u64, report: Report) -> Review {
         let (conversation, state) = (message.scene.conversation(), &message.state);
-        let edition = state.edited_at.map_or(0, |at| at.millis());
+        let edition = state.edited_at.map_or(0, Timestamp::millis);
         Review {
             id: match &message.scene {
                 Scene::Room(_) => format!("reported_{seq}_{edition}"),

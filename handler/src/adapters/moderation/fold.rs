@@ -35,6 +35,7 @@ impl Letter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Word(pub(super) Vec<Letter>);
 
+#[derive(Clone, Copy)]
 enum Part {
     Letter(char),
     /// Stands for a letter beside letters: `4`, `0`.
