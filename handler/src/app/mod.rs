@@ -89,6 +89,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         letters: Arc::clone(&stores.letters),
         reviews: Arc::clone(&stores.reviews),
         moderator,
+        audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
         clock,
@@ -99,7 +100,9 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
         moderated: config.moderation.is_on(),
     };
-    let chat = Arc::new(Chat::new(ports.clone(), options).with_admins(&config.admins));
+    let chat = Arc::new(
+        Chat::new(ports.clone(), options).with_admins(&config.admins).with_audit_days(config.audit_days),
+    );
     chat.ensure_general().await?;
     let events = Events::new(Arc::clone(&chat), ids, &config.admins);
     live.hand_events_to(&events);

@@ -3,22 +3,22 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers, TableProfiles,
-    TableReviews, TableRooms, TableSanctions, Tables,
+    TableAudit, TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
+    TableProfiles, TableReviews, TableRooms, TableSanctions, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileReviews, FileRooms,
-    FileSanctions,
+    FileAudit, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileReviews,
+    FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
     MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Reviews, Rooms, Sanctions,
+    Audit, DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Reviews, Rooms, Sanctions,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -32,6 +32,7 @@ pub(super) struct Stores {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) reviews: Arc<dyn Reviews>,
+    pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
     pub(super) engine: Option<Engine>,
@@ -56,6 +57,7 @@ impl Stores {
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
                 reviews: Arc::new(MemoryReviews::new()),
+                audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
                 conflicts: alone(),
@@ -72,6 +74,7 @@ impl Stores {
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     reviews: Arc::new(FileReviews::open(&engine).await?),
+                    audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
                     conflicts: alone(),
@@ -91,6 +94,7 @@ impl Stores {
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     reviews: Arc::new(TableReviews::new(&tables)),
+                    audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,
                     conflicts: Arc::new(move || log.conflicts()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::access::room_id;
+use super::audit::Act;
 use super::history::page_length;
 use super::members::user_in;
 use super::policy::Action;
@@ -87,19 +88,20 @@ impl Chat {
         let room = self.visible(caller, &room_id(room)?).await?;
         self.require_over(caller, &room, &user, Action::Sanction).await?;
         let wanted = new.judge(user, kind, caller, self.ports.clock.now())?;
-        let row = match self.same_before(&room.id, &wanted).await? {
-            Some(row) => row,
-            None => {
-                let wanted = self.at_a_time_of_its_own(&room.id, wanted).await?;
-                self.ports.sanctions.put(&room.id, &wanted).await?;
-                wanted
-            }
+        let (row, is_new) = match self.same_before(&room.id, &wanted).await? {
+            Some(row) => (row, false),
+            None => (self.at_a_time_of_its_own(&room.id, wanted).await?, true),
         };
-        self.known.forget_sanctions(&room.id, &row.user);
-        if !row.applied {
-            self.apply(&room.id, &row).await?;
-        }
+        self.audited(caller, act(&room.id, &row), self.lay(&room.id, &row, is_new)).await?;
         Ok(row.into())
+    }
+
+    async fn lay(&self, room: &RoomId, row: &Sanction, is_new: bool) -> Result<(), Refused> {
+        if is_new {
+            self.ports.sanctions.put(room, row).await?;
+        }
+        self.known.forget_sanctions(room, &row.user);
+        if row.applied { Ok(()) } else { self.apply(room, row).await }
     }
 
     /// Lifts it: who might lay it, and every admin. `false` where there is none in force. Its row stands, lifted, until the
@@ -121,11 +123,9 @@ impl Chat {
         let was_in_force = row.is_in_force(now);
         if was_in_force {
             row = self.at_a_time_of_its_own(&room.id, row.lifted(&caller.user, now)).await?;
-            self.ports.sanctions.put(&room.id, &row).await?;
-            self.known.forget_sanctions(&room.id, &row.user);
         }
         if row.is_lifted() {
-            self.apply(&room.id, &row).await?;
+            self.audited(caller, act(&room.id, &row), self.lay(&room.id, &row, was_in_force)).await?;
         }
         Ok(was_in_force)
     }
@@ -155,6 +155,23 @@ impl Chat {
         let rows = self.ports.sanctions.of(room, &wanted.user).await?;
         let row = rows.into_iter().find(|row| row.kind == wanted.kind && row.is_in_force(wanted.at));
         Ok(row.filter(|row| is_same(row, wanted)))
+    }
+}
+
+/// A decision's own time tells it from every other.
+fn act(room: &RoomId, row: &Sanction) -> Act {
+    let action = match (row.kind, row.is_lifted()) {
+        (SanctionKind::Ban, false) => "room.ban",
+        (SanctionKind::Ban, true) => "room.unban",
+        (_, false) => "room.mute",
+        (_, true) => "room.unmute",
+    };
+    let until = row.until.filter(|_| !row.is_lifted());
+    Act {
+        target: until.map(|until| format!("until {until}")),
+        reason: row.reason.clone(),
+        occasion: row.at.to_string(),
+        ..Act::on(action, room, &row.user)
     }
 }
 

@@ -28,10 +28,14 @@ struct Chore {
     round: for<'a> fn(&'a Chat) -> BoxFuture<'a, Result<usize, Refused>>,
 }
 
+/// How often the audit is looked through for what is over.
+const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
+
 /// All of them.
 const CHORES: &[Chore] = &[
     Chore { name: "sanctions", every: CHORES_EVERY, round: |chat| chat.finish_sanctions().boxed() },
     Chore { name: "ended_sanctions", every: CHORES_EVERY, round: |chat| chat.forget_expired().boxed() },
+    Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
 ];
 

@@ -26,6 +26,8 @@ pub struct Counters {
     /// Connections that opened, and that closed, as the transport told.
     pub connected: Counter,
     pub disconnected: Counter,
+    /// Acts whose record or outcome the audit's store did not take.
+    pub audit_failures: Counter,
     /// Panics caught while delivering.
     pub panics: Counter,
 }

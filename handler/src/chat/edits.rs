@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::audit::Act;
 use super::message::{check_length, not_empty};
 use super::policy::Action;
 use super::scene::{Changed, PresentMessage, Scene};
@@ -79,8 +80,20 @@ impl Chat {
         let conversation = message.scene.conversation();
         // A message is deleted once: nothing else has to tell the occasions apart.
         let marker = Marker::of_command(&conversation, &caller.user, "deleted_message", &seq.to_string());
-        let change = Change::Delete { target: seq, by: caller.user.clone(), reason };
-        self.change_message(caller, message.scene, seq, marker, change).await
+        let change = Change::Delete { target: seq, by: caller.user.clone(), reason: reason.clone() };
+        let author = &message.state.message.sender;
+        let act = match &message.scene {
+            Scene::Room(room) if *author != caller.user => {
+                let target = Some(seq.to_string());
+                Some(Act { target, reason, ..Act::on("message.delete", &room.id, author) })
+            }
+            _ => None,
+        };
+        let deletion = self.change_message(caller, message.scene, seq, marker, change);
+        match act {
+            Some(act) => self.audited(caller, act, deletion).await,
+            None => deletion.await,
+        }
     }
 
     async fn may_delete(&self, caller: &Caller, message: &PresentMessage) -> Result<(), Refused> {

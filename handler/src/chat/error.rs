@@ -93,6 +93,10 @@ impl Refused {
         Self::conflict("message_deleted", "The message is deleted.")
     }
 
+    pub fn admins_only() -> Self {
+        Self::forbidden("admins_only", "Only the deployment's admins may do this.")
+    }
+
     pub fn not_the_author() -> Self {
         Self::forbidden("not_the_author", "Only who wrote the message may do this.")
     }

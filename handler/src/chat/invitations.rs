@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::access::room_id;
+use super::audit::Act;
 use super::history::page_length;
 use super::members::user_in;
 use super::policy::Action;
@@ -97,7 +98,8 @@ impl Chat {
             room.allowed_users.push(user.clone());
             Ok(room)
         };
-        let room = self.update_room(caller, &id, Action::Invite, allow).await?;
+        let act = Act::on("member.invite", &id, &user);
+        let room = self.update_room(caller, &id, Action::Invite, act, allow).await?;
         let notice = Notice { r#type: "invited", room_id: &id, room_name: &room.name, by: &caller.user };
         self.ports.transport.publish(&groups::user(&user), view::encode(&notice), &[]).await?;
         Ok(user)
@@ -131,7 +133,8 @@ impl Chat {
             used_by: Vec::new(),
             role: new.role,
         };
-        self.ports.invitations.create(&invitation).await?;
+        let act = Act { target: Some(invitation.id.clone()), ..Act::in_room("invitation.create", &room.id) };
+        self.audited(caller, act, async { Ok(self.ports.invitations.create(&invitation).await?) }).await?;
         let Invitation { id, expires_at, max_uses, .. } = invitation;
         Ok(Issued { id, token, expires_at, max_uses })
     }
@@ -156,7 +159,14 @@ impl Chat {
     pub async fn revoke_invitation(&self, caller: &Caller, room: &str, id: &str) -> Result<(), Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         self.require(caller, &room, Action::Invite).await?;
-        if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
+        if self.ports.invitations.get(id).await?.is_none_or(|there| there.room != room.id) {
+            return Err(unknown());
+        }
+        let act = Act { target: Some(id.to_owned()), ..Act::in_room("invitation.revoke", &room.id) };
+        let revoke = async {
+            if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
+        };
+        self.audited(caller, act, revoke).await
     }
 
     /// Joins the room of a link. A repeat changes nothing. The link's role comes with the first time alone: who comes again
@@ -177,7 +187,15 @@ impl Chat {
         } else {
             self.redeem(&id, &caller.user).await?
         };
-        self.let_in(&room, &caller.user, role).await?;
+        let enter = self.let_in(&room, &caller.user, role);
+        if role == Role::Member {
+            enter.await?;
+        } else {
+            // Comes with more rights than anybody gives themself.
+            let (target, occasion) = (Some(role.as_str().to_owned()), self.ports.ids.token());
+            let act = Act { target, occasion, ..Act::on("member.role", &room.id, &caller.user) };
+            self.audited(caller, act, enter).await?;
+        }
         self.view_room(&room).await
     }
 

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::access::room_id;
+use super::audit::Act;
 use super::history::page_length;
 use super::policy::{Action, Standing, is_the_creator, not_above};
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, Member, Role, Room, Timestamp, UserId, bounds};
+use crate::model::{Change, Member, Role, Room, RoomId, Timestamp, UserId, bounds};
 
 /// Members looked at for one page, where only those online are asked for.
 const SCAN: usize = 2_000;
@@ -121,7 +122,13 @@ impl Chat {
         let action = if role == Role::Member { Action::AddMember } else { Action::ChangeRole };
         self.require(caller, &room, action).await?;
         self.check_not_banned(&id, &user).await?;
-        self.let_in(&room, &user, role).await?;
+        if self.is_member(&id, &user).await? {
+            self.let_in(&room, &user, role).await?;
+        } else {
+            let (target, occasion) = (Some(role.as_str().to_owned()), self.ports.ids.token());
+            let act = Act { target, occasion, ..Act::on("member.add", &id, &user) };
+            self.audited(caller, act, self.let_in(&room, &user, role)).await?;
+        }
         self.view_member(&room, &user).await
     }
 
@@ -149,16 +156,26 @@ impl Chat {
             if caller.user != user && !standing.is_over(Standing::of_role(row.role)) {
                 return Err(not_above());
             }
-            // The entry first: a crash behind it leaves the row as it was, and a repeat says the same once more.
-            let change = Change::RoleChanged { user: user.clone(), role, by: caller.user.clone() };
-            let occasion = self.ports.ids.token();
-            let told = self.append_change(&id, &user, "role_changed", &occasion, change).await?;
-            let seq = told.ok_or_else(Refused::room_not_found)?.seq;
-            if !self.follow_role(&id, &user, role, seq).await? {
-                return Err(member_not_found());
-            }
+            let (target, occasion) = (Some(role.as_str().to_owned()), self.ports.ids.token());
+            let act = Act { target, occasion: occasion.clone(), ..Act::on("member.role", &id, &user) };
+            self.audited(caller, act, self.give_role(caller, &id, &user, role, &occasion)).await?;
         }
         self.view_member(&room, &user).await
+    }
+
+    /// The entry first: a crash behind it leaves the row as it was, and a repeat says the same once more.
+    async fn give_role(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        user: &UserId,
+        role: Role,
+        occasion: &str,
+    ) -> Result<(), Refused> {
+        let change = Change::RoleChanged { user: user.clone(), role, by: caller.user.clone() };
+        let told = self.append_change(room, user, "role_changed", occasion, change).await?;
+        let seq = told.ok_or_else(Refused::room_not_found)?.seq;
+        if self.follow_role(room, user, role, seq).await? { Ok(()) } else { Err(member_not_found()) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod appender;
+mod audit;
 mod backoff;
 mod bans;
 mod budget;
@@ -27,6 +28,7 @@ mod inbox;
 mod ingest;
 mod invitations;
 mod known;
+mod letters;
 mod live;
 mod live_messages;
 mod live_moderation;
@@ -58,6 +60,7 @@ mod room_pages;
 mod rooms;
 mod rules;
 mod scene;
+mod sign_ins;
 mod sync;
 mod turns;
 mod view;
@@ -68,6 +71,8 @@ mod tests;
 use std::sync::Arc;
 
 use appender::Appenders;
+use audit::SignIns;
+pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
 pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
@@ -80,6 +85,7 @@ pub use inbox::InboxPage;
 pub use ingest::{Accepted, Status};
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+pub use letters::LetterPage;
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
 pub use members::{MemberPage, MemberQuery, MemberView, role_named};
@@ -105,10 +111,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, RoomId, Sanction, UserId};
+use crate::model::{Lease, Origin, RoomId, Sanction, UserId};
 use crate::ports::{
-    Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Moderator, Profiles, Queue, Reviews,
-    Rooms, Sanctions, Transport,
+    Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Moderator, Profiles, Queue,
+    Reviews, Rooms, Sanctions, Transport,
 };
 
 /// The world as the chat sees it.
@@ -125,6 +131,7 @@ pub struct Ports {
     pub letters: Arc<dyn DeadLetters>,
     pub reviews: Arc<dyn Reviews>,
     pub moderator: Arc<dyn Moderator>,
+    pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
@@ -147,6 +154,8 @@ pub struct Caller {
     pub user: UserId,
     pub is_admin: bool,
     pub via: Via,
+    /// From where; for the audit.
+    pub origin: Origin,
 }
 
 /// The way in.
@@ -162,12 +171,20 @@ pub enum Via {
 impl Caller {
     #[must_use]
     pub fn request(user: UserId) -> Self {
-        Self { user, is_admin: false, via: Via::Request }
+        Self { user, is_admin: false, via: Via::Request, origin: Origin::Unknown }
     }
 
     #[must_use]
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
-        Self { user, is_admin: false, via: Via::Socket { connection: connection.into() } }
+        let connection = connection.into();
+        let origin = Origin::connection(&connection);
+        Self { user, is_admin: false, via: Via::Socket { connection }, origin }
+    }
+
+    /// This program by itself, with all rights.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self { is_admin: true, origin: Origin::Timer, ..Self::request(UserId::system()) }
     }
 
     fn connection(&self) -> Option<&str> {
@@ -194,6 +211,9 @@ pub struct Chat {
     turns: Turns,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
+    sign_ins: SignIns,
+    /// How long a record of the audit stays.
+    audit_days: u64,
     begun: chores::Begun,
     /// The last lease the repair looked at, where it did not come to the end.
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
@@ -224,6 +244,8 @@ impl Chat {
             notices,
             turns: Turns::default(),
             admins: Vec::new(),
+            sign_ins: SignIns::default(),
+            audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
@@ -234,6 +256,13 @@ impl Chat {
     #[must_use]
     pub fn with_admins(mut self, admins: &[UserId]) -> Self {
         self.admins = admins.to_vec();
+        self
+    }
+
+    /// Says how long records of the audit stay.
+    #[must_use]
+    pub fn with_audit_days(mut self, days: u64) -> Self {
+        self.audit_days = days;
         self
     }
 

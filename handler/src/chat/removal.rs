@@ -2,6 +2,7 @@
 //! what a crash leaves is found and finished.
 
 use super::access::room_id;
+use super::audit::Act;
 use super::members::user_in;
 use super::policy::Action;
 use super::{Caller, Chat, Refused, groups, view};
@@ -31,14 +32,20 @@ impl Chat {
         let (id, user, reason) = (room_id(room)?, user_in("user", user)?, check_reason(reason)?);
         let room = self.visible(caller, &id).await?;
         let member = self.require_over(caller, &room, &user, Action::RemoveMember).await?;
-        let removal = match member {
-            Some(member) => Some(self.note_removal(&id, &member, &caller.user, reason).await?),
-            None => self.removal_under_way(&id, &user).await?,
+        let Some(member) = member else {
+            return match self.removal_under_way(&id, &user).await? {
+                Some(removal) => self.finish_removal(&id, &removal).await,
+                None => Ok(()),
+            };
         };
-        match removal {
-            Some(removal) => self.finish_removal(&id, &removal).await,
-            None => Ok(()),
-        }
+        // A membership ends once.
+        let occasion = format!("{}:{}", member.joined_at, member.since);
+        let act = Act { reason: reason.clone(), occasion, ..Act::on("member.remove", &id, &user) };
+        let remove = async {
+            let removal = self.note_removal(&id, &member, &caller.user, reason).await?;
+            self.finish_removal(&id, &removal).await
+        };
+        self.audited(caller, act, remove).await
     }
 
     /// Writes down that this membership ends; the member's own doing where they leave.

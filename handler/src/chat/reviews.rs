@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::access::room_id;
+use super::audit::Act;
 use super::command::{Command, Failure, Verdict};
 use super::edits::check_reason;
 use super::policy::Action;
@@ -125,6 +126,11 @@ impl Chat {
         self.may_review(caller, desk).await?;
         let after = after.as_ref().map(|(at, id)| (*at, id.as_str()));
         let reviews = self.ports.reviews.list(desk, after, limit).await?;
+        if *desk == Desk::Direct && !reviews.is_empty() {
+            // What two people say to each other: who reads it is on record.
+            let (target, occasion) = (Some(format!("{} direct", reviews.len())), self.ports.ids.token());
+            self.note_act(caller, Act { action: "reviews.read", target, occasion, ..Act::default() }).await?;
+        }
         let next = reviews.last().filter(|_| reviews.len() == limit).map(cursor);
         Ok(ReviewPage { reviews: reviews.into_iter().map(ReviewView::from).collect(), next })
     }
@@ -149,12 +155,29 @@ impl Chat {
         };
         let reason = check_reason(reason)?;
         self.may_review(caller, desk).await?;
-        let review = self.settle_review(caller, desk, id, ruling, reason).await?;
-        if review.is_open() {
-            self.carry_out(&review).await?;
-            return Ok(self.close(review).await?.into());
+        let review = self.find_review(desk, id).await?;
+        match &review.decision {
+            Some(first) if first.ruling != ruling => return Err(already_decided()),
+            Some(_) if !review.is_open() => return Ok(review.into()),
+            Some(_) => {}
+            // What cannot be done is not decided.
+            None => self.check_release(&review, ruling).await?,
         }
-        Ok(review.into())
+        let act = act_of(&review, ruling, reason.clone());
+        let work = async {
+            let review = self.settle_review(caller, review, ruling, reason).await?;
+            if !review.is_open() {
+                return Ok(review);
+            }
+            self.carry_out(&review).await?;
+            self.close(review).await
+        };
+        Ok(self.audited(caller, act, work).await?.into())
+    }
+
+    async fn find_review(&self, desk: &Desk, id: &str) -> Result<Review, Refused> {
+        let found = self.ports.reviews.get(desk, id).await?;
+        found.ok_or_else(|| Refused::not_found("review_not_found", "There is no such review."))
     }
 
     async fn may_review(&self, caller: &Caller, desk: &Desk) -> Result<(), Refused> {
@@ -164,10 +187,7 @@ impl Chat {
                 self.require(caller, &room, Action::Review).await.map(drop)
             }
             Desk::Direct if caller.is_admin => Ok(()),
-            Desk::Direct => Err(Refused::forbidden(
-                "admins_only",
-                "Only admins review what two people say to each other.",
-            )),
+            Desk::Direct => Err(Refused::admins_only()),
         }
     }
 
@@ -175,30 +195,23 @@ impl Chat {
     async fn settle_review(
         &self,
         caller: &Caller,
-        desk: &Desk,
-        id: &str,
+        mut review: Review,
         ruling: Ruling,
         reason: Option<String>,
     ) -> Result<Review, Refused> {
         for _ in 0..TRIES {
-            let found = self.ports.reviews.get(desk, id).await?;
-            let mut review =
-                found.ok_or_else(|| Refused::not_found("review_not_found", "There is no such review."))?;
             match &review.decision {
                 Some(first) if first.ruling == ruling => return Ok(review),
-                Some(_) => {
-                    return Err(Refused::conflict("already_decided", "The review was decided otherwise."));
-                }
+                Some(_) => return Err(already_decided()),
                 None => {}
             }
-            // What cannot be done is not decided.
-            self.check_release(&review, ruling).await?;
             let (by, at) = (caller.user.clone(), self.ports.clock.now());
             review.decision = Some(Decision { ruling, by, at, reason: reason.clone(), applied: false });
             if self.ports.reviews.update(&review).await? {
                 review.revision += 1;
                 return Ok(review);
             }
+            review = self.find_review(&review.desk, &review.id).await?;
         }
         Err(Refused::unavailable("busy", "Others change this review at the moment. Try again."))
     }
@@ -284,6 +297,29 @@ impl Chat {
             review.revision += 1;
         }
         Ok(review)
+    }
+}
+
+fn already_decided() -> Refused {
+    Refused::conflict("already_decided", "The review was decided otherwise.")
+}
+
+fn act_of(review: &Review, ruling: Ruling, reason: Option<String>) -> Act {
+    let (room, conversation) = match &review.desk {
+        Desk::Room(room) => (Some(room.clone()), None),
+        Desk::Direct => (None, Some(review.conversation.clone())),
+    };
+    Act {
+        action: match ruling {
+            Ruling::Approve => "review.approve",
+            Ruling::Remove => "review.remove",
+        },
+        on: Some(review.message.sender.clone()),
+        room,
+        conversation,
+        target: Some(review.id.clone()),
+        reason,
+        occasion: review.opened_at.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audit::{Act, Begun};
 use super::backoff::Backoff;
 use super::decisions::is_busy;
 use super::policy::Action;
@@ -75,17 +76,36 @@ impl Chat {
         for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
             self.moderate_name(caller, field, name.as_deref()).await?;
         }
-        let room = self.update_room(caller, &id, edit.action(), |room| edit.apply(room)).await?;
+        let act = Act::in_room("room.change", &id);
+        let room = self.update_room(caller, &id, edit.action(), act, |room| edit.apply(room)).await?;
         self.view_room(&room).await
     }
 
     /// Writes what `change` makes of the row, however many do so at once, and tells the room. Answers the row as it is
-    /// then.
+    /// then. What changes something is on record as this act.
     pub(super) async fn update_room(
         &self,
         caller: &Caller,
         id: &RoomId,
         action: Action,
+        act: Act,
+        change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
+    ) -> Result<Arc<Room>, Refused> {
+        let mut begun = None;
+        let outcome = self.try_to_update(caller, id, action, &act, &mut begun, change).await;
+        if let Some(begun) = begun {
+            self.end_act(begun, &outcome).await;
+        }
+        outcome
+    }
+
+    async fn try_to_update(
+        &self,
+        caller: &Caller,
+        id: &RoomId,
+        action: Action,
+        act: &Act,
+        begun: &mut Option<Begun>,
         change: impl Fn(&Room) -> Result<Room, Refused> + Send + Sync,
     ) -> Result<Arc<Room>, Refused> {
         let _turn = self.turns.take(id).await;
@@ -98,6 +118,11 @@ impl Chat {
                 // Where a crash kept the entry back it is written now.
                 self.tell_changed(caller, &found).await?;
                 return Ok(found);
+            }
+            if begun.is_none() {
+                let (target, occasion) = (Some(what_changes(&found, &wanted)), self.ports.ids.token());
+                let act = Act { target, occasion, ..act.clone() };
+                *begun = Some(self.begin_act(caller, act).await?);
             }
             match self.ports.rooms.update(&wanted).await {
                 Ok(revision) => {
@@ -144,6 +169,21 @@ impl Chat {
         }
         Err(is_busy())
     }
+}
+
+/// The names of the fields, for the record.
+fn what_changes(before: &Room, wanted: &Room) -> String {
+    let fields = [
+        ("name", before.name != wanted.name),
+        ("description", before.description != wanted.description),
+        ("is_private", before.is_private != wanted.is_private),
+        ("allowed_users", before.allowed_users != wanted.allowed_users),
+        ("blocked_words", before.rules.blocked_words != wanted.rules.blocked_words),
+        ("links", before.rules.links != wanted.rules.links),
+    ];
+    let changed: Vec<_> =
+        fields.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect();
+    changed.join(", ")
 }
 
 fn refused(error: UpdateRoomError) -> Refused {

@@ -4,6 +4,7 @@ use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 use super::access::room_id;
+use super::audit::Act;
 use super::command::Verdict;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
@@ -12,8 +13,6 @@ use crate::ports::{CreateRoomError, NewEntry};
 
 /// The command's name in its marker.
 const DELETED: &str = "deleted";
-/// Who owns what nobody created.
-const SYSTEM: &str = "system";
 /// Decisions forgotten at once when a room is deleted.
 const PAGE: usize = 100;
 /// Users a private room names, at most.
@@ -39,7 +38,7 @@ impl Chat {
                 id: id.clone(),
                 name: "General".to_owned(),
                 description: "Everybody's room".to_owned(),
-                created_by: UserId::new(SYSTEM).map_err(|error| Refused::bad_id("created_by", &error))?,
+                created_by: UserId::system(),
                 created_at: self.ports.clock.now(),
                 is_private: false,
                 was_private: false,
@@ -79,17 +78,23 @@ impl Chat {
         }
         self.moderate_name(caller, "name", Some(&room.name)).await?;
         self.moderate_name(caller, "description", Some(&room.description)).await?;
-        match self.ports.rooms.create(&room).await {
+        let (target, occasion) = (Some(room.name.clone()), room.created_at.to_string());
+        let act = Act { target, occasion, ..Act::in_room("room.create", &room.id) };
+        self.audited(caller, act, self.create(&room)).await
+    }
+
+    async fn create(&self, room: &Room) -> Result<RoomView, Refused> {
+        match self.ports.rooms.create(room).await {
             Ok(()) => {
                 self.ports.log.open(&room.id.conversation()).await?;
-                self.finish_creation(&room).await
+                self.finish_creation(room).await
             }
             // A repeat of the same request that overtook this one.
             Err(CreateRoomError::IdTaken) => match self.created_before(&room.id).await? {
                 Some(first) => self.create_again(&first).await,
                 None => Err(refused(CreateRoomError::IdTaken)),
             },
-            Err(CreateRoomError::NameTaken) => match self.left_unfinished(&room).await? {
+            Err(CreateRoomError::NameTaken) => match self.left_unfinished(room).await? {
                 Some(first) => self.finish_creation(&first).await,
                 None => Err(name_taken()),
             },
@@ -170,7 +175,9 @@ impl Chat {
             self.visible(caller, &id).await?;
             return Err(Refused::forbidden("not_the_creator", "Only the room's creator may delete it."));
         }
-        self.end_room(&room, &caller.user, key).await?;
+        let occasion = format!("{}:{}", room.created_at, room.instance);
+        let act = Act { target: Some(room.name.clone()), occasion, ..Act::in_room("room.delete", &id) };
+        self.audited(caller, act, self.end_room(&room, &caller.user, key)).await?;
         Ok(id)
     }
 

@@ -45,6 +45,10 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Users who may see rejected and dead letters.
     pub admins: Vec<UserId>,
+    /// Proxies before this program that each note in X-Forwarded-For whom they speak for.
+    pub trusted_proxies: usize,
+    /// How long records of the audit stay.
+    pub audit_days: u64,
     pub cors: Cors,
     /// What negotiate hands out as base; otherwise the address the caller used.
     pub public_ws_endpoint: Option<WsEndpoint>,

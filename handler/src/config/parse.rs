@@ -27,6 +27,11 @@ const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_MS: RangeInclusive<u64> = 100..=60_000;
 
+/// More than this in a row is a mistake.
+const TRUSTED_PROXIES: u64 = 16;
+const AUDIT_DAYS: u64 = 90;
+const AUDIT_DAYS_MAX: u64 = 3_660;
+
 pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let mut r = Reader::new(vars);
     let place = place(&mut r);
@@ -38,6 +43,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let identity = azure::identity(&mut r);
     let auth = auth(&mut r, on_azure);
     let admins = admins(&mut r);
+    let trusted_proxies = r.number("TRUSTED_PROXIES", 0..=TRUSTED_PROXIES).unwrap_or(u64::from(under_host));
+    let audit_days = r.number("AUDIT_RETENTION_DAYS", 1..=AUDIT_DAYS_MAX).unwrap_or(AUDIT_DAYS);
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
@@ -66,6 +73,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             identity,
             auth,
             admins,
+            trusted_proxies: usize::try_from(trusted_proxies).unwrap_or_default(),
+            audit_days,
             cors,
             public_ws_endpoint,
             event_handler_key: r.secret("EVENTHANDLER_KEY"),

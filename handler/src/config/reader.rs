@@ -61,6 +61,15 @@ impl<'a> Reader<'a> {
         self.parse(name, |text| text.parse().map_err(|_| "must be a port, 0 to 65535".to_owned()))
     }
 
+    pub(super) fn number(&mut self, name: &'static str, within: RangeInclusive<u64>) -> Option<u64> {
+        self.parse(name, |text| {
+            text.parse().ok().filter(|number| within.contains(number)).ok_or_else(|| {
+                let (min, max) = within.into_inner();
+                format!("must be a whole number, {min} to {max}")
+            })
+        })
+    }
+
     pub(super) fn millis(&mut self, name: &'static str, within: RangeInclusive<u64>) -> Option<Duration> {
         self.parse(name, |text| {
             text.parse().ok().filter(|millis| within.contains(millis)).map(Duration::from_millis).ok_or_else(

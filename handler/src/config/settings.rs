@@ -140,6 +140,9 @@ settings! {
         "PUBLIC_WS_ENDPOINT", "ws:// or wss:// URL without path", "the address the caller used",
             "Base of the URL that negotiate hands out: where clients reach the hub. Otherwise that of the embedded hub is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host, and that of Web PubSub is its own.",
             |c| optional(c.public_ws_endpoint.as_ref().map(super::WsEndpoint::as_str));
+        "TRUSTED_PROXIES", "0 to 16", "0; under the host 1",
+            "Proxies before this program, each of which adds to X-Forwarded-For whom it speaks for. A client's address, for the audit, is the one that the farthest of them saw; with 0 it is the connection's own, and the header is not read.",
+            |c| value(c.trusted_proxies);
         "CORS_ORIGINS", "comma list of origins, or *", "none; anonymous and alone: pages of localhost",
             "Web pages of other origins that may call.",
             |c| match &c.cors {
@@ -244,6 +247,9 @@ settings! {
             |c| hidden(c.moderation.safety().is_some_and(|safety| safety.access != SafetyAccess::Identity));
     }
     Running {
+        "AUDIT_RETENTION_DAYS", "1 to 3660", "90",
+            "How long the audit keeps a record of what admins and moderators did.",
+            |c| value(c.audit_days);
         "ROOMS_ON_JOIN", "refuse, create", "refuse",
             "What joining a room that is not there does. With create it makes the room, which goes with the last who leaves.",
             |c| match c.rooms_on_join { RoomsOnJoin::Refuse => value("refuse"), RoomsOnJoin::Create => value("create") };

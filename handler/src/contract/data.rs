@@ -1,10 +1,10 @@
 //! Values for the suites.
 
 use crate::model::{
-    Change, ConversationId, Desk, Invitation, Lease, Marker, Matter, Member, MessageId, NewMessage, ReadMark,
-    Review, Role, Room, RoomId, Rules, Sanction, SanctionKind, Timestamp, UserId,
+    Change, ConversationId, Desk, Invitation, Lease, Marker, Matter, Member, MessageId, NewMessage, Origin,
+    ReadMark, Review, Role, Room, RoomId, Rules, Sanction, SanctionKind, Timestamp, UserId,
 };
-use crate::ports::{Entity, InboxItem, LetterKind, NewEntry, NewLetter};
+use crate::ports::{AuditKey, AuditOutcome, AuditRecord, Entity, InboxItem, LetterKind, NewEntry, NewLetter};
 
 pub fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
@@ -216,6 +216,23 @@ pub fn inbox_item(sender: &str, id: &str, seq: u64) -> InboxItem {
     };
     let conversation = ConversationId::direct(&user(sender), &user("receiver"));
     InboxItem { conversation, seq, number: seq, at: at(seq), message }
+}
+
+/// Of an act of its own at `at(millis)`, which has begun.
+pub fn audit_record(key: &str, millis: u64) -> AuditRecord {
+    AuditRecord {
+        key: AuditKey::of([key]),
+        at: at(millis),
+        by: Some(user("ann")),
+        action: "room.ban".into(),
+        on: Some(user("bob")),
+        room: Some(room_id("tea")),
+        conversation: Some(conversation("tea")),
+        target: Some(key.to_owned()),
+        reason: Some("spam".into()),
+        origin: Origin::address([203, 0, 113, 9].into()),
+        outcome: AuditOutcome::Begun,
+    }
 }
 
 pub fn letter(kind: LetterKind, key: &str, millis: u64) -> NewLetter {

@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the suites are tests, whoever builds them")]
 
+pub mod audit;
 pub mod data;
 pub mod dead_letters;
 pub mod inbox;
@@ -196,6 +197,17 @@ macro_rules! contract_suite {
             a_repeat_of_a_message_is_never_worse
         ], [], $($make)*);
     };
+    (audit, $($make:tt)*) => {
+        $crate::contract_tests!(audit, [
+            records_are_listed_newest_first_before_the_cursor,
+            a_key_is_recorded_once,
+            racing_records_of_a_key_are_one,
+            an_outcome_is_settled_once,
+            what_is_over_is_forgotten_in_rounds,
+            a_forgotten_key_is_new_again,
+            odd_texts_come_back_as_they_were
+        ], [everything_is_there_again], $($make)*);
+    };
     (transport, $($make:tt)*) => {
         $crate::contract_tests!(transport, [
             a_group_gets_what_is_published_in_order,
@@ -296,6 +308,7 @@ mod tests {
             ("dead_letters", include_str!("dead_letters.rs")),
             ("reviews", include_str!("reviews.rs")),
             ("moderator", include_str!("moderator.rs")),
+            ("audit", include_str!("audit.rs")),
             ("queue", include_str!("queue.rs")),
             ("transport", include_str!("transport.rs")),
         ];

@@ -7,10 +7,11 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
+use super::origin::{self, Peer};
 use super::{Front, Services};
 use crate::chat::{Caller, Refused, Submission, Venue};
 use crate::error::{ApiError, Kind};
-use crate::model::{MessageId, UserId};
+use crate::model::{MessageId, Origin, UserId};
 
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -24,6 +25,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     query: Vec<(String, String)>,
     invocation: Option<InvocationId>,
+    peer: Option<Peer>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Call {
@@ -40,6 +42,7 @@ impl<S: Sync> FromRequestParts<S> for Call {
             headers: parts.headers.clone(),
             query,
             invocation: parts.extensions.get::<InvocationId>().cloned(),
+            peer: parts.extensions.get::<Peer>().copied(),
         })
     }
 }
@@ -122,7 +125,12 @@ impl Call {
     ) -> Result<Caller, ApiError> {
         let user = self.user(body)?;
         let is_admin = front.config.admins.contains(&user);
-        Ok(Caller { is_admin, ..Caller::request(user) })
+        Ok(Caller { is_admin, origin: self.origin(front), ..Caller::request(user) })
+    }
+
+    /// From where the request comes.
+    pub(crate) fn origin(&self, front: &Front) -> Origin {
+        origin::origin(&self.headers, self.peer, front.config.trusted_proxies)
     }
 
     /// The caller who sends a message, and whom its body may name.

@@ -84,6 +84,12 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
             counts.conflicts,
         ),
         counter("published", "chat_published_total", "Frames published to groups.", counters.published.get()),
+        counter(
+            "audit_failures",
+            "chat_audit_failures_total",
+            "Acts whose record or outcome could not be stored.",
+            counters.audit_failures.get(),
+        ),
         counter("panics", "chat_panics_total", "Panics caught while delivering.", counters.panics.get()),
     ])
 }

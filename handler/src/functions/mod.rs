@@ -1,5 +1,6 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod audit;
 mod call;
 mod cors;
 mod envelope;
@@ -21,6 +22,7 @@ mod my_rooms;
 mod negotiate;
 mod online;
 mod openapi;
+pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;

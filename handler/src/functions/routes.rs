@@ -4,9 +4,9 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    Front, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages, metrics,
-    my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, reviews, rooms,
-    send_message, sync,
+    Front, audit, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages,
+    metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, reviews,
+    rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -132,6 +132,7 @@ fn routes() -> Routes {
         .get("/admin/letters", letters::handle)
         .get("/admin/reviews", reviews::of_pairs)
         .post("/admin/reviews/{review}", reviews::decide)
+        .get("/admin/audit", audit::handle)
         .get("/health", health::handle)
         .get("/readyz", readyz::handle)
         .get("/metrics", metrics::handle)

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::functions::origin::Peer;
+
 /// How long a peer may take to send a request's head, idle time between requests and the time it takes to read the last
 /// answer included, so that a peer that takes nothing is given up too. Above the minute for which the Functions host keeps
 /// an idle connection, so that it is never the one we are closing.
@@ -28,7 +30,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve_one(stream, router.clone(), stop.clone()))),
+                Ok((stream, peer)) => {
+                    let peer = Peer(peer.ip());
+                    drop(connections.spawn(serve_one(stream, peer, router.clone(), stop.clone())));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_REST).await;
@@ -41,13 +46,14 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
     connections.wait().await;
 }
 
-async fn serve_one(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_one(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection closed at once");
         return;
     }
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let router = router.clone();
+        request.extensions_mut().insert(peer);
         async move { Ok::<_, Infallible>(answer(router, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -106,6 +106,12 @@ impl UserId {
         Self::new(&format!("guest-{}", token.get(..GUEST_DIGITS).unwrap_or(token)))
     }
 
+    /// Who acts where nobody does: this program by itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Arc::from("system"))
+    }
+
     /// Whether it is of the form that guests are given. Nobody comes back under such a name, so nothing is kept for it.
     #[must_use]
     pub fn is_guest(&self) -> bool {

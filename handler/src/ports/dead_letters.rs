@@ -34,6 +34,16 @@ pub enum LetterKind {
     Dead,
 }
 
+impl LetterKind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewLetter {
     pub kind: LetterKind,

@@ -1,6 +1,7 @@
 //! What the chat logic asks of the world. Each trait's documentation is its law; the suites in `crate::contract`
 //! hold every adapter to it.
 
+pub mod audit;
 pub mod clock;
 pub mod dead_letters;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod rooms;
 pub mod sanctions;
 pub mod transport;
 
+pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
 pub use error::StoreError;

@@ -24,6 +24,7 @@ suites! {
     profiles: TableProfiles,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
+    audit: TableAudit,
 }
 
 /// Leases end with their connections, so theirs is the suite without a second adapter; each case has tables of its own.

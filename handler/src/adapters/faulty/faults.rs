@@ -17,8 +17,12 @@ pub enum Mode {
     FailNext(u32),
     /// Every call fails before it does anything, until another mode is set.
     FailAll,
+    /// Every call of this method fails before it does anything, until another mode is set.
+    FailCalls(&'static str),
     /// The next calls, so many, do all they should, and then their callers get an error.
     FailNextAfterEffect(u32),
+    /// Every call of this method does all it should, and then its caller gets an error, until another mode is set.
+    FailCallsAfterEffect(&'static str),
     /// Every call waits first.
     Delay(Duration),
     /// Chance decides for each call, the same way for the same seed: so many of a hundred fail before they do
@@ -91,6 +95,9 @@ impl State {
         let fate = match &mut self.mode {
             Mode::Quiet | Mode::FailNext(0) | Mode::FailNextAfterEffect(0) => Fate::Pass,
             Mode::FailAll => Fate::FailBefore,
+            Mode::FailCalls(method) if *method == call.name => Fate::FailBefore,
+            Mode::FailCallsAfterEffect(method) if *method == call.name => Fate::FailAfter,
+            Mode::FailCalls(_) | Mode::FailCallsAfterEffect(_) => Fate::Pass,
             Mode::FailNext(left) => {
                 *left -= 1;
                 Fate::FailBefore
@@ -146,6 +153,9 @@ mod tests {
         assert_eq!(fates(Mode::FailNext(2), 3), [FailBefore, FailBefore, Pass]);
         assert_eq!(fates(Mode::FailAll, 2), [FailBefore, FailBefore]);
         assert_eq!(fates(Mode::FailNextAfterEffect(1), 2), [FailAfter, Pass]);
+        assert_eq!(fates(Mode::FailCalls("log.append"), 2), [FailBefore, FailBefore]);
+        assert_eq!(fates(Mode::FailCalls("log.head"), 2), [Pass, Pass]);
+        assert_eq!(fates(Mode::FailCallsAfterEffect("log.append"), 2), [FailAfter, FailAfter]);
     }
 
     #[test]

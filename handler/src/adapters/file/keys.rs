@@ -47,6 +47,12 @@ impl Key {
         self
     }
 
+    /// Of a fixed width, or as the last part.
+    pub(super) fn then_bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
     pub(super) fn then_number(mut self, number: u64) -> Self {
         self.0.extend_from_slice(&number.to_be_bytes());
         self

@@ -1,6 +1,7 @@
 //! Everything in one embedded database, kept over restarts and crashes: an `Ok` is on disk.
 //! `docs/decisions/003-file-layout.md` describes tables, keys and values.
 
+mod audit;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -15,6 +16,7 @@ mod rows;
 mod sanctions;
 mod sweep;
 
+pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;

@@ -1,6 +1,7 @@
 //! Everything in this process's memory, gone with it. For trying out, for tests, and where nothing has to last.
 //! Locks are short: nothing is awaited or serialised under them.
 
+mod audit;
 mod dead_letters;
 mod inbox;
 mod invitations;
@@ -13,6 +14,7 @@ mod rooms;
 mod sanctions;
 mod shards;
 
+pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;

@@ -2,6 +2,7 @@
 //! [`Timed`](super::timed::Timed) bounds and counts it, [`Retrying`](super::retrying::Retrying) repeats it. A wrapped port is one
 //! of the same kind, so wrappers go around each other.
 
+mod audit;
 mod dead_letters;
 mod failing;
 mod inbox;

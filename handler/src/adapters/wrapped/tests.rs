@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
     MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
@@ -51,7 +51,7 @@ macro_rules! suites {
 suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
     invitations: MemoryInvitations, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
-    dead_letters: MemoryDeadLetters, reviews: MemoryReviews
+    dead_letters: MemoryDeadLetters, audit: MemoryAudit, reviews: MemoryReviews
 }
 
 #[tokio::test]

@@ -309,6 +309,10 @@ async fn who_is_refused_is_told_and_stays_refused() {
         [json!({"type": "rejected", "id": "1", "code": "removed_by_moderator", "reason": "because"})]
     );
     assert!(world.contents(&pair("ann", "bob")).await.is_empty());
+    let records = world.truth.audit.list(None, 99).await.unwrap();
+    let acts: Vec<_> = records.iter().map(|record| (record.action.as_str(), record.target.as_deref())).collect();
+    assert_eq!(acts.iter().filter(|act| **act == ("review.remove", Some(id))).count(), 1, "{acts:?}");
+    assert!(acts.contains(&("reviews.read", Some("1 direct"))), "{acts:?}");
     let again =
         world.chat.send_message(&caller("ann"), to_user("bob", "1", "you cunt"), None).await.unwrap_err();
     assert_eq!(again.code, "removed_by_moderator");

@@ -1,5 +1,6 @@
 //! The use cases as their users see them, on memory adapters whose every call may be made to fail.
 
+mod audit;
 mod decisions;
 mod delivery;
 mod enforcement;

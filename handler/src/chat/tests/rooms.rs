@@ -87,8 +87,9 @@ async fn a_room_that_a_failure_left_without_anybody_is_taken_up_by_its_creator()
     let secret = || NewRoom { is_private: true, ..named("Tea") };
     let create = async |who: &str, new: NewRoom| world.chat.create_room(&caller(who), new, None).await;
     // The row is written, and its answer lost.
-    world.store.set(Mode::FailNextAfterEffect(1));
+    world.store.set(Mode::FailCallsAfterEffect("rooms.create"));
     assert!(create("ann", secret()).await.unwrap_err().is_unavailable());
+    world.store.set(Mode::Quiet);
     let left = world.truth.rooms.search("tea", None, 1).await.unwrap().pop().unwrap();
     assert_eq!(world.truth.members.count(&left.id).await.unwrap(), 0);
     assert!(world.chat.get_room(&caller("ann"), left.id.as_str()).await.is_ok(), "who made it sees it");

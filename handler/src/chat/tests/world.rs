@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
+    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
     MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::adapters::moderation::LocalModerator;
@@ -270,6 +270,7 @@ impl World {
             letters: Arc::new(MemoryDeadLetters::new()),
             reviews: Arc::new(MemoryReviews::new()),
             moderator: Arc::new(LocalModerator::of_rooms()),
+            audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -287,6 +288,7 @@ impl World {
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
             reviews: Arc::new(Faulty::new(Arc::clone(&truth.reviews), store.clone())),
+            audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()

@@ -294,6 +294,17 @@ impl Query {
         Self { filter: format!("PartitionKey eq '{partition}'"), columns: None }
     }
 
+    /// All partitions from this one on.
+    pub(super) fn partitions_from(partition: &str) -> Self {
+        Self { filter: format!("PartitionKey ge '{partition}'"), columns: None }
+    }
+
+    /// Everything behind this row, in whatever partition.
+    pub(super) fn behind(partition: &str, key: &str) -> Self {
+        let same = format!("PartitionKey eq '{partition}' and RowKey gt '{key}'");
+        Self { filter: format!("(PartitionKey gt '{partition}' or ({same}))"), columns: None }
+    }
+
     pub(super) fn and(mut self, condition: &str) -> Self {
         self.filter = format!("{} and {condition}", self.filter);
         self

@@ -1,6 +1,7 @@
 //! Azure Table Storage, or Azurite, behind the storing ports: a client layer, keys, rows, and one file per port.
 
 mod account;
+mod audit;
 mod client;
 mod dead_letters;
 mod inbox;
@@ -22,6 +23,7 @@ mod sanctions;
 mod wire;
 
 pub use account::{StorageAccount, StorageAccountError};
+pub use audit::TableAudit;
 pub use client::{TABLE_PREFIX_CHARS, Tables};
 pub use dead_letters::TableDeadLetters;
 pub use inbox::TableInbox;
