@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use crate::chat::{self, Refused};
@@ -26,6 +26,17 @@ pub enum Kind {
     MissingField,
     MissingUser,
     BadSignature,
+    /// Nobody has signed in.
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TokenNotYetValid,
+    WrongIssuer,
+    WrongAudience,
+    /// Who signed in cannot be a user here.
+    UnusableUser,
+    /// The request names another user than the one who signed in.
+    NotYou,
     AdminsOnly,
     NoRoute,
     MethodNotAllowed,
@@ -34,6 +45,8 @@ pub enum Kind {
     UnsupportedMediaType,
     Internal,
     Unavailable,
+    /// The keys that verify tokens are not known.
+    KeysUnavailable,
 }
 
 impl Kind {
@@ -51,6 +64,14 @@ impl Kind {
             Self::MissingField => (StatusCode::BAD_REQUEST, "missing_field"),
             Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
+            Self::TokenMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
+            Self::TokenInvalid => (StatusCode::UNAUTHORIZED, "token_invalid"),
+            Self::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
+            Self::TokenNotYetValid => (StatusCode::UNAUTHORIZED, "token_not_yet_valid"),
+            Self::WrongIssuer => (StatusCode::UNAUTHORIZED, "wrong_issuer"),
+            Self::WrongAudience => (StatusCode::UNAUTHORIZED, "wrong_audience"),
+            Self::UnusableUser => (StatusCode::FORBIDDEN, "unusable_user"),
+            Self::NotYou => (StatusCode::FORBIDDEN, "not_you"),
             Self::AdminsOnly => (StatusCode::FORBIDDEN, "admins_only"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -59,6 +80,21 @@ impl Kind {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::KeysUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
+        }
+    }
+
+    /// What `WWW-Authenticate` says (RFC 6750): why a token was not enough, or that one is asked for.
+    const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::TokenMissing => Some("Bearer"),
+            Self::TokenInvalid | Self::WrongIssuer | Self::WrongAudience | Self::TokenNotYetValid => {
+                Some("Bearer error=\"invalid_token\"")
+            }
+            Self::TokenExpired => {
+                Some("Bearer error=\"invalid_token\", error_description=\"The token has expired\"")
+            }
+            _ => None,
         }
     }
 }
@@ -71,12 +107,14 @@ pub struct ApiError {
     message: Cow<'static, str>,
     field: Option<&'static str>,
     retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
 }
 
 impl ApiError {
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         let (status, code) = kind.row();
-        Self { status, code, message: message.into(), field: None, retry_after: None }
+        let (message, challenge) = (message.into(), kind.challenge());
+        Self { status, code, message, field: None, retry_after: None, challenge }
     }
 
     /// A mistake in one named field.
@@ -86,7 +124,11 @@ impl ApiError {
 
     /// Something we depend on is away; the caller may come again in `retry_after`.
     pub fn unavailable(message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(Kind::Unavailable, message) }
+        Self::unavailable_as(Kind::Unavailable, message, retry_after)
+    }
+
+    pub fn unavailable_as(kind: Kind, message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(kind, message) }
     }
 
     #[must_use]
@@ -97,6 +139,11 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -116,7 +163,8 @@ impl From<Refused> for ApiError {
             chat::Kind::Unavailable { retry_after } => Some(retry_after),
             _ => None,
         };
-        Self { status, code: refused.code, message: refused.message, field: refused.field, retry_after }
+        let Refused { code, message, field, .. } = refused;
+        Self { status, code, message, field, retry_after, challenge: None }
     }
 }
 
@@ -148,6 +196,9 @@ impl IntoResponse for ApiError {
         if let Some(wait) = self.retry_after {
             // Whole seconds, and never 0, which would mean "at once".
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -22,23 +22,28 @@ pub struct Events {
     chat: Arc<Chat>,
     ids: Arc<dyn Ids>,
     admins: Arc<[UserId]>,
+    believes_names: bool,
 }
 
 impl Events {
     #[must_use]
-    pub fn new(chat: Arc<Chat>, ids: Arc<dyn Ids>, admins: &[UserId]) -> Self {
-        Self { chat, ids, admins: admins.into() }
+    /// `believes_names`: clients say who they are and are believed, or are guests; otherwise their token says it.
+    pub fn new(chat: Arc<Chat>, ids: Arc<dyn Ids>, admins: &[UserId], believes_names: bool) -> Self {
+        Self { chat, ids, admins: admins.into(), believes_names }
     }
 
-    /// Who the new connection is, and what it is given. Whoever names nobody is a guest.
+    /// Who the new connection is, and what it is given: the user of its token, else the one that it names.
     pub async fn connect(
         &self,
-        claimed: Option<&str>,
+        proven: Option<&str>,
+        named: Option<&str>,
         connection: &str,
     ) -> Result<(UserId, Welcome), Refused> {
-        let user = match claimed.filter(|user| !user.is_empty()) {
-            Some(claimed) => UserId::new(claimed),
-            None => UserId::guest(&self.ids.token()),
+        let named = named.filter(|_| self.believes_names);
+        let user = match proven.or(named).filter(|user| !user.is_empty()) {
+            Some(user) => UserId::new(user),
+            None if self.believes_names => UserId::guest(&self.ids.token()),
+            None => return Err(Refused::unauthenticated("The connection's token names no user.")),
         };
         let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
         let welcome = self.chat.connecting(&user, connection).await?;
@@ -90,11 +95,13 @@ fn known(user: Option<&str>) -> Option<UserId> {
 #[async_trait]
 impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
-        let claimed = event.context.user_id.as_deref().or_else(|| event.request.query.first("user_id"));
-        let (user, welcome) =
-            Events::connect(self, claimed, &event.context.connection_id).await.map_err(|refused| {
-                ConnectRefused { status: status(refused.kind), body: refused.message.into_owned() }
-            })?;
+        let EventContext { user_id, connection_id, .. } = &event.context;
+        let named = event.request.query.first("user_id");
+        let connected = Events::connect(self, user_id.as_deref(), named, connection_id).await;
+        let (user, welcome) = connected.map_err(|refused| ConnectRefused {
+            status: status(refused.kind),
+            body: refused.message.into_owned(),
+        })?;
         Ok(ConnectAnswer {
             user_id: Some(user.into()),
             groups: welcome.groups,

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod faulty;
 pub mod file;
 pub mod hub_key;
+pub mod jwt;
 mod log_rules;
 pub mod memory;
 pub mod moderation;

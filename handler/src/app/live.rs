@@ -12,7 +12,7 @@ use crate::adapters::azure::WebPubSub;
 use crate::adapters::hub_key;
 use crate::adapters::transport::EmbeddedHub;
 use crate::calls::Calls;
-use crate::config::{AuthConfig, Config, ServiceAccess, TransportConfig};
+use crate::config::{Config, ServiceAccess, TransportConfig};
 use crate::error::{ApiError, Kind};
 use crate::events::Events;
 use crate::functions::Statistics;
@@ -37,7 +37,7 @@ impl Live {
         match &config.transport {
             TransportConfig::Embedded { hub: name, access_key, ack_delay, keep_alive } => {
                 let key = key_for(config, access_key.as_ref(), ids).await?;
-                let anonymous = config.auth == AuthConfig::Anonymous;
+                let anonymous = config.auth.is_anonymous();
                 let hub = Hub::new(HubOptions {
                     anonymous,
                     default_hub: anonymous.then(|| name.clone()),

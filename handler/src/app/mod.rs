@@ -5,6 +5,7 @@ mod live;
 mod moderation;
 mod queues;
 mod remote;
+mod sign_in;
 mod stores;
 #[cfg(feature = "testing")]
 mod testing;
@@ -24,9 +25,7 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
 use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{
-    AuthConfig, Config, ModerationConfig, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
-};
+use crate::config::{Config, ModerationConfig, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
 use crate::functions::Services;
 use crate::ports::{Clock, Ids, StoreError};
@@ -95,8 +94,9 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         clock,
         ids: Arc::clone(&ids),
     };
+    let sign_in = sign_in::open(&config.auth, &mut azure, Arc::clone(&ports.clock))?;
     let options = ChatOptions {
-        anonymous: config.auth == AuthConfig::Anonymous,
+        anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
         moderated: config.moderation.is_on(),
     };
@@ -104,7 +104,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         Chat::new(ports.clone(), options).with_admins(&config.admins).with_audit_days(config.audit_days),
     );
     chat.ensure_general().await?;
-    let events = Events::new(Arc::clone(&chat), ids, &config.admins);
+    let events = Events::new(Arc::clone(&chat), ids, &config.admins, config.auth.is_anonymous());
     live.hand_events_to(&events);
     let work = WorkerOptions { is_under_host: config.under_host(), ..WorkerOptions::default() };
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
@@ -113,6 +113,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
+        sign_in,
         events,
         hub: live.router(),
         event_keys: live.event_keys.clone(),

@@ -1,6 +1,7 @@
 //! Settings: a pure function from names to a value. Whatever [`Config`] can hold, the program can run; a
 //! half-configured adapter cannot be written down.
 
+mod auth;
 mod azure;
 mod mistakes;
 mod moderation;
@@ -31,6 +32,7 @@ use webpubsub::names::HubName;
 
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
+use crate::adapters::jwt::{KeySource, TokenRules};
 use crate::model::UserId;
 
 /// Everything the program was told, read once.
@@ -43,7 +45,7 @@ pub struct Config {
     pub queue: QueueConfig,
     pub identity: IdentityConfig,
     pub auth: AuthConfig,
-    /// Users who may see rejected and dead letters.
+    /// Admins by name, beside those by claim.
     pub admins: Vec<UserId>,
     /// Proxies before this program that each note in X-Forwarded-For whom they speak for.
     pub trusted_proxies: usize,
@@ -196,10 +198,40 @@ pub enum QueueConfig {
     ServiceBus { access: BusAccess, queue: String, topic: String },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How callers prove who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthConfig {
     /// The caller says who they are and is believed.
     Anonymous,
+    /// By a signed token.
+    Jwt { rules: TokenRules, keys: KeySource, people: People },
+    /// The platform in front of us asks them, and says so in headers. It must let nobody else set these.
+    EasyAuth { people: People },
+}
+
+impl AuthConfig {
+    #[must_use]
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
+    }
+
+    /// What is read of those who sign in.
+    #[must_use]
+    pub const fn people(&self) -> Option<&People> {
+        match self {
+            Self::Anonymous => None,
+            Self::Jwt { people, .. } | Self::EasyAuth { people } => Some(people),
+        }
+    }
+}
+
+/// Which claims tell the user and the admin; each `None` is the way in's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    pub user_claim: Option<String>,
+    pub admin_claim: Option<String>,
+    /// The claim's value that makes an admin. Without it no claim does.
+    pub admin_role: Option<String>,
 }
 
 /// Which web pages may call.

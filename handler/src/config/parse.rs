@@ -6,6 +6,7 @@ use std::time::Duration;
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 
+use super::auth::auth;
 use super::azure::{self, CONNECTION, IDENTITY};
 use super::moderation;
 use super::reader::Reader;
@@ -49,7 +50,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let rooms_on_join = rooms_on_join(&mut r);
-    let moderation = moderation::read(&mut r, auth == Some(AuthConfig::Anonymous) && !on_azure);
+    let moderation =
+        moderation::read(&mut r, auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure);
     azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     if on_azure {
         azure::identity_must_be_managed(
@@ -152,7 +154,7 @@ fn on_azure(r: &Reader<'_>, under_host: bool) -> bool {
 }
 
 /// On Azure the four modes have no default: what does not outlive an instance runs only where it was asked for.
-fn must_be_named(r: &mut Reader<'_>, on_azure: bool, name: &'static str) {
+pub(super) fn must_be_named(r: &mut Reader<'_>, on_azure: bool, name: &'static str) {
     if on_azure && !r.is_set(name) {
         r.mistake(name, "must be set on Azure; it has no default there");
     }
@@ -252,16 +254,6 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
         queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
         topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
     })
-}
-
-fn auth(r: &mut Reader<'_>, on_azure: bool) -> Option<AuthConfig> {
-    must_be_named(r, on_azure, "AUTH_MODE");
-    let choices = [("anonymous", None), ("jwt", Some("jwt")), ("easyauth", Some("easyauth"))];
-    if let Some(Some(later)) = r.choice("AUTH_MODE", &choices) {
-        r.mistake("AUTH_MODE", format!("this version does not have {later} yet; use anonymous"));
-        return None;
-    }
-    Some(AuthConfig::Anonymous)
 }
 
 fn cors(r: &mut Reader<'_>, localhost: bool) -> Cors {

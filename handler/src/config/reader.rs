@@ -81,6 +81,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn seconds(&mut self, name: &'static str, within: RangeInclusive<u64>) -> Option<Duration> {
+        self.parse(name, |text| {
+            let read = text.parse().ok().filter(|seconds| within.contains(seconds)).map(Duration::from_secs);
+            read.ok_or_else(|| {
+                let (min, max) = within.into_inner();
+                format!("must be a number of seconds, {min} to {max}")
+            })
+        })
+    }
+
     /// A comma list; empty items are dropped.
     pub(super) fn list<T>(
         &mut self,

@@ -3,6 +3,7 @@ use super::{
     ServiceAccess, StorageConfig, TransportConfig,
 };
 use crate::adapters::azure::BusAccess;
+use crate::adapters::jwt::KeySource;
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -121,8 +122,8 @@ settings! {
             "Where accepted messages wait: in this process (on disk in DATA_DIR unless STORAGE_MODE=memory), or in Service Bus, from which only a Functions host receives.",
             |c| match c.queue { QueueConfig::Embedded { .. } => value("embedded"), QueueConfig::ServiceBus { .. } => value("servicebus") };
         "AUTH_MODE", "anonymous, jwt, easyauth", "anonymous; on Azure none",
-            "How callers prove who they are: not at all, or by token or platform (both later).",
-            |c| match c.auth { AuthConfig::Anonymous => value("anonymous") };
+            "How callers prove who they are: not at all, by a signed token (Authorization: Bearer), or by the platform in front, whose X-MS-CLIENT-PRINCIPAL headers are then believed.",
+            |c| match c.auth { AuthConfig::Anonymous => value("anonymous"), AuthConfig::Jwt { .. } => value("jwt"), AuthConfig::EasyAuth { .. } => value("easyauth") };
         "DATA_DIR", "path", "./data",
             "Folder of STORAGE_MODE=file, of the embedded queue and of the hub's key.",
             |c| optional(c.storage.data_dir().map(|data_dir| data_dir.display()));
@@ -215,10 +216,34 @@ settings! {
     }
     Access {
         "ADMIN_USERS", "comma list of user ids", "none",
-            "Who may see rejected and dead letters. With AUTH_MODE=anonymous anybody can say they are one of them.",
+            "The deployment's admins, by user id. With AUTH_MODE=anonymous anybody can say they are one of them.",
             |c| if c.admins.is_empty() { Shown::Unset } else {
                 value(c.admins.iter().map(crate::model::UserId::as_str).collect::<Vec<_>>().join(","))
             };
+        "JWT_ISSUER", "comma list", "none",
+            "Whose tokens count: iss, letter by letter. One tenant's, never that of all tenants.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.issuers.join(",")), _ => Shown::Unset };
+        "JWT_AUDIENCE", "comma list", "none",
+            "Whom tokens are for: one of these is aud, or among them.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.audiences.join(",")), _ => Shown::Unset };
+        "JWT_JWKS_URL", "https URL", "as JWT_ISSUER's /.well-known/openid-configuration says",
+            "Where the issuer shows its keys. They are kept for an hour and asked for again when a token names another.",
+            |c| match &c.auth { AuthConfig::Jwt { keys: KeySource::Url(url), .. } => value(url), _ => Shown::Unset };
+        "JWT_SECRET", "secret, 32 bytes or more", "none",
+            "Instead of an issuer's keys: tokens are signed with it by HS256.",
+            |c| hidden(matches!(&c.auth, AuthConfig::Jwt { keys: KeySource::Secret(_), .. }));
+        "JWT_CLOCK_SKEW_SECS", "seconds, 0 to 600", "60",
+            "How far the issuer's clock may be from ours.",
+            |c| match &c.auth { AuthConfig::Jwt { rules, .. } => value(rules.skew.as_secs()), _ => Shown::Unset };
+        "AUTH_USER_CLAIM", "claim", "jwt: sub; easyauth: the header X-MS-CLIENT-PRINCIPAL-ID",
+            "Which claim is the user id. It must never pass to another person: with Entra ID oid is one, a name or an address is none.",
+            |c| optional(c.auth.people().and_then(|people| people.user_claim.as_ref()));
+        "AUTH_ADMIN_ROLE", "text", "none",
+            "Who has this role by their claims is an admin, beside those of ADMIN_USERS.",
+            |c| optional(c.auth.people().and_then(|people| people.admin_role.as_ref()));
+        "AUTH_ADMIN_CLAIM", "claim", "jwt: roles; easyauth: the provider's claim of roles",
+            "Where that role stands: a list, or a text of words such as scp.",
+            |c| optional(c.auth.people().and_then(|people| people.admin_claim.as_ref()));
     }
     Moderation {
         "MODERATION", "off, local, azure, local+azure", "off with AUTH_MODE=anonymous off Azure, else local",
@@ -287,10 +312,6 @@ settings! {
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
         "AI_MODEL", "name", "none", "AI replies.", unset;
-        "JWT_ISSUER", "text", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_AUDIENCE", "text", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_JWKS_URL", "URL", "none", "AUTH_MODE=jwt.", unset;
-        "JWT_SECRET", "secret", "none", "AUTH_MODE=jwt.", unset;
         "RATE_LIMIT_USER", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
         "RATE_LIMIT_ROOM", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
         "RATE_LIMIT_IP", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;

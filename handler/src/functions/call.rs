@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
+use super::identity::Identity;
 use super::origin::{self, Peer};
 use super::{Front, Services};
 use crate::chat::{Caller, Refused, Submission, Venue};
@@ -25,6 +26,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     query: Vec<(String, String)>,
     invocation: Option<InvocationId>,
+    identity: Identity,
     peer: Option<Peer>,
 }
 
@@ -32,6 +34,14 @@ impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let identity = parts.extensions.get::<Identity>().cloned().ok_or_else(ApiError::internal)?;
+        Self::of(parts, identity)
+    }
+}
+
+impl Call {
+    /// Reads a request's head for the caller who was established.
+    pub(super) fn of(parts: &Parts, identity: Identity) -> Result<Self, ApiError> {
         // The reader below would take a mark of its own for what is not UTF-8.
         if percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().is_err() {
             return Err(ApiError::new(Kind::InvalidUtf8, "The query is not UTF-8."));
@@ -42,12 +52,11 @@ impl<S: Sync> FromRequestParts<S> for Call {
             headers: parts.headers.clone(),
             query,
             invocation: parts.extensions.get::<InvocationId>().cloned(),
+            identity,
             peer: parts.extensions.get::<Peer>().copied(),
         })
     }
-}
 
-impl Call {
     /// A header's text; `None` when it is absent or no UTF-8.
     pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
@@ -95,10 +104,7 @@ impl Call {
 
     /// Who is calling, in anonymous mode: the header `X-User-Id`, else the query's `user_id`, else the body's field,
     /// given with its name.
-    pub(crate) fn claimed_user(
-        &self,
-        body: Option<(&'static str, &str)>,
-    ) -> Result<Option<UserId>, ApiError> {
+    fn claimed_user(&self, body: Option<(&'static str, &str)>) -> Result<Option<UserId>, ApiError> {
         if let Some(text) = self.text(&X_USER_ID, "X-User-Id")? {
             return user("X-User-Id", text).map(Some);
         }
@@ -107,7 +113,7 @@ impl Call {
     }
 
     /// As [`Self::claimed_user`]; nobody is a mistake.
-    pub(crate) fn user(&self, body: Option<(&'static str, &str)>) -> Result<UserId, ApiError> {
+    pub(super) fn user(&self, body: Option<(&'static str, &str)>) -> Result<UserId, ApiError> {
         self.claimed_user(body)?.ok_or_else(|| {
             ApiError::field(
                 Kind::MissingUser,
@@ -117,15 +123,30 @@ impl Call {
         })
     }
 
-    /// The caller of a use case.
+    /// The caller of a use case. Who proved who they are need not say it, and may not say otherwise.
     pub(crate) fn caller(
         &self,
         front: &Front,
         body: Option<(&'static str, &str)>,
     ) -> Result<Caller, ApiError> {
-        let user = self.user(body)?;
-        let is_admin = front.config.admins.contains(&user);
-        Ok(Caller { is_admin, origin: self.origin(front), ..Caller::request(user) })
+        match &self.identity {
+            Identity::NotAsked => Err(ApiError::internal()),
+            Identity::Claimed { .. } => {
+                let user = self.user(body)?;
+                let is_admin = front.config.admins.contains(&user);
+                Ok(Caller { is_admin, origin: self.origin(front), ..Caller::request(user) })
+            }
+            Identity::Proven { user, is_admin } => {
+                self.is_you("X-User-Id", self.text(&X_USER_ID, "X-User-Id")?)?;
+                self.is_you("user_id", self.query("user_id"))?;
+                body.map_or(Ok(()), |(field, text)| self.is_you(field, Some(text)))?;
+                Ok(Caller {
+                    is_admin: *is_admin,
+                    origin: self.origin(front),
+                    ..Caller::request(user.clone())
+                })
+            }
+        }
     }
 
     /// From where the request comes.
@@ -133,8 +154,21 @@ impl Call {
         origin::origin(&self.headers, self.peer, front.config.trusted_proxies)
     }
 
-    /// The caller who sends a message, and whom its body may name.
+    /// Refuses a name that is not that of the caller who proved theirs.
+    pub(crate) fn is_you(&self, field: &'static str, name: Option<&str>) -> Result<(), ApiError> {
+        match (&self.identity, name) {
+            (Identity::Proven { user, .. }, Some(name)) if name != user.as_str() => {
+                Err(ApiError::field(Kind::NotYou, field, format!("{field} is not who has signed in.")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The caller who sends a message, and whom its body may name. The use case compares the two.
     pub(crate) fn sender(&self, front: &Front, submission: &Submission) -> Result<Caller, ApiError> {
+        if let Identity::Proven { .. } = self.identity {
+            return self.caller(front, None);
+        }
         let field = submission.sender_name();
         if submission.sender.is_none() && self.claimed_user(None)?.is_none() {
             let sentence = format!("{field} is missing.");
@@ -145,25 +179,44 @@ impl Call {
 
     /// The caller of a `POST` whose body is optional and may name the user as `user_id`.
     pub(crate) fn caller_in(&self, front: &Front, body: &[u8]) -> Result<Caller, ApiError> {
-        let fields = Fields::optional(body)?;
-        self.caller(front, fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
+        self.caller_with(front, &Fields::optional(body)?)
     }
 
     /// The caller of a request whose fields are read already.
     pub(crate) fn caller_with(&self, front: &Front, fields: &Fields) -> Result<Caller, ApiError> {
-        self.caller(front, fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
+        self.caller_named(front, fields, &BODY_USER)
     }
 
-    pub(crate) fn claimed_user_in(&self, body: &[u8]) -> Result<Option<UserId>, ApiError> {
-        let fields = Fields::optional(body)?;
-        self.claimed_user(fields.text(&BODY_USER)?.map(|user| ("user_id", user)))
+    /// The same where the body has these names for its user. The first that is there counts; who proved who they are is
+    /// under each of them.
+    pub(crate) fn caller_named(
+        &self,
+        front: &Front,
+        fields: &Fields,
+        names: &[&'static str],
+    ) -> Result<Caller, ApiError> {
+        for (name, text) in fields.named(names)? {
+            self.is_you(name, Some(text))?;
+        }
+        self.caller(front, fields.text(names)?.map(|user| ("user_id", user)))
     }
 
-    /// Where reading needs no name: somebody nobody knows.
+    /// Where no name is needed: somebody nobody knows, if the route lets them in.
     pub(crate) async fn caller_or_guest(&self, front: &Front) -> Result<Caller, ApiError> {
-        match self.claimed_user(None)? {
-            Some(_) => self.caller(front, None),
-            None => Ok(Caller::request(guest(front.services().await?)?)),
+        match self.identity {
+            Identity::Claimed { guests: true } if self.claimed_user(None)?.is_none() => {
+                Ok(Caller::request(guest(front.services().await?)?))
+            }
+            _ => self.caller(front, None),
+        }
+    }
+
+    /// As [`Self::caller_or_guest`], with a body that may name the user.
+    pub(crate) async fn caller_or_guest_in(&self, front: &Front, body: &[u8]) -> Result<Caller, ApiError> {
+        let fields = Fields::optional(body)?;
+        match fields.text(&BODY_USER)? {
+            Some(_) => self.caller_with(front, &fields),
+            None => self.caller_or_guest(front).await,
         }
     }
 
@@ -183,7 +236,7 @@ impl Call {
     }
 }
 
-pub(crate) fn guest(services: &Services) -> Result<UserId, ApiError> {
+fn guest(services: &Services) -> Result<UserId, ApiError> {
     UserId::guest(&services.ports.ids.token()).map_err(|_| ApiError::internal())
 }
 

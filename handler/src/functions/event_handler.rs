@@ -64,8 +64,8 @@ async fn act(
         EventKind::Connect => {
             let asked = ConnectRequest::parse(&body)
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
-            let claimed = user.or_else(|| asked.query.first("user_id"));
-            let (user, welcome) = services.events.connect(claimed, connection).await?;
+            let named = asked.query.first("user_id");
+            let (user, welcome) = services.events.connect(user, named, connection).await?;
             let answer = ConnectResponse {
                 user_id: Some(user.into()),
                 groups: Some(welcome.groups),

@@ -79,6 +79,12 @@ impl Fields {
         }
     }
 
+    /// Every text under the names that is there, with its name.
+    pub(crate) fn named(&self, names: &[&'static str]) -> Result<Vec<(&'static str, &str)>, ApiError> {
+        let each = names.iter().map(|name| Ok(self.text(&[name])?.map(|text| (*name, text))));
+        each.filter_map(Result::transpose).collect()
+    }
+
     pub(crate) fn required_text(&self, names: &[&'static str]) -> Result<&str, ApiError> {
         self.text(names)?.ok_or_else(|| missing(names.first().copied().unwrap_or_default()))
     }
@@ -146,10 +152,7 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> R
     match outcome {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Failed::TooLarge)) => {
-            // Who asks before sending is not told to send.
-            if !headers.contains_key(EXPECT) {
-                drain(body).await;
-            }
+            discard(headers, body).await;
             Err(ApiError::new(Kind::BodyTooLarge, format!("The body has more than {limit} bytes.")))
         }
         Ok(Err(Failed::Broken)) => Err(ApiError::new(Kind::InvalidBody, "The body ended early.")),
@@ -172,6 +175,14 @@ async fn collect(body: &mut Body, expected: usize, limit: usize) -> Result<Bytes
         collected.extend_from_slice(&data);
     }
     Ok(collected.into())
+}
+
+/// Reads what a refused caller is still sending, as far as that is bearable.
+pub(crate) async fn discard(headers: &HeaderMap, body: Body) {
+    // Who asks before sending is not told to send.
+    if !headers.contains_key(EXPECT) {
+        drain(body).await;
+    }
 }
 
 async fn drain(body: Body) {

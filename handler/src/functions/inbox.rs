@@ -32,7 +32,7 @@ pub(super) async fn acknowledge(
 ) -> Result<Json<Acknowledged>, ApiError> {
     let ids = fields.texts(&["ids"])?.ok_or_else(|| missing("ids"))?;
     let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
-    let caller = call.caller(&front, fields.text(&["user_id", "userId"])?.map(|user| ("user_id", user)))?;
+    let caller = call.caller_with(&front, &fields)?;
     let acknowledged = front.services().await?.chat.acknowledge(&caller, &ids).await?;
     Ok(Json(Acknowledged { acknowledged }))
 }

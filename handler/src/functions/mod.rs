@@ -1,5 +1,6 @@
 //! The HTTP side: one file per function or route, each in the order parse, authorise, act, answer.
 
+mod access;
 mod audit;
 mod call;
 mod cors;
@@ -11,6 +12,7 @@ mod health;
 mod host_calls;
 mod http_json;
 mod hub_routes;
+mod identity;
 mod inbox;
 mod invocations;
 mod letters;
@@ -26,6 +28,7 @@ pub(crate) mod origin;
 mod page;
 mod paths;
 mod pins;
+mod principal;
 mod publish;
 mod reactions;
 mod read;
@@ -34,6 +37,7 @@ mod reviews;
 mod rooms;
 mod routes;
 mod send_message;
+mod sign_in;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -49,8 +53,10 @@ use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use webpubsub::key::AccessKey;
 
+pub use access::Access;
 pub use front::Front;
 pub use routes::{Route, table};
+pub use sign_in::SignIn;
 pub use statistics::Statistics;
 
 use crate::calls::Calls;
@@ -62,6 +68,7 @@ use crate::events::Events;
 pub struct Services {
     pub chat: Arc<Chat>,
     pub ports: Ports,
+    pub sign_in: SignIn,
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,

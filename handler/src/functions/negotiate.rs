@@ -4,7 +4,7 @@ use http::HeaderName;
 use http::header::HOST;
 use serde::Serialize;
 
-use super::call::{Call, guest};
+use super::call::Call;
 use super::fields::JsonBytes;
 use super::{Front, Services};
 use crate::config::NegotiateRoles;
@@ -27,12 +27,8 @@ pub(super) async fn handle(
     call: Call,
     JsonBytes(body): JsonBytes,
 ) -> Result<Json<Access>, ApiError> {
-    let claimed = call.claimed_user_in(&body)?;
+    let user = call.caller_or_guest_in(&front, &body).await?.user;
     let services = front.services().await?;
-    let user = match claimed {
-        Some(user) => user,
-        None => guest(services)?,
-    };
     let roles = roles(&front, services, &user).await?;
     let access = services.ports.transport.client_access(&user, &roles, &base(&front, &call)).await?;
     Ok(Json(Access { url: access.url }))

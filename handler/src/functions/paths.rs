@@ -27,7 +27,9 @@ fn canonical(uri: &Uri) -> Option<Uri> {
         Some((api, rest)) if api.eq_ignore_ascii_case("/api") && rest.starts_with('/') => ("/api", rest),
         _ => ("", trimmed),
     };
-    let template = PATHS.iter().find(|template| matches(template, rest))?;
+    // A word of its own counts before a placeholder, as it does for the router.
+    let fitting = PATHS.iter().filter(|template| matches(template, rest));
+    let template = fitting.min_by_key(|template| template.matches('{').count())?;
     let spelled = spell(template, rest);
     if path.strip_prefix(prefix) == Some(spelled.as_str()) {
         return None;
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!(becomes("/api/sendmessage"), "/api/sendMessage");
         assert_eq!(becomes("/Sendmessage?A=B"), "/sendMessage?A=B");
         assert_eq!(becomes("/api/Rooms/TeaRoom/Messages?after=3"), "/api/rooms/TeaRoom/messages?after=3");
+        assert_eq!(becomes("/api/Messages/Read?with=B"), "/api/messages/read?with=B");
         assert_eq!(becomes("/api/rooms/"), "/api/rooms");
         assert_eq!(becomes("/api/rooms/a"), "/api/rooms/a");
         for other in ["/", "/Nothing", "/api/", "/api/Rooms/a/b/c", "//rooms/", "/client/hubs/Demo"] {

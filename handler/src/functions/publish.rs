@@ -11,6 +11,8 @@ use crate::model::MessageId;
 
 /// Where a message goes that names no room, or all of them.
 const DEFAULT_ROOM: &str = "general";
+/// How the query names the sender.
+const SENDER: [&str; 2] = ["sender", "sender_id"];
 
 #[derive(Serialize)]
 pub(super) struct Receipt {
@@ -40,10 +42,13 @@ pub(super) async fn handle(
 
 fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {
     let mut submission = if body.is_empty() { Submission::default() } else { Submission::from_json(body)? };
+    for name in SENDER {
+        call.is_you(name, call.query(name))?;
+    }
     let query = |names: &[&str]| names.iter().find_map(|name| call.query(name)).map(str::to_owned);
     submission.room = submission.room.or_else(|| query(&["room_id", "room"]));
     submission.content = submission.content.or_else(|| query(&["content", "message", "text"]));
-    submission.sender = submission.sender.or_else(|| query(&["sender", "sender_id"]));
+    submission.sender = submission.sender.or_else(|| query(&SENDER));
     submission.receiver = None;
     submission.naming = Naming::Snake;
     if submission.room.as_deref().is_none_or(|room| room == "all") {

@@ -15,7 +15,7 @@ pub(super) async fn room(
     fields: Fields,
 ) -> Result<Json<ReadUpTo>, ApiError> {
     let seq = fields.number(&["seq"])?.ok_or_else(|| missing("seq"))?;
-    let caller = call.caller(&front, fields.text(&["user_id", "userId"])?.map(|user| ("user_id", user)))?;
+    let caller = call.caller_with(&front, &fields)?;
     Ok(Json(front.services().await?.chat.mark_read(&caller, &room, seq).await?))
 }
 
@@ -27,6 +27,6 @@ pub(super) async fn direct(
 ) -> Result<Json<DirectRead>, ApiError> {
     let with = call.query("with").ok_or_else(|| missing("with"))?;
     let seq = fields.number(&["seq"])?.ok_or_else(|| missing("seq"))?;
-    let caller = call.caller(&front, fields.text(&["user_id", "userId"])?.map(|user| ("user_id", user)))?;
+    let caller = call.caller_with(&front, &fields)?;
     Ok(Json(front.services().await?.chat.mark_read_direct(&caller, with, seq).await?))
 }

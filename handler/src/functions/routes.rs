@@ -1,12 +1,12 @@
-use axum::Router;
 use axum::handler::Handler;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, on};
+use axum::{Extension, Router};
 
 use super::{
-    Front, audit, event_handler, health, hub_routes, inbox, invocations, letters, me, message, messages,
-    metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read, readyz, reviews,
-    rooms, send_message, sync,
+    Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
+    message, messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read,
+    readyz, reviews, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -15,6 +15,7 @@ use crate::error::{ApiError, Kind};
 pub struct Route {
     pub method: &'static str,
     pub path: &'static str,
+    pub access: Access,
 }
 
 /// The routes and, since a router cannot be asked, the list of them.
@@ -24,119 +25,119 @@ struct Routes {
 }
 
 impl Routes {
-    fn get<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("GET", MethodFilter::GET, path, handler)
+    fn get<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
+        self.add(access, "GET", MethodFilter::GET, path, handler)
     }
 
-    fn post<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("POST", MethodFilter::POST, path, handler)
+    fn post<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
+        self.add(access, "POST", MethodFilter::POST, path, handler)
     }
 
-    fn put<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("PUT", MethodFilter::PUT, path, handler)
+    fn put<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
+        self.add(access, "PUT", MethodFilter::PUT, path, handler)
     }
 
-    fn patch<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("PATCH", MethodFilter::PATCH, path, handler)
+    fn patch<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
+        self.add(access, "PATCH", MethodFilter::PATCH, path, handler)
     }
 
-    fn delete<H: Handler<T, Front>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("DELETE", MethodFilter::DELETE, path, handler)
+    fn delete<H: Handler<T, Front>, T: 'static>(
+        self,
+        access: Access,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.add(access, "DELETE", MethodFilter::DELETE, path, handler)
     }
 
     fn add<H: Handler<T, Front>, T: 'static>(
         mut self,
+        access: Access,
         method: &'static str,
         filter: MethodFilter,
         path: &'static str,
         handler: H,
     ) -> Self {
-        self.table.push(Route { method, path });
-        self.router = self
-            .router
-            .route(path, on(filter, handler.clone()))
-            .route(&format!("/api{path}"), on(filter, handler));
+        self.table.push(Route { method, path, access });
+        let guarded = on(filter, handler).route_layer(from_fn_with_state(access, identity::layer));
+        self.router = self.router.route(path, guarded.clone()).route(&format!("/api{path}"), guarded);
         self
     }
 }
 
-/// Every call of the API, in one place.
+/// Every call of the API, in one place, and whom it lets in.
 fn routes() -> Routes {
+    use Access::{Admin, Caller, EventHandler, Guest, Open, Operator};
     Routes { router: Router::new(), table: Vec::new() }
-        .post("/sendMessage", send_message::handle)
-        .post("/publish", publish::handle)
-        .get("/negotiate", negotiate::handle)
-        .post("/negotiate", negotiate::handle)
-        .post("/eventhandler", event_handler::handle)
-        .add("OPTIONS", MethodFilter::OPTIONS, "/eventhandler", event_handler::validate)
-        .get("/rooms", rooms::list)
-        .post("/rooms", rooms::create)
-        .get("/rooms/{id}", rooms::get)
-        .delete("/rooms/{id}", rooms::delete)
-        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}", rooms::update::patch)
-        .add("PUT", MethodFilter::PUT, "/rooms/{id}", rooms::update::put)
-        .get("/rooms/{id}/members", rooms::members::list)
-        .post("/rooms/{id}/members", rooms::members::add)
-        .add("PATCH", MethodFilter::PATCH, "/rooms/{id}/members", rooms::members::change)
-        .add("DELETE", MethodFilter::DELETE, "/rooms/{id}/members", rooms::members::remove)
-        .get("/rooms/{id}/invitations", rooms::invitations::list)
-        .post("/rooms/{id}/invitations", rooms::invitations::create)
-        .add(
-            "DELETE",
-            MethodFilter::DELETE,
-            "/rooms/{id}/invitations/{invitation}",
-            rooms::invitations::revoke,
-        )
-        .post("/invitations/accept", rooms::invitations::accept)
-        .get("/rooms/{id}/online", online::in_room)
-        .post("/rooms/{id}/join", rooms::join)
-        .post("/rooms/{id}/leave", rooms::leave)
-        .get("/rooms/{id}/bans", rooms::sanctions::bans)
-        .post("/rooms/{id}/bans", rooms::sanctions::ban)
-        .delete("/rooms/{id}/bans", rooms::sanctions::unban)
-        .get("/rooms/{id}/mutes", rooms::sanctions::mutes)
-        .post("/rooms/{id}/mutes", rooms::sanctions::mute)
-        .delete("/rooms/{id}/mutes", rooms::sanctions::unmute)
-        .get("/rooms/{id}/messages", messages::of_room)
-        .get("/rooms/{id}/messages/{seq}", message::get)
-        .patch("/rooms/{id}/messages/{seq}", message::edit)
-        .delete("/rooms/{id}/messages/{seq}", message::delete)
-        .get("/rooms/{id}/messages/{seq}/reactions", reactions::list)
-        .put("/rooms/{id}/messages/{seq}/reactions", reactions::set)
-        .delete("/rooms/{id}/messages/{seq}/reactions", reactions::remove)
-        .get("/rooms/{id}/messages/{seq}/readers", pins::readers)
-        .post("/rooms/{id}/messages/{seq}/report", reviews::report)
-        .get("/rooms/{id}/reviews", reviews::of_room)
-        .post("/rooms/{id}/reviews/{review}", reviews::decide)
-        .get("/rooms/{id}/rules", reviews::rules)
-        .get("/rooms/{id}/pins", pins::list)
-        .put("/rooms/{id}/pins/{seq}", pins::pin)
-        .delete("/rooms/{id}/pins/{seq}", pins::unpin)
-        .get("/messages", messages::direct)
-        .get("/messages/{seq}", message::get)
-        .patch("/messages/{seq}", message::edit)
-        .delete("/messages/{seq}", message::delete)
-        .get("/messages/{seq}/reactions", reactions::list)
-        .put("/messages/{seq}/reactions", reactions::set)
-        .delete("/messages/{seq}/reactions", reactions::remove)
-        .post("/messages/{seq}/report", reviews::report)
-        .get("/presence", online::of_users)
-        .get("/me", me::get)
-        .put("/me", me::put)
-        .get("/inbox", inbox::list)
-        .post("/inbox/ack", inbox::acknowledge)
-        .add("PUT", MethodFilter::PUT, "/rooms/{id}/read", read::room)
-        .add("PUT", MethodFilter::PUT, "/messages/read", read::direct)
-        .get("/me/rooms", my_rooms::handle)
-        .post("/sync", sync::handle)
-        .get("/admin/letters", letters::handle)
-        .get("/admin/reviews", reviews::of_pairs)
-        .post("/admin/reviews/{review}", reviews::decide)
-        .get("/admin/audit", audit::handle)
-        .get("/health", health::handle)
-        .get("/readyz", readyz::handle)
-        .get("/metrics", metrics::handle)
-        .get("/openapi.json", openapi::handle)
+        .post(Caller, "/sendMessage", send_message::handle)
+        .post(Caller, "/publish", publish::handle)
+        .get(Guest, "/negotiate", negotiate::handle)
+        .post(Guest, "/negotiate", negotiate::handle)
+        .post(EventHandler, "/eventhandler", event_handler::handle)
+        .add(EventHandler, "OPTIONS", MethodFilter::OPTIONS, "/eventhandler", event_handler::validate)
+        .get(Guest, "/rooms", rooms::list)
+        .post(Caller, "/rooms", rooms::create)
+        .get(Guest, "/rooms/{id}", rooms::get)
+        .delete(Caller, "/rooms/{id}", rooms::delete)
+        .patch(Caller, "/rooms/{id}", rooms::update::patch)
+        .put(Caller, "/rooms/{id}", rooms::update::put)
+        .get(Guest, "/rooms/{id}/members", rooms::members::list)
+        .post(Caller, "/rooms/{id}/members", rooms::members::add)
+        .patch(Caller, "/rooms/{id}/members", rooms::members::change)
+        .delete(Caller, "/rooms/{id}/members", rooms::members::remove)
+        .get(Caller, "/rooms/{id}/invitations", rooms::invitations::list)
+        .post(Caller, "/rooms/{id}/invitations", rooms::invitations::create)
+        .delete(Caller, "/rooms/{id}/invitations/{invitation}", rooms::invitations::revoke)
+        .post(Caller, "/invitations/accept", rooms::invitations::accept)
+        .get(Guest, "/rooms/{id}/online", online::in_room)
+        .post(Caller, "/rooms/{id}/join", rooms::join)
+        .post(Caller, "/rooms/{id}/leave", rooms::leave)
+        .get(Caller, "/rooms/{id}/bans", rooms::sanctions::bans)
+        .post(Caller, "/rooms/{id}/bans", rooms::sanctions::ban)
+        .delete(Caller, "/rooms/{id}/bans", rooms::sanctions::unban)
+        .get(Caller, "/rooms/{id}/mutes", rooms::sanctions::mutes)
+        .post(Caller, "/rooms/{id}/mutes", rooms::sanctions::mute)
+        .delete(Caller, "/rooms/{id}/mutes", rooms::sanctions::unmute)
+        .get(Guest, "/rooms/{id}/messages", messages::of_room)
+        .get(Guest, "/rooms/{id}/messages/{seq}", message::get)
+        .patch(Caller, "/rooms/{id}/messages/{seq}", message::edit)
+        .delete(Caller, "/rooms/{id}/messages/{seq}", message::delete)
+        .get(Guest, "/rooms/{id}/messages/{seq}/reactions", reactions::list)
+        .put(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::set)
+        .delete(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::remove)
+        .get(Caller, "/rooms/{id}/messages/{seq}/readers", pins::readers)
+        .post(Caller, "/rooms/{id}/messages/{seq}/report", reviews::report)
+        .get(Caller, "/rooms/{id}/reviews", reviews::of_room)
+        .post(Caller, "/rooms/{id}/reviews/{review}", reviews::decide)
+        .get(Caller, "/rooms/{id}/rules", reviews::rules)
+        .get(Guest, "/rooms/{id}/pins", pins::list)
+        .put(Caller, "/rooms/{id}/pins/{seq}", pins::pin)
+        .delete(Caller, "/rooms/{id}/pins/{seq}", pins::unpin)
+        .get(Caller, "/messages", messages::direct)
+        .get(Caller, "/messages/{seq}", message::get)
+        .patch(Caller, "/messages/{seq}", message::edit)
+        .delete(Caller, "/messages/{seq}", message::delete)
+        .get(Caller, "/messages/{seq}/reactions", reactions::list)
+        .put(Caller, "/messages/{seq}/reactions", reactions::set)
+        .delete(Caller, "/messages/{seq}/reactions", reactions::remove)
+        .post(Caller, "/messages/{seq}/report", reviews::report)
+        .get(Caller, "/presence", online::of_users)
+        .get(Caller, "/me", me::get)
+        .put(Caller, "/me", me::put)
+        .get(Caller, "/inbox", inbox::list)
+        .post(Caller, "/inbox/ack", inbox::acknowledge)
+        .put(Caller, "/rooms/{id}/read", read::room)
+        .put(Caller, "/messages/read", read::direct)
+        .get(Caller, "/me/rooms", my_rooms::handle)
+        .post(Caller, "/sync", sync::handle)
+        .get(Admin, "/admin/letters", letters::handle)
+        .get(Admin, "/admin/reviews", reviews::of_pairs)
+        .post(Admin, "/admin/reviews/{review}", reviews::decide)
+        .get(Admin, "/admin/audit", audit::handle)
+        .get(Open, "/health", health::handle)
+        .get(Open, "/readyz", readyz::handle)
+        .get(Operator, "/metrics", metrics::handle)
+        .get(Open, "/openapi.json", openapi::handle)
 }
 
 /// The calls that the API has.
@@ -151,6 +152,7 @@ pub(super) fn router(front: &Front) -> Router {
         .router
         .route("/", on(MethodFilter::GET, page::handle))
         .route_layer(from_fn(invocations::route))
+        .route_layer(Extension(front.clone()))
         .method_not_allowed_fallback(|| async {
             ApiError::new(Kind::MethodNotAllowed, "This path has other methods; see the Allow header.")
         })

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use crate::app::wiring;
-use crate::config::{Config, ServiceAccess, StorageConfig, TransportConfig};
+use crate::config::{AuthConfig, Config, ServiceAccess, StorageConfig, TransportConfig};
 
 /// The first log line of every start: which adapter serves which port.
 pub(super) fn log(config: &Config) {
@@ -15,6 +15,23 @@ pub(super) fn log(config: &Config) {
         "chat-functions {} starts",
         env!("CARGO_PKG_VERSION")
     );
+    if matches!(config.auth, AuthConfig::EasyAuth { .. }) {
+        warn_of_headers(config.on_azure);
+    }
+}
+
+/// These headers are as good as what stands in front of the program.
+fn warn_of_headers(on_azure: bool) {
+    if on_azure {
+        tracing::info!(
+            "AUTH_MODE=easyauth: authentication must be switched on for this app, or callers forge its headers"
+        );
+    } else {
+        tracing::warn!(
+            "AUTH_MODE=easyauth believes X-MS-CLIENT-PRINCIPAL headers, and this is not Azure: whoever reaches this program \
+             can be anybody, unless something in front of it removes them and sets its own"
+        );
+    }
 }
 
 /// Alone, a person is looking: where everything is, and what to try.

@@ -16,6 +16,7 @@ pub mod queue;
 pub mod reviews;
 pub mod rooms;
 pub mod sanctions;
+pub mod tokens;
 pub mod transport;
 
 pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
@@ -33,4 +34,5 @@ pub use queue::{Deliveries, Delivery, Entity, Outgoing, Properties, Queue, Queue
 pub use reviews::Reviews;
 pub use rooms::{CreateRoomError, Rooms, UpdateRoomError};
 pub use sanctions::Sanctions;
+pub use tokens::{Claims, NotVerified, Tokens};
 pub use transport::{ClientAccess, Transport, TransportError};

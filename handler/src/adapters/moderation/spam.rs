@@ -165,10 +165,7 @@ mod tests {
     async fn floods_and_storms_of_links_are_told_apart() {
         let memory = Memory::default();
         for id in 0..FLOOD {
-            assert_eq!(
-                say(&memory, "ann", id, &format!("line number x{}", "ab".repeat(id))),
-                None
-            );
+            assert_eq!(say(&memory, "ann", id, &format!("line number x{}", "ab".repeat(id))), None);
         }
         assert_eq!(say(&memory, "ann", 99, "one more"), Some(Spam::Flood));
         tokio::time::advance(FLOOD_TIME).await;

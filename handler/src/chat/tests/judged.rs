@@ -310,7 +310,8 @@ async fn who_is_refused_is_told_and_stays_refused() {
     );
     assert!(world.contents(&pair("ann", "bob")).await.is_empty());
     let records = world.truth.audit.list(None, 99).await.unwrap();
-    let acts: Vec<_> = records.iter().map(|record| (record.action.as_str(), record.target.as_deref())).collect();
+    let acts: Vec<_> =
+        records.iter().map(|record| (record.action.as_str(), record.target.as_deref())).collect();
     assert_eq!(acts.iter().filter(|act| **act == ("review.remove", Some(id))).count(), 1, "{acts:?}");
     assert!(acts.contains(&("reviews.read", Some("1 direct"))), "{acts:?}");
     let again =

@@ -16,8 +16,7 @@ pub(in crate::functions) async fn handle(
     fields: Fields,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RoomView>), ApiError> {
     let new = read(&fields)?;
-    let creator = fields.text(&["user_id", "userId", "created_by"])?;
-    let caller = call.caller(&front, creator.map(|user| ("user_id", user)))?;
+    let caller = call.caller_named(&front, &fields, &["user_id", "userId", "created_by"])?;
     let room = front.services().await?.chat.create_room(&caller, new, call.idempotency_key()?).await?;
     let location = format!("/api/rooms/{}", room.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(room)))
