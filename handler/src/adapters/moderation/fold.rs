@@ -197,6 +197,10 @@ fn fold(character: char, mut take: impl FnMut(Part)) {
     if character.is_whitespace() {
         return take(Part::Space);
     }
+    // Whole phrases in one character, which nobody takes for Latin; some have eighteen letters.
+    if matches!(character, '\u{fdf0}'..='\u{fdff}') {
+        return take(Part::Letter(character));
+    }
     let mut parts = 0;
     decompose_compatible(character, |part| {
         if parts < MOST_PARTS && !is_combining_mark(part) {
@@ -210,8 +214,13 @@ fn of_any(character: char) -> Part {
     if character.is_ascii() {
         return of_ascii(character);
     }
+    if let Some(letter) = look_alike(character) {
+        return of_ascii(letter);
+    }
     let small = character.to_lowercase().next().unwrap_or(character);
-    if let Some(letter) = look_alike(character).or_else(|| look_alike(small)) {
+    if small != character
+        && let Some(letter) = look_alike(small)
+    {
         return of_ascii(letter);
     }
     if character.is_alphanumeric() {

@@ -78,21 +78,26 @@ impl Words {
     fn find_within(&self, words: &[Word], hits: &mut Vec<Hit>) {
         let Some(anywhere) = &self.anywhere else { return };
         // All words in one text, so that the automaton is started once; no pattern holds the divider.
-        let (mut text, mut letters) = (String::new(), Vec::new());
+        let count = words.iter().map(|word| word.0.len() + 1).sum();
+        let (mut text, mut letters) = (String::with_capacity(count), Vec::with_capacity(count));
+        // Of each byte of the text, which letter it belongs to.
+        let mut places = Vec::with_capacity(count);
         for word in words {
-            for letter in &word.0 {
+            for letter in word.0.iter().copied().chain([Letter::divider()]) {
                 text.push(letter.is);
-                letters.extend(std::iter::repeat_n(*letter, letter.is.len_utf8()));
+                places.resize(text.len(), letters.len());
+                letters.push(letter);
             }
-            text.push('\n');
-            letters.push(Letter::divider());
         }
+        let spelled = |bytes: std::ops::Range<usize>| -> Option<&[Letter]> {
+            let (first, last) = (*places.get(bytes.start)?, *places.get(bytes.end.checked_sub(1)?)?);
+            letters.get(first..=last)
+        };
         let mut honest = vec![false; text.len()];
         let mut found = Vec::new();
         for hit in anywhere.find_overlapping_iter(&text) {
             let Some((runs, grade)) = self.meanings.get(hit.pattern().as_usize()) else { continue };
-            let Some(spelled) = letters.get(hit.range()) else { continue };
-            if !reaches_bytes(spelled, runs) {
+            if !spelled(hit.range()).is_some_and(|letters| reaches(letters, runs)) {
                 continue;
             }
             match grade {
@@ -104,7 +109,7 @@ impl Words {
             honest.get(range.clone()).is_some_and(|marks| marks.iter().all(|mark| *mark))
         };
         for (range, grade) in found.into_iter().filter(|(range, _)| !is_honest(range)) {
-            hits.extend(letters.get(range).and_then(|spelled| hit(spelled, grade)));
+            hits.extend(spelled(range).and_then(|letters| hit(letters, grade)));
         }
     }
 }
@@ -141,16 +146,6 @@ fn text_of(letters: &[Letter]) -> String {
 /// Whether every letter stands there as often as it is spelled: `as` is not `ass`, but `asss` is.
 fn reaches(letters: &[Letter], runs: &[u32]) -> bool {
     letters.len() == runs.len() && letters.iter().zip(runs).all(|(letter, run)| letter.run >= *run)
-}
-
-/// The same where a letter stands once for each of its bytes.
-fn reaches_bytes(bytes: &[Letter], runs: &[u32]) -> bool {
-    let mut rest = bytes;
-    runs.iter().all(|run| {
-        let Some(letter) = rest.first() else { return false };
-        rest = rest.get(letter.is.len_utf8()..).unwrap_or_default();
-        letter.run >= *run
-    })
 }
 
 fn hit(letters: &[Letter], grade: Grade) -> Option<Hit> {
