@@ -27,6 +27,8 @@ pub struct Options {
     pub hand_connection: bool,
     /// The port of the broker's REST call; 0 = a free one.
     pub broker_port: u16,
+    /// What the handler is told instead of it: the port of somebody who stands between the two.
+    pub told_broker_port: Option<u16>,
     /// The key of `RootManageSharedAccessKey`.
     pub broker_key: String,
     /// The key that functions with `authLevel` function or admin ask for.
@@ -51,6 +53,7 @@ impl Options {
             shared_broker: None,
             hand_connection: true,
             broker_port: 0,
+            told_broker_port: None,
             broker_key: "SAS_KEY_VALUE".into(),
             function_key: "local-function-key".into(),
             max_handler_errors: 3,

@@ -105,7 +105,8 @@ pub(crate) async fn open_broker_port(
         key_name: "RootManageSharedAccessKey".into(),
         key: options.broker_key.clone(),
     };
-    options.settings.set(BROKER_SETTING, connection.to_string());
+    let told = ConnectionString { port: options.told_broker_port.unwrap_or(port), ..connection.clone() };
+    options.settings.set(BROKER_SETTING, told.to_string());
     tasks.spawn(rest::serve(listener, broker.clone(), connection.clone()));
     Ok(Some((connection, broker)))
 }

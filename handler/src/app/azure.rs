@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::OpenError;
 use crate::adapters::azure::{Http, Identity};
-use crate::config::IdentityConfig;
+use crate::config::{Config, IdentityConfig};
 use crate::ports::Clock;
 
 /// What the adapters to Azure share: connections, and who we are. Each is made when it is first asked for, so that a
@@ -10,20 +11,22 @@ use crate::ports::Clock;
 pub(super) struct Azure {
     config: IdentityConfig,
     clock: Arc<dyn Clock>,
+    timeout: Option<Duration>,
     http: Option<Http>,
     identity: Option<Identity>,
 }
 
 impl Azure {
-    pub(super) fn new(config: &IdentityConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config: config.clone(), clock, http: None, identity: None }
+    pub(super) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let (identity, timeout) = (config.identity.clone(), config.azure_timeout);
+        Self { config: identity, clock, timeout, http: None, identity: None }
     }
 
     pub(super) fn http(&mut self) -> Result<Http, OpenError> {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let http = Http::new()?;
+        let http = Http::new()?.with_service_timeout(self.timeout);
         self.http = Some(http.clone());
         Ok(http)
     }

@@ -65,7 +65,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(config).await?;
     let calls = Calls::default();
-    let mut azure = Azure::new(&config.identity, Arc::clone(&clock));
+    let mut azure = Azure::new(config, Arc::clone(&clock));
     let stores = Stores::open(&config.storage, &mut azure, &calls).await?;
     #[cfg(feature = "testing")]
     let (stores, set_stores_away) = testing::breakable(stores);

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -9,6 +10,9 @@ use super::{Caller, Chat, QueuedMessage, Refused, Submission};
 use crate::calls::Tally;
 use crate::model::{InvalidId, MessageId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
+
+/// How long a sender waits for what the store alone knows. One that takes longer is away, and they are told to come again.
+const STORE_AT_INGEST: Duration = Duration::from_secs(3);
 
 /// The queue has the message durably, or the log has it from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Chat {
         let mut queued = self.judge(caller, submission, repeat_key)?;
         let room = match &queued.target {
             Target::Direct(_) => None,
-            Target::Room(id) => match self.may_send(id, &caller.user, AT_INGEST).await {
+            Target::Room(id) => match in_time(self.may_send(id, &caller.user, AT_INGEST)).await {
                 Ok(room) => Some(room),
                 Err(refused) => return self.accepted_before(&queued, refused).await,
             },
@@ -61,7 +65,7 @@ impl Chat {
 
     /// The first answer, if the message is in the log from before; else the refusal of it.
     async fn accepted_before(&self, queued: &QueuedMessage, refused: Refused) -> Result<Accepted, Refused> {
-        self.first_position(queued, refused).await?;
+        in_time(self.first_position(queued, refused)).await?;
         let room_name: Option<Arc<str>> = match &queued.target {
             Target::Direct(_) => None,
             Target::Room(id) => {
@@ -100,6 +104,13 @@ impl Chat {
         let (target, message) = submission.judge(caller.user.clone(), id)?;
         Ok(QueuedMessage::new(target, message, Some(self.ports.clock.now())))
     }
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    let told = tokio::time::timeout(STORE_AT_INGEST, asking).await;
+    told.unwrap_or_else(|_| {
+        Err(Refused::unavailable("store_unavailable", "The store does not answer. Try again."))
+    })
 }
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {

@@ -155,17 +155,17 @@ impl Chat {
         Ok(InvitationPage { invitations: rows.into_iter().map(InvitationView::from).collect(), next })
     }
 
-    /// Makes a link good for nobody from now on. Whom it let in stays.
+    /// Makes a link good for nobody from now on. Whom it let in stays. Revoking needs no link to be there, so a repeat is
+    /// harmless.
     pub async fn revoke_invitation(&self, caller: &Caller, room: &str, id: &str) -> Result<(), Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
         self.require(caller, &room, Action::Invite).await?;
         if self.ports.invitations.get(id).await?.is_none_or(|there| there.room != room.id) {
-            return Err(unknown());
+            return Ok(());
         }
         let act = Act { target: Some(id.to_owned()), ..Act::in_room("invitation.revoke", &room.id) };
-        let revoke = async {
-            if self.ports.invitations.revoke(&room.id, id).await? { Ok(()) } else { Err(unknown()) }
-        };
+        let revoke =
+            async { self.ports.invitations.revoke(&room.id, id).await.map(drop).map_err(Refused::from) };
         self.audited(caller, act, revoke).await
     }
 

@@ -44,6 +44,8 @@ pub struct Config {
     pub storage: StorageConfig,
     pub queue: QueueConfig,
     pub identity: IdentityConfig,
+    /// How long one request to a service of Azure may take, where somebody says so.
+    pub azure_timeout: Option<Duration>,
     pub auth: AuthConfig,
     /// Admins by name, beside those by claim.
     pub admins: Vec<UserId>,

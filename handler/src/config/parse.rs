@@ -27,6 +27,8 @@ const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// within a minute, with the default.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_MS: RangeInclusive<u64> = 100..=60_000;
+/// What stands around calls gives them little more than the longest.
+const AZURE_TIMEOUT_MS: RangeInclusive<u64> = 100..=10_000;
 
 /// More than this in a row is a mistake.
 const TRUSTED_PROXIES: u64 = 16;
@@ -42,6 +44,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let storage = storage(&mut r, on_azure);
     let queue = queue(&mut r, on_azure, under_host, storage.as_ref());
     let identity = azure::identity(&mut r);
+    let azure_timeout = r.millis("AZURE_TIMEOUT_MS", AZURE_TIMEOUT_MS);
     let auth = auth(&mut r, on_azure);
     let admins = admins(&mut r);
     let trusted_proxies = r.number("TRUSTED_PROXIES", 0..=TRUSTED_PROXIES).unwrap_or(u64::from(under_host));
@@ -73,6 +76,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             storage,
             queue,
             identity,
+            azure_timeout,
             auth,
             admins,
             trusted_proxies: usize::try_from(trusted_proxies).unwrap_or_default(),

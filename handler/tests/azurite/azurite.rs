@@ -8,9 +8,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use handler::adapters::azure::Http;
-use handler::adapters::azure::table::{StorageAccount, Tables};
-
 /// An account's key, planted: it must be nowhere to be read.
 pub const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRhYmxlIHRlc3RzIHRoYXQgbm9ib2R5IG1heSBzZWU=";
 
@@ -20,7 +17,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 pub struct Azurite {
     /// It ends when its stdin closes: with the process that runs the tests.
     child: Child,
-    port: u16,
+    pub port: u16,
     data: tempfile::TempDir,
     pub connection: String,
 }
@@ -65,12 +62,6 @@ impl Azurite {
     pub fn start_again(&mut self) {
         self.child = launched(self.port, self.data.path());
     }
-
-    /// The tables with this prefix.
-    pub fn tables(&self, prefix: &str) -> Tables {
-        let account = StorageAccount::parse(&self.connection).unwrap();
-        Tables::new(&account, None, prefix, &Http::new().unwrap()).unwrap()
-    }
 }
 
 impl Drop for Azurite {
@@ -106,15 +97,4 @@ fn launched(port: u16, data: &Path) -> Child {
 pub fn prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("t{}x", NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// For a contract's case: the tables that belong to its folder, the same for each adapter it opens there.
-pub fn tables_in(dir: &Path) -> Tables {
-    let file = dir.join("prefix");
-    let prefix = std::fs::read_to_string(&file).unwrap_or_else(|_| {
-        let fresh = prefix();
-        std::fs::write(&file, &fresh).unwrap();
-        fresh
-    });
-    azurite().tables(&prefix)
 }

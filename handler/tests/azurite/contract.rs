@@ -6,7 +6,7 @@ macro_rules! suites {
             mod $port {
                 use handler::adapters::azure::table::$store;
 
-                use crate::azurite::tables_in;
+                use crate::tables::tables_in;
 
                 handler::contract_suite!($port, |dir| $store::new(&tables_in(dir)));
             }
@@ -31,7 +31,7 @@ suites! {
 mod leases {
     use handler::adapters::azure::table::TableLeases;
 
-    use crate::azurite::tables_in;
+    use crate::tables::tables_in;
 
     handler::contract_suite!(leases, |dir| TableLeases::new(&tables_in(dir)));
 }

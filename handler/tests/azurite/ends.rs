@@ -5,13 +5,14 @@ use handler::contract::data::{at, conversation, inbox_item, marked, message, use
 use handler::model::bounds::MARKER_DAYS;
 use handler::ports::{Inbox, InboxItem, Log, NewEntry, Outcome};
 
-use crate::azurite::{azurite, prefix};
+use crate::azurite::prefix;
+use crate::tables::tables;
 
 const DAY_MILLIS: u64 = 86_400_000;
 
 #[tokio::test]
 async fn retention_removes_markers_whose_time_has_come() {
-    let log = TableLog::new(&azurite().tables(&prefix()));
+    let log = TableLog::new(&tables(&prefix()));
     let tea = conversation("tea");
     log.open(&tea).await.unwrap();
     let sent =
@@ -28,7 +29,7 @@ async fn retention_removes_markers_whose_time_has_come() {
 
 #[tokio::test]
 async fn a_done_item_is_forgotten_after_its_time() {
-    let inbox = TableInbox::new(&azurite().tables(&prefix()));
+    let inbox = TableInbox::new(&tables(&prefix()));
     let bob = user("bob");
     let first = inbox_item("ann", "first", 1);
     inbox.put(&bob, &first).await.unwrap();

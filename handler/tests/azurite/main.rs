@@ -10,6 +10,7 @@ mod calls_of_messages;
 mod contract;
 mod ends;
 mod product;
+mod tables;
 mod web_pubsub;
 mod writers;
 

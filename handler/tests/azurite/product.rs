@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::azurite::{azurite, prefix};
 use crate::real_product;
-pub use crate::real_product::{Answer, PATIENCE, call};
+pub use crate::real_product::{Answer, PATIENCE, call, listening};
 
 pub struct Product {
     product: real_product::Product,

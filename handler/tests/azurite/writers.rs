@@ -7,7 +7,8 @@ use handler::contract::data::{conversation, marked, message_by};
 use handler::model::{Change, Entry};
 use handler::ports::{Log, Outcome};
 
-use crate::azurite::{azurite, prefix};
+use crate::azurite::prefix;
+use crate::tables::tables;
 
 const WRITERS: usize = 8;
 const APPENDS: usize = 40;
@@ -16,7 +17,7 @@ const APPENDS: usize = 40;
 async fn eight_writers_leave_neither_gap_nor_double() {
     let prefix = prefix();
     let tea = conversation("tea");
-    let open = || TableLog::new(&azurite().tables(&prefix));
+    let open = || TableLog::new(&tables(&prefix));
     open().open(&tea).await.unwrap();
     let writers = (0..WRITERS).map(|writer| {
         let (log, tea) = (open(), tea.clone());

@@ -2,7 +2,7 @@
 
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use http::header::{CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -22,6 +22,8 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Whether it says when to come again.
+    pub(crate) says_when: bool,
     pub(crate) text: String,
     /// `null` where the body is no JSON.
     pub(crate) json: Value,
@@ -56,10 +58,10 @@ impl Client {
             request = request.header(*name, *value);
         }
         let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
+        let (status, says_when) = (answer.status().as_u16(), answer.headers().contains_key(RETRY_AFTER));
         let text = answer.text().await.unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, text, json }
+        Answer { status, says_when, text, json }
     }
 
     /// A client of Web PubSub's JSON subprotocol, through the URL that negotiate hands out.
@@ -67,14 +69,7 @@ impl Client {
         let url =
             self.post("/api/negotiate", user, &json!({})).await.json["url"].as_str().unwrap().to_owned();
         assert!(url.starts_with(&self.base.replacen("http", "ws", 1)), "through the host: {url}");
-        let mut request = url.into_client_request().unwrap();
-        let protocol = HeaderValue::from_static("json.webpubsub.azure.v1");
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        let (stream, _) = connect_async(request).await.unwrap();
-        let mut socket = Socket::read(stream);
-        let connected = socket.next().await;
-        assert_eq!((&connected["event"], &connected["userId"]), (&"connected".into(), &user.into()));
-        socket
+        Socket::open(&url, user).await.expect("an open socket")
     }
 }
 
@@ -87,6 +82,17 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    /// `None` where the hub does not let the user in, or falls silent on the way.
+    pub(crate) async fn open(url: &str, user: &str) -> Option<Self> {
+        let mut request = url.into_client_request().unwrap();
+        let protocol = HeaderValue::from_static("json.webpubsub.azure.v1");
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        let mut socket = Self::read(connect_async(request).await.ok()?.0);
+        let connected = socket.frames.recv().await?;
+        assert_eq!((&connected["event"], &connected["userId"]), (&"connected".into(), &user.into()));
+        Some(socket)
+    }
+
     fn read(stream: Stream) -> Self {
         let (sink, mut stream) = stream.split();
         let (sender, frames) = mpsc::unbounded_channel();
@@ -101,7 +107,8 @@ impl Socket {
         Self { sink, frames }
     }
 
-    async fn next(&mut self) -> Value {
+    /// The next frame of any kind.
+    pub(crate) async fn next(&mut self) -> Value {
         let frame = tokio::time::timeout(PATIENCE, self.frames.recv()).await.expect("a frame in time");
         frame.expect("an open socket")
     }

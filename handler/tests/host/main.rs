@@ -8,6 +8,7 @@
 )]
 
 mod captures;
+#[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;
 mod crash;
 mod foreign;
@@ -18,3 +19,7 @@ mod poison;
 mod repeats;
 mod story;
 mod world;
+
+fn store(settings: &mut funchost::Settings) {
+    settings.set("STORAGE_MODE", "file");
+}

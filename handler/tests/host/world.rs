@@ -68,7 +68,6 @@ impl App {
         options.settings = Settings::default();
         for (name, value) in [
             ("TRANSPORT_MODE", "self"),
-            ("STORAGE_MODE", "file"),
             ("QUEUE_MODE", "servicebus"),
             ("AUTH_MODE", "anonymous"),
             ("ADMIN_USERS", ADMIN),
@@ -78,6 +77,8 @@ impl App {
             options.settings.set(name, value);
         }
         options.settings.set("DATA_DIR", self.path("data").display().to_string());
+        // Where the apps of this binary keep their data.
+        crate::store(&mut options.settings);
         options
     }
 

@@ -1,17 +1,16 @@
 //! A client that speaks the subprotocol, frame by frame, so that it can ask for what no SDK would.
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::product::{PATIENCE, Product};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// Every frame so far.
     pub heard: Vec<Value>,
     acks: u64,
@@ -69,20 +68,7 @@ impl Client {
 
     /// Reads on until a frame is as wished.
     pub async fn until(&mut self, wish: impl Fn(&Value) -> bool) -> Value {
-        let waiting = async {
-            loop {
-                let Message::Text(text) = self.socket.next().await.unwrap().unwrap() else { continue };
-                let frame: Value = serde_json::from_str(&text).unwrap();
-                self.heard.push(frame.clone());
-                if wish(&frame) {
-                    return frame;
-                }
-            }
-        };
-        match timeout(PATIENCE, waiting).await {
-            Ok(frame) => frame,
-            Err(_) => panic!("a client waits in vain; heard {:#?}", self.heard),
-        }
+        until("a client", &mut self.socket, &mut self.heard, wish).await
     }
 
     /// Whatever was sent to this connection before is heard.

@@ -2,14 +2,14 @@
 
 use std::net::TcpListener;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::real_product::{PATIENCE, Product, call, command};
+use crate::real_product::listening::{Socket, until};
+use crate::real_product::{Product, call, command};
 
 pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 pub const HUB: &str = "demo_ai_chat";
@@ -49,7 +49,7 @@ pub fn with_key(hub: &Product) -> String {
 }
 
 /// A client of the protocol, as the official ones are.
-pub struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>, Vec<Value>);
+pub struct Client(Socket, Vec<Value>);
 
 impl Client {
     pub async fn connect(product: &Product, hub: &Product, user: &str) -> Self {
@@ -70,19 +70,7 @@ impl Client {
     }
 
     pub async fn until(&mut self, wish: impl Fn(&Value) -> bool) -> Value {
-        let waiting = async {
-            loop {
-                if let Message::Text(text) = self.0.next().await.unwrap().unwrap() {
-                    let frame: Value = serde_json::from_str(&text).unwrap();
-                    self.1.push(frame.clone());
-                    if wish(&frame) {
-                        return frame;
-                    }
-                }
-            }
-        };
-        let frame = tokio::time::timeout(PATIENCE, waiting).await;
-        frame.unwrap_or_else(|_| panic!("it does not come; these did: {:#?}", self.1))
+        until("a client", &mut self.0, &mut self.1, wish).await
     }
 
     /// Sends an event and waits for its ack; the answer, which comes before it.

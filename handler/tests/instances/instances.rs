@@ -1,4 +1,4 @@
-//! Hosts with one broker and one account between them, and what must hold in the rooms they share.
+//! Hosts with one broker, one account and one hub between them, and what must hold in the rooms they share.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,8 +8,13 @@ use funchost::{Broker, BrokerOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::azurite::{azurite, prefix};
+use crate::azurite::prefix;
+use crate::kinds;
+use crate::proxy::Proxy;
+use crate::real_product::Product;
 use crate::senders::{Flow, over_http, over_socket};
+use crate::service::{free_port, hub, with_key};
+use crate::watcher::Watcher;
 use crate::world::{App, World, are_numbered, sorted_texts, texts};
 
 pub(crate) const INSTANCES: usize = 3;
@@ -52,6 +57,9 @@ enum Place {
 pub(crate) struct Instances {
     pub(crate) worlds: Vec<World>,
     pub(crate) rooms: Vec<String>,
+    /// Where all their clients are; its events go to one instance after the other.
+    _hub: Product,
+    watcher: Watcher,
     senders: Vec<Sender>,
 }
 
@@ -59,16 +67,20 @@ impl Instances {
     pub(crate) async fn start() -> Self {
         let options = BrokerOptions { max_delivery_count: MAX_DELIVERIES, ..BrokerOptions::default() };
         let (broker, prefix) = (Broker::open(None, options).unwrap(), prefix());
+        let fronts: Vec<u16> = (0..INSTANCES).map(|_| free_port()).collect();
+        let events = Proxy::start(&fronts, kinds::of_bus).await;
+        let hub = tokio::task::block_in_place(|| hub(events.port, ""));
         let mut worlds = Vec::new();
-        for _ in 0..INSTANCES {
+        for front in fronts {
             let app = App::new();
             // Else the first one would take all of them.
             app.edit("host.json", |host| {
                 host["extensions"]["serviceBus"]["maxConcurrentSessions"] = json!(1);
             });
             let mut options = app.options();
-            options.settings.set("STORAGE_MODE", "table");
-            options.settings.set("AZURE_STORAGE_CONNECTION_STRING", &azurite().connection);
+            options.port = front;
+            options.settings.set("TRANSPORT_MODE", "webpubsub");
+            options.settings.set("WEBPUBSUB_CONNECTION_STRING", with_key(&hub));
             options.settings.set("CHAT_TABLE_NAME", &prefix);
             options.shared_broker = Some(broker.clone());
             options.max_handler_errors = u32::MAX;
@@ -77,8 +89,10 @@ impl Instances {
         let mut rooms = Vec::new();
         for n in 0..ROOMS {
             rooms.push(worlds[n % INSTANCES].room("ann", &format!("Room {n}")).await);
+            worlds[0].join(&rooms[n], "watcher").await;
         }
-        Self { worlds, rooms, senders: Vec::new() }
+        let watcher = Watcher::watch(&worlds[0].host.url()).await;
+        Self { worlds, rooms, _hub: hub, watcher, senders: Vec::new() }
     }
 
     /// At each instance, to each room: one over HTTP, one over a socket; and one to a person.
@@ -108,11 +122,17 @@ impl Instances {
         self.senders.push(Sender { from, place, sent });
     }
 
-    /// Once all have sent: each message is in its log once, in its sender's order, at each instance. How many there were.
+    /// Once all have sent: each message is in its log once, in its sender's order, at each instance, and its room has heard
+    /// it. How many there were.
     pub(crate) async fn are_complete(&mut self) -> usize {
         let mut sent = Vec::new();
         for sender in std::mem::take(&mut self.senders) {
             sent.push((sender.from, sender.place, sender.sent.await.unwrap()));
+        }
+        for room in &self.rooms {
+            // What an instance left behind that died goes out with the next message.
+            let last = json!({ "SenderID": "last", "RoomID": room, "MessageText": "x" });
+            self.worlds[0].send(&last).await;
         }
         self.worlds[0].settled().await;
         let mut histories = Vec::new();
@@ -128,7 +148,9 @@ impl Instances {
                 .filter(|(_, place, _)| matches!(place, Place::Room(n) if self.rooms[*n] == *room))
                 .map(|(_, _, ids)| ids.len())
                 .sum();
-            assert_eq!(history.len(), of_room, "each once");
+            assert_eq!(history.len(), of_room + 1, "each once");
+            let seqs = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+            self.watcher.has(room, &seqs).await;
             histories.push(history);
         }
         for (from, place, ids) in &sent {
@@ -152,10 +174,10 @@ impl Instances {
         sent.iter().map(|(_, _, ids)| ids.len()).sum()
     }
 
-    pub(crate) async fn end(self) {
-        for world in self.worlds {
-            let restarts = world.host.status().restarts;
-            world.ends_well(restarts).await;
+    /// Each started anew as often as it was killed, and no more.
+    pub(crate) async fn end(self, kills: [u64; INSTANCES]) {
+        for (world, kills) in self.worlds.into_iter().zip(kills) {
+            world.ends_well(kills).await;
         }
     }
 }

@@ -18,15 +18,17 @@ async fn what_was_accepted_is_there_once_and_in_order() {
     let mut instances = Instances::start().await;
     let flow = Arc::new(Flow::new(Duration::from_millis(50), usize::MAX, true));
     instances.send(&flow);
-    let mut figures = Figures::default();
+    let (mut figures, mut kills) = (Figures::default(), [0; INSTANCES]);
     let began = Instant::now();
     for _ in 0..KILLS {
         let chance = getrandom::u32().unwrap();
-        let world = &instances.worlds[chance as usize % INSTANCES];
+        let at = chance as usize % INSTANCES;
+        let world = &instances.worlds[at];
         figures.add(world).await;
         tokio::time::sleep(Duration::from_millis(u64::from(chance / 3 % 500))).await;
         let deaths = world.host.status().handler_errors;
         world.host.kill_handler().await;
+        kills[at] += 1;
         let is_back = |status: &Status| status.handler_errors > deaths && status.handler == "ready";
         world.host.wait_for(PATIENCE, is_back).await.unwrap();
     }
@@ -42,5 +44,5 @@ async fn what_was_accepted_is_there_once_and_in_order() {
         flow.repeats.load(Ordering::Relaxed),
     );
     assert!(count > 200, "too few to mean anything: {count}");
-    instances.end().await;
+    instances.end(kills).await;
 }

@@ -53,7 +53,7 @@ async fn logs_have_no_gap_and_no_change_is_lost() {
         flow.repeats.load(std::sync::atomic::Ordering::Relaxed),
     );
     assert!(figures.conflicts > 0, "they were never in each other's way");
-    instances.end().await;
+    instances.end([0; INSTANCES]).await;
 }
 
 /// Joins at all instances at once; the last ones leave in the same way.

@@ -1,85 +1,231 @@
-//! The tables are away while messages flow: first they do not answer, then nobody listens. `OUTAGE_SECONDS` makes both
-//! longer.
+//! What the app depends on is away while messages flow: the tables, the bus, the hub; silent at first, then gone.
+//! `OUTAGE_SECONDS=60` makes each absence that long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use funchost::Status;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::azurite::{Azurite, prefix};
-use crate::client::Socket;
+use crate::azurite::{Azurite, azurite, prefix};
+use crate::deployed::Deployed;
 use crate::instances::{are_gap_free, entries, over};
+use crate::proxy::Fault;
 use crate::senders::{Flow, over_http, over_socket};
-use crate::world::{App, PATIENCE, World, are_numbered, sorted_texts, texts};
+use crate::watcher::Watcher;
+use crate::world::{PATIENCE, World, are_numbered, sorted_texts, texts};
 
 const ROOMS: usize = 8;
 const PAIRS: usize = 12;
 /// They wait for the log themselves.
 const SOCKETS: usize = 2;
 const PACE: Duration = Duration::from_millis(500);
-/// A pause between tries is at most half a second; the rest is for machines that are busy with other tests.
-const RESUMED_WITHIN: Duration = Duration::from_secs(5);
+/// A call of a silent service may go on for 5 s, and pauses between tries are of two at most; the rest is for machines that are
+/// busy with other tests.
+const RESUMED_WITHIN: Duration = Duration::from_secs(8);
+/// Whoever asks for what only a silent service knows hears by then that they should come again.
+const TOLD_WITHIN: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_accepted_waits_for_the_tables_and_arrives_once_and_in_order() {
+async fn while_the_tables_are_away_messages_wait() {
     let mut azurite = Azurite::start();
-    let world = start(&azurite).await;
-    let mut rooms = Vec::new();
-    for n in 0..ROOMS {
-        rooms.push(world.room(&format!("owner{n}"), &format!("Room {n}")).await);
-        world.join(&rooms[n], "watcher").await;
-    }
-    let watcher = Watcher::watch(world.client.connect("watcher").await);
-    let flow = Arc::new(Flow::new(PACE, usize::MAX, false));
-    let senders = send(&world, &rooms, &flow);
-    watcher.hears_of(&rooms, Instant::now()).await;
+    let app = Deployed::start(&azurite, &prefix(), &[]).await;
+    let traffic = Traffic::start(&app.world).await;
 
     azurite.signal("STOP");
-    tokio::time::sleep(outage()).await;
-    nothing_failed(&world);
+    a_stranger_is_told_to_come_again(&app.world, &traffic.rooms[0]).await;
+    absence().await;
+    nothing_failed(&app.world);
     let back = Instant::now();
     azurite.signal("CONT");
-    recovered("did not answer", &world, &watcher, &rooms, back, &flow).await;
+    traffic.goes_on(&app.world, "tables that were silent", back).await;
 
     azurite.stop().await;
-    a_stranger_is_told_to_come_again(&world, &rooms[0]).await;
-    tokio::time::sleep(outage()).await;
-    nothing_failed(&world);
+    a_stranger_is_told_to_come_again(&app.world, &traffic.rooms[0]).await;
+    absence().await;
+    nothing_failed(&app.world);
     tokio::task::block_in_place(|| azurite.start_again());
     let back = Instant::now();
-    recovered("were gone", &world, &watcher, &rooms, back, &flow).await;
+    traffic.goes_on(&app.world, "tables that were gone", back).await;
 
-    over(&flow);
-    let mut sent = Vec::new();
-    for (from, sending) in senders {
-        sent.push((from, sending.await.unwrap()));
+    traffic.ends(&app.world, true).await;
+    app.world.ends_well(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_bus_is_away_senders_are_told_to_come_again() {
+    let app = Deployed::start(azurite(), &prefix(), &[]).await;
+    let traffic = Traffic::start(&app.world).await;
+    for (how, fault) in [
+        ("a bus that refused", Fault::Busy),
+        ("a bus that was silent", Fault::SilentBefore),
+        ("a bus that was gone", Fault::ResetBefore),
+    ] {
+        let refusals = traffic.flow.refusals.load(Ordering::Relaxed);
+        app.bus.fail_all(Some(fault));
+        absence().await;
+        // A silent one is waited for a while.
+        let told = async || traffic.flow.refusals.load(Ordering::Relaxed) > refusals;
+        app.world.until(told).await;
+        let back = Instant::now();
+        app.bus.fail_all(None);
+        traffic.goes_on(&app.world, how, back).await;
     }
-    world.settled().await;
-    nothing_failed(&world);
-    are_complete(&world, &rooms, &sent, &watcher).await;
-    world.ends_well(0).await;
+    assert!(traffic.flow.longest() <= TOLD_WITHIN, "{:?}", traffic.flow.longest());
+    traffic.ends(&app.world, true).await;
+    app.world.ends_well(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_hub_is_away_messages_are_stored_and_wait_to_be_heard() {
+    let mut app = Deployed::start(azurite(), &prefix(), &[]).await;
+    let traffic = Traffic::start(&app.world).await;
+
+    app.hub.signal("STOP");
+    absence().await;
+    let back = Instant::now();
+    app.hub.signal("CONT");
+    traffic.goes_on(&app.world, "a hub that was silent", back).await;
+
+    app.kill_hub();
+    absence().await;
+    nothing_failed(&app.world);
+    tokio::task::block_in_place(|| app.start_hub_again());
+    let back = Instant::now();
+    traffic.goes_on(&app.world, "a hub that was gone", back).await;
+
+    // Its clients missed what was said before they came back, which the log has.
+    traffic.ends(&app.world, false).await;
+    app.world.ends_well(0).await;
+}
+
+async fn absence() {
+    tokio::time::sleep(outage()).await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the test says how long")]
 fn outage() -> Duration {
-    let seconds = std::env::var("OUTAGE_SECONDS").ok().map_or(10, |seconds| seconds.parse().unwrap());
+    let seconds = std::env::var("OUTAGE_SECONDS").ok().map_or(3, |seconds| seconds.parse().unwrap());
     Duration::from_secs(seconds)
 }
 
-async fn start(azurite: &Azurite) -> World {
-    let app = App::new();
-    let mut options = app.options();
-    options.settings.set("STORAGE_MODE", "table");
-    options.settings.set("AZURE_STORAGE_CONNECTION_STRING", &azurite.connection);
-    options.settings.set("CHAT_TABLE_NAME", prefix());
-    app.start_with(options).await
+/// Whether somebody who has not been here lately may send, only the tables know.
+async fn a_stranger_is_told_to_come_again(world: &World, room: &str) {
+    let began = Instant::now();
+    let message = json!({ "SenderID": "stranger", "RoomID": room, "MessageText": "x" });
+    let answer = world.client.post("/api/sendMessage", "stranger", &message).await;
+    assert!(answer.status == 503 && answer.says_when, "{answer:?}");
+    assert!(began.elapsed() <= TOLD_WITHIN, "{:?}", began.elapsed());
+    println!("a sender of whom nothing is known was told to come again after {:?}", began.elapsed());
 }
 
-/// Senders by name; the name tells where they send to.
+/// Long enough for what gathered meanwhile, also while more is sent.
+async fn wait_for(world: &World, wanted: impl Fn(&Status) -> bool) {
+    let reached = world.host.wait_for(PATIENCE + 2 * outage(), wanted).await;
+    assert!(reached.is_ok(), "{reached:#?}");
+}
+
+/// Messages that were delivered.
+fn delivered(status: &Status) -> usize {
+    let of = |name: &str| status.functions.get(name).map_or(0, |function| function.successes);
+    usize::try_from(of("processQueue") + of("processTopic")).unwrap()
+}
+
+/// Invocations wait; none has failed, so none has cost a delivery.
+fn nothing_failed(world: &World) {
+    let status = world.host.status();
+    let failures: u64 =
+        ["processQueue", "processTopic"].map(|name| status.functions[name].failures).iter().sum();
+    assert_eq!(failures, 0, "{status:#?}");
+}
+
+/// Who sends, and who listens.
+struct Traffic {
+    rooms: Vec<String>,
+    watcher: Watcher,
+    flow: Arc<Flow>,
+    /// By name, which tells where they send to.
+    senders: Vec<(String, JoinHandle<Vec<String>>)>,
+}
+
+impl Traffic {
+    async fn start(world: &World) -> Self {
+        let mut rooms = Vec::new();
+        for n in 0..ROOMS {
+            rooms.push(world.room(&format!("owner{n}"), &format!("{} {n}", prefix())).await);
+            world.join(&rooms[n], "watcher").await;
+        }
+        let watcher = Watcher::watch(&world.host.url()).await;
+        let flow = Arc::new(Flow::new(PACE, usize::MAX, false));
+        let senders = send(world, &rooms, &flow);
+        watcher.hears_of(&rooms, Instant::now()).await;
+        Self { rooms, watcher, flow, senders }
+    }
+
+    async fn goes_on(&self, world: &World, what: &str, back: Instant) {
+        let status = world.host.status();
+        let waiting: usize = status.entities.values().map(|entity| entity.messages).sum();
+        let (first, last) = self.watcher.hears_of(&self.rooms, back).await;
+        wait_for(world, |now| delivered(now) >= delivered(&status) + waiting).await;
+        println!(
+            "{what} for {:?}: delivery resumed in the first room after {:?}, in the last after {:?}; as many \
+             messages as waited, {waiting}, were delivered after {:?}; until now {} refusals, longest answer over HTTP {:?}",
+            outage(),
+            first - back,
+            last - back,
+            back.elapsed(),
+            self.flow.refusals.load(Ordering::Relaxed),
+            self.flow.longest(),
+        );
+        nothing_failed(world);
+        assert!(last - back <= RESUMED_WITHIN, "it took {:?}", last - back);
+    }
+
+    /// What was accepted is there, once and in order; and was heard, where nobody's connection broke.
+    async fn ends(self, world: &World, is_heard: bool) {
+        over(&self.flow);
+        let mut sent = Vec::new();
+        for (from, sending) in self.senders {
+            sent.push((from, sending.await.unwrap()));
+        }
+        wait_for(world, Status::queues_are_empty).await;
+        let of = |name: &str| sent.iter().find(|(from, _)| from == name).map(|(_, ids)| ids.clone());
+        for (n, room) in self.rooms.iter().enumerate() {
+            let history = world.room_history(room).await;
+            assert!(are_numbered(&history), "{history:?}");
+            let mut count = 0;
+            for name in [format!("room{n}"), format!("sock{n}")] {
+                let Some(ids) = of(&name) else { continue };
+                let own = history.iter().filter(|message| message["sender"] == name.as_str()).cloned();
+                assert_eq!(texts(&own.collect::<Vec<_>>(), "id"), ids, "{name}'s");
+                count += ids.len();
+            }
+            assert_eq!(history.len(), count);
+            are_gap_free(&entries(world, room).await);
+            let seqs: BTreeSet<u64> =
+                history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+            if is_heard {
+                // Some frames may have come twice, none was left out.
+                self.watcher.has(room, &seqs).await;
+            }
+        }
+        for n in 0..PAIRS {
+            let (from, to) = (format!("pair{n}"), format!("to-pair{n}"));
+            let history = world.direct_history(&to, &from).await;
+            let mut ids = of(&from).unwrap();
+            assert!(are_numbered(&history), "{history:?}");
+            assert_eq!(texts(&history, "id"), ids, "{from}'s");
+            ids.sort();
+            assert_eq!(sorted_texts(&world.inbox(&to).await, "id"), ids, "{to}'s inbox");
+        }
+        assert!(world.dead().await.is_empty() && world.rejected().await.is_empty());
+    }
+}
+
 fn send(world: &World, rooms: &[String], flow: &Arc<Flow>) -> Vec<(String, JoinHandle<Vec<String>>)> {
     let mut senders = Vec::new();
     for n in 0..ROOMS + PAIRS + SOCKETS {
@@ -101,130 +247,4 @@ fn send(world: &World, rooms: &[String], flow: &Arc<Flow>) -> Vec<(String, JoinH
         senders.push((from, sending));
     }
     senders
-}
-
-/// Whether somebody who has not been here lately may send, only the tables know.
-async fn a_stranger_is_told_to_come_again(world: &World, room: &str) {
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-    let message = json!({ "SenderID": "stranger", "RoomID": room, "MessageText": "x" });
-    let request = http.post(format!("{}/api/sendMessage", world.host.url())).body(message.to_string());
-    let request = request.header("content-type", "application/json").header("x-user-id", "stranger");
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 503);
-    assert!(answer.headers().contains_key("retry-after"), "{answer:?}");
-}
-
-/// Invocations wait; none has failed, so none has cost a delivery.
-fn nothing_failed(world: &World) {
-    let status = world.host.status();
-    let failures: u64 =
-        ["processQueue", "processTopic"].map(|name| status.functions[name].failures).iter().sum();
-    assert_eq!(failures, 0, "{status:#?}");
-}
-
-async fn recovered(
-    how: &str,
-    world: &World,
-    watcher: &Watcher,
-    rooms: &[String],
-    back: Instant,
-    flow: &Flow,
-) {
-    let waiting: usize = world.host.status().entities.values().map(|entity| entity.messages).sum();
-    let (first, last) = watcher.hears_of(rooms, back).await;
-    world.settled().await;
-    println!(
-        "tables that {how} for {:?}: delivery resumed in the first room after {:?}, in the last after {:?}; {waiting} waiting \
-         messages were delivered after {:?}; until now {} refusals, longest answer over HTTP {:?}",
-        outage(),
-        first - back,
-        last - back,
-        back.elapsed(),
-        flow.refusals.load(Ordering::Relaxed),
-        flow.longest(),
-    );
-    assert!(last - back <= RESUMED_WITHIN, "it took {:?}", last - back);
-}
-
-async fn are_complete(world: &World, rooms: &[String], sent: &[(String, Vec<String>)], watcher: &Watcher) {
-    let of = |name: &str| sent.iter().find(|(from, _)| from == name).map(|(_, ids)| ids.clone());
-    for (n, room) in rooms.iter().enumerate() {
-        let history = world.room_history(room).await;
-        assert!(are_numbered(&history), "{history:?}");
-        let mut count = 0;
-        for name in [format!("room{n}"), format!("sock{n}")] {
-            let Some(ids) = of(&name) else { continue };
-            let own = history.iter().filter(|message| message["sender"] == name.as_str()).cloned();
-            assert_eq!(texts(&own.collect::<Vec<_>>(), "id"), ids, "{name}'s");
-            count += ids.len();
-        }
-        assert_eq!(history.len(), count);
-        are_gap_free(&entries(world, room).await);
-        // Some frames may have come twice, none was left out.
-        let seqs = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
-        watcher.has(room, &seqs).await;
-    }
-    for n in 0..PAIRS {
-        let (from, to) = (format!("pair{n}"), format!("to-pair{n}"));
-        let history = world.direct_history(&to, &from).await;
-        let mut ids = of(&from).unwrap();
-        assert!(are_numbered(&history), "{history:?}");
-        assert_eq!(texts(&history, "id"), ids, "{from}'s");
-        ids.sort();
-        assert_eq!(sorted_texts(&world.inbox(&to).await, "id"), ids, "{to}'s inbox");
-    }
-    assert!(world.dead().await.is_empty() && world.rejected().await.is_empty());
-}
-
-/// What a member saw live, by room.
-struct Watcher(Arc<Mutex<BTreeMap<String, Seen>>>);
-
-#[derive(Default)]
-struct Seen {
-    seqs: BTreeSet<u64>,
-    frames: Vec<Instant>,
-}
-
-impl Watcher {
-    fn watch(mut socket: Socket) -> Self {
-        let seen: Arc<Mutex<BTreeMap<String, Seen>>> = Arc::default();
-        let sees = Arc::clone(&seen);
-        tokio::spawn(async move {
-            while let Some(message) = socket.next_message().await {
-                let mut seen = sees.lock().unwrap();
-                let room = seen.entry(message["room_id"].as_str().unwrap().to_owned()).or_default();
-                room.seqs.insert(message["seq"].as_u64().unwrap());
-                room.frames.push(Instant::now());
-            }
-        });
-        Self(seen)
-    }
-
-    /// When something of each room came first since a moment: of the first room and of the last.
-    async fn hears_of(&self, rooms: &[String], since: Instant) -> (Instant, Instant) {
-        let first_of = |room: &String| {
-            self.0.lock().unwrap().get(room)?.frames.iter().copied().find(|moment| *moment >= since)
-        };
-        let all = || rooms.iter().map(first_of).collect::<Option<Vec<_>>>();
-        let firsts = until(all).await;
-        (*firsts.iter().min().unwrap(), *firsts.iter().max().unwrap())
-    }
-
-    async fn has(&self, room: &str, seqs: &BTreeSet<u64>) {
-        let seen = || self.0.lock().unwrap().get(room).map(|seen| seen.seqs.clone());
-        until(|| seen().is_some_and(|seen| seen.is_superset(seqs)).then_some(())).await;
-    }
-}
-
-/// Asks until there is an answer.
-async fn until<T>(ask: impl Fn() -> Option<T>) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask() {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, asking).await.expect("in time")
 }

@@ -12,10 +12,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::world::PATIENCE;
-
 /// Between two tries of one message, so that waiting costs the machine little.
 const AGAIN: Duration = Duration::from_millis(100);
+/// For any answer: a dependency may be away for a minute.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// What all senders of a test do, and what they saw.
 pub(crate) struct Flow {
@@ -66,7 +66,7 @@ impl Flow {
 
 /// Over HTTP to `place` (`RoomID` or `ReceiverID`, and which). The ids that were accepted, in order.
 pub(crate) async fn over_http(base: &str, from: &str, place: (&str, &str), flow: &Flow) -> Vec<String> {
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().timeout(LONGEST).build().unwrap();
     let mut accepted = Vec::new();
     while flow.goes_on(accepted.len()) {
         let id = format!("{from}-{}", accepted.len());
@@ -95,11 +95,11 @@ pub(crate) async fn over_http(base: &str, from: &str, place: (&str, &str), flow:
     accepted
 }
 
-type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Over a socket to a room, in the same way; a socket that breaks is opened again.
 pub(crate) async fn over_socket(base: &str, from: &str, room: &str, flow: &Flow) -> Vec<String> {
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().timeout(LONGEST).build().unwrap();
     let mut accepted = Vec::new();
     let mut open = None;
     let mut tries = 0;
@@ -138,7 +138,7 @@ pub(crate) async fn over_socket(base: &str, from: &str, room: &str, flow: &Flow)
 }
 
 /// `None` where there is no way through at the moment.
-async fn connected(http: &reqwest::Client, base: &str, user: &str) -> Option<Stream> {
+pub(crate) async fn connected(http: &reqwest::Client, base: &str, user: &str) -> Option<Stream> {
     let answer = http.post(format!("{base}/api/negotiate")).header("x-user-id", user).send().await.ok()?;
     let answer: Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
     let mut request = answer["url"].as_str()?.into_client_request().unwrap();
@@ -160,12 +160,20 @@ async fn asked(stream: &mut Stream, id: &str, data: &Value) -> Option<Value> {
 async fn until(stream: &mut Stream, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
     let waiting = async {
         loop {
-            let Message::Text(text) = stream.next().await?.ok()? else { continue };
-            let frame: Value = serde_json::from_str(&text).unwrap();
+            let frame = next_frame(stream).await?;
             if wanted(&frame) {
                 return Some(frame);
             }
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("an answer or the socket's end in time")
+    tokio::time::timeout(LONGEST, waiting).await.expect("an answer or the socket's end in time")
+}
+
+/// `None` when the socket ends before.
+pub(crate) async fn next_frame(stream: &mut Stream) -> Option<Value> {
+    loop {
+        if let Message::Text(text) = stream.next().await?.ok()? {
+            return Some(serde_json::from_str(&text).unwrap());
+        }
+    }
 }

@@ -4,24 +4,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use webpubsub::key::AccessKey;
 use webpubsub::names::HubName;
 use webpubsub::token::{ClientToken, client_url};
 
-use crate::product::{PATIENCE, Product};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 const HUB: &str = "demo_ai_chat";
 
 /// A client of the reliable subprotocol that writes down what it hears.
 pub struct Live {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     user: String,
     hello: Value,
     heard: Vec<Value>,
@@ -152,19 +151,6 @@ impl Live {
     }
 
     async fn until(&mut self, wish: impl Fn(&Value) -> bool) -> Value {
-        let waiting = async {
-            loop {
-                let Message::Text(text) = self.socket.next().await.unwrap().unwrap() else { continue };
-                let frame: Value = serde_json::from_str(&text).unwrap();
-                self.heard.push(frame.clone());
-                if wish(&frame) {
-                    return frame;
-                }
-            }
-        };
-        match timeout(PATIENCE, waiting).await {
-            Ok(frame) => frame,
-            Err(_) => panic!("{} waits in vain; heard {:#?}", self.user, self.heard),
-        }
+        until(&self.user, &mut self.socket, &mut self.heard, wish).await
     }
 }

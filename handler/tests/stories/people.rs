@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::product::{PATIENCE, Product};
+use crate::product::Product;
+use crate::product::listening::{Socket, until};
 
 pub struct Person {
     pub name: String,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// Every frame so far, answers too.
     pub heard: Vec<Value>,
 }
@@ -57,20 +56,7 @@ impl Person {
 
     /// Reads on until a frame is as wished.
     pub async fn until(&mut self, wish: impl Fn(&Value) -> bool) -> Value {
-        let waiting = async {
-            loop {
-                let Message::Text(text) = self.socket.next().await.unwrap().unwrap() else { continue };
-                let frame: Value = serde_json::from_str(&text).unwrap();
-                self.heard.push(frame.clone());
-                if wish(&frame) {
-                    return frame;
-                }
-            }
-        };
-        match timeout(PATIENCE, waiting).await {
-            Ok(frame) => frame,
-            Err(_) => panic!("{} waits in vain; heard {:#?}", self.name, self.heard),
-        }
+        until(&self.name, &mut self.socket, &mut self.heard, wish).await
     }
 
     pub async fn hears(&mut self, text: &str) -> Value {

@@ -18,6 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Http {
     remote: reqwest::Client,
     local: reqwest::Client,
+    /// For a request to a service, instead of the time that its adapter gives it.
+    service_timeout: Option<Duration>,
 }
 
 /// TLS could not be set up.
@@ -35,7 +37,19 @@ impl Http {
                 .redirect(Policy::none())
         };
         // What is on this machine, or beside it, is not behind a proxy.
-        Ok(Self { remote: builder().build()?, local: builder().no_proxy().build()? })
+        let (remote, local) = (builder().build()?, builder().no_proxy().build()?);
+        Ok(Self { remote, local, service_timeout: None })
+    }
+
+    /// Whoever runs the program knows how long a request to a service may take; nothing where they do not say.
+    #[must_use]
+    pub fn with_service_timeout(self, timeout: Option<Duration>) -> Self {
+        Self { service_timeout: timeout, ..self }
+    }
+
+    /// How long a request may take, where its adapter gives it `usual`.
+    pub(super) fn service_timeout(&self, usual: Duration) -> Duration {
+        self.service_timeout.unwrap_or(usual)
     }
 
     /// The client for a place. Azure speaks https; plain http is spoken by doubles of it and by the identity endpoint of

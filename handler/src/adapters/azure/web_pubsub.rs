@@ -64,7 +64,9 @@ impl WebPubSub {
     }
 
     fn new(endpoint: &str, hub: HubName, credential: Credential, http: &Http) -> Self {
-        let options = ClientOptions { repeat_sends: RepeatSends::Always, ..ClientOptions::default() };
+        let usual = ClientOptions::default();
+        let try_timeout = http.service_timeout(usual.try_timeout);
+        let options = ClientOptions { repeat_sends: RepeatSends::Always, try_timeout, ..usual };
         let once = ClientOptions { tries: 1, ..options.clone() };
         let service = ServiceClient::new(endpoint, hub, credential, http.of(endpoint).clone(), options);
         Self { impatient: service.with_options(once), service, public: None, listing: Mutex::new(None) }

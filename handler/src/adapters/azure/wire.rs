@@ -12,7 +12,7 @@ use super::{Http, Identity};
 /// What an identity's token is asked for.
 const SCOPE: &str = "https://servicebus.azure.net/.default";
 /// For a whole request. The sender of the HTTP request that waits behind it should get an answer of ours.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Characters of an error's text that are kept.
 const DETAIL_CHARS: usize = 500;
 
@@ -21,6 +21,7 @@ const DETAIL_CHARS: usize = 500;
 #[derive(Debug)]
 pub(super) struct Wire {
     client: reqwest::Client,
+    timeout: Duration,
     base: Url,
     proof: Proof,
 }
@@ -58,12 +59,13 @@ pub(super) struct Refused {
 
 impl Wire {
     pub(super) fn new(base: Url, proof: Proof, http: &Http) -> Self {
-        Self { client: http.of(base.as_str()).clone(), base, proof }
+        let timeout = http.service_timeout(TIMEOUT);
+        Self { client: http.of(base.as_str()).clone(), timeout, base, proof }
     }
 
     /// Whether the endpoint answers HTTP; whatever it answers below 500 will do.
     pub(super) async fn reach(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let answer = self.client.get(self.base.clone()).timeout(TIMEOUT).send().await?;
+        let answer = self.client.get(self.base.clone()).timeout(self.timeout).send().await?;
         let status = answer.status();
         if status.is_server_error() {
             return Err(Box::new(self.refused(
@@ -85,7 +87,7 @@ impl Wire {
         url.set_path(request.url().path());
         // The right to the entity covers what is below it.
         let resource = url.as_str().strip_suffix("/messages").unwrap_or(url.as_str()).to_owned();
-        let mut rewritten = self.client.post(url).timeout(TIMEOUT);
+        let mut rewritten = self.client.post(url).timeout(self.timeout);
         for (name, value) in request.headers().iter().filter(|(name, _)| **name != AUTHORIZATION) {
             rewritten = rewritten.header(name.as_str(), ascii_json(value.as_str()));
         }

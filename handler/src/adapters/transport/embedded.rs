@@ -144,4 +144,31 @@ mod tests {
     }
 
     crate::contract_suite!(transport, |_dir| reachable().await);
+
+    mod timed {
+        use super::*;
+        use crate::adapters::timed::TimedPort;
+        use crate::adapters::wrapped::tests::timed;
+
+        async fn reachable() -> Reachable<TimedPort<EmbeddedHub>> {
+            let Reachable { transport, base } = super::reachable().await;
+            Reachable { transport: TimedPort::new(Arc::new(transport), timed()), base }
+        }
+
+        crate::contract_suite!(transport, |_dir| reachable().await);
+    }
+
+    mod retrying {
+        use super::*;
+        use crate::adapters::faulty::Faulty;
+        use crate::adapters::retrying::RetryingPort;
+        use crate::adapters::wrapped::tests::retrying;
+
+        async fn reachable() -> Reachable<RetryingPort<Faulty<EmbeddedHub>>> {
+            let Reachable { transport, base } = super::reachable().await;
+            Reachable { transport: retrying(Arc::new(transport)), base }
+        }
+
+        crate::contract_suite!(transport, |_dir| reachable().await);
+    }
 }

@@ -17,7 +17,7 @@ mod reviews;
 mod rooms;
 mod sanctions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 
 use std::sync::Arc;

@@ -14,16 +14,21 @@ use crate::adapters::timed::Timed;
 use crate::adapters::wrapped::Wrapped;
 use crate::calls::Calls;
 use crate::contract::data::{conversation, marked, message};
+use crate::contract::queue::{Ends, LOCK};
 use crate::ports::{Entity, Log, Outcome, Outgoing, Queue, QueueError};
 
-fn timed() -> Timed {
+pub(crate) fn timed() -> Timed {
     Timed::new(Calls::default(), Duration::from_secs(60))
 }
 
 /// So many tries that none of the cases meets as many faults in a row.
-fn retrying<P: ?Sized>(inner: Arc<P>) -> Wrapped<Faulty<P>, Retrying> {
+pub(crate) fn retrying<P: ?Sized>(inner: Arc<P>) -> Wrapped<Faulty<P>, Retrying> {
+    retrying_where(inner, Mode::RandomWhereRepeated { seed: 7, percent_before: 15, percent_after: 15 })
+}
+
+fn retrying_where<P: ?Sized>(inner: Arc<P>, mode: Mode) -> Wrapped<Faulty<P>, Retrying> {
     let faults = Faults::default();
-    faults.set(Mode::RandomWhereRepeated { seed: 7, percent_before: 15, percent_after: 15 });
+    faults.set(mode);
     let patience =
         Retrying { tries: 30, first_pause: Duration::from_nanos(1), budget: Duration::from_secs(60) };
     Wrapped::new(Arc::new(Faulty::new(inner, faults)), patience)
@@ -52,6 +57,27 @@ suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
     invitations: MemoryInvitations, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
     dead_letters: MemoryDeadLetters, audit: MemoryAudit, reviews: MemoryReviews
+}
+
+/// The wrappers are around the sending end, which is the one that is elsewhere.
+fn ends<Q: Queue + 'static>(wrap: impl FnOnce(Arc<MemoryQueue>) -> Q) -> Ends {
+    let queue = Arc::new(MemoryQueue::new(Limits { lock: LOCK, ..Limits::MEMORY }));
+    Ends { queue: Arc::new(wrap(Arc::clone(&queue))), deliveries: queue }
+}
+
+mod queue {
+    mod timed {
+        use super::super::*;
+        crate::contract_suite!(queue, || ends(|queue| Wrapped::new(queue, timed())));
+    }
+    mod retrying {
+        use super::super::*;
+
+        /// A send that had its effect and is repeated is there twice: who receives drops it by its id.
+        const BEFORE: Mode = Mode::RandomWhereRepeated { seed: 7, percent_before: 30, percent_after: 0 };
+
+        crate::contract_suite!(queue, || ends(|queue| retrying_where(queue, BEFORE)));
+    }
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ async fn every_administrative_act_is_on_record_once_however_often_it_is_asked_fo
     let issued = chat.create_invitation(&ann, id, link).await.unwrap();
     chat.accept_invitation(&caller("dan"), &issued.token).await.unwrap();
     let socket = socket("ann", "c-1");
-    for turn in 0..2 {
+    for _ in 0..2 {
         let edit = RoomEdit { description: Some("hot".to_owned()), ..RoomEdit::default() };
         chat.change_room(&ann, id, &edit).await.unwrap();
         chat.invite_user(&ann, id, "kim").await.unwrap();
@@ -97,12 +97,7 @@ async fn every_administrative_act_is_on_record_once_however_often_it_is_asked_fo
         for kind in [SanctionKind::Mute, SanctionKind::Ban] {
             chat.sanction(&socket, id, kind, against("bob")).await.unwrap();
         }
-        if turn == 0 {
-            chat.revoke_invitation(&ann, id, &issued.id).await.unwrap();
-        } else {
-            let again = chat.revoke_invitation(&ann, id, &issued.id).await;
-            assert_eq!(again.unwrap_err().code, "invitation_unknown");
-        }
+        chat.revoke_invitation(&ann, id, &issued.id).await.unwrap();
     }
     for _ in 0..2 {
         chat.lift(&ann, id, SanctionKind::Ban, "bob").await.unwrap();

@@ -77,4 +77,5 @@ macro_rules! stores {
 stores! {
     memory: crate::chat::tests::replay::stores::Memory, 150;
     file: crate::chat::tests::replay::stores::File, 10;
+    table: crate::chat::tests::replay::stores::Table, 2;
 }

@@ -207,3 +207,16 @@ async fn a_repeat_is_answered_as_before_when_the_room_is_gone_or_closed_to_the_s
     world.store.set(Mode::FailAll);
     assert!(send("m1").await.unwrap_err().is_unavailable());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_whom_a_silent_store_alone_knows_is_told_to_come_again_soon() {
+    let world = World::open().await;
+    world.store.set(Mode::Delay(Duration::from_secs(3_600)));
+    let start = tokio::time::Instant::now();
+    let refused = refused(&world, to_room("general", "m1", "hi")).await;
+    assert!(refused.is_unavailable(), "{refused:?}");
+    assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
+    // Who writes to a person needs nothing of the store.
+    let direct = world.chat.send_message(&caller("ann"), to_user("bob", "m2", "hi"), None).await;
+    assert!(direct.is_ok(), "{direct:?}");
+}

@@ -21,6 +21,7 @@ const NO_ECHO: &str = "\naccept: application/json;odata=nometadata\nprefer: retu
 #[derive(Debug)]
 pub(super) struct Wire {
     client: reqwest::Client,
+    timeout: Duration,
 }
 
 /// The service answered, and not with success: the request as a whole, or a part of a transaction.
@@ -49,14 +50,14 @@ fn hint(status: u16, code: &str) -> &'static str {
 
 impl Wire {
     pub(super) fn new(endpoint: &str, http: &Http) -> Self {
-        Self { client: http.of(endpoint).clone() }
+        Self { client: http.of(endpoint).clone(), timeout: http.service_timeout(TIMEOUT) }
     }
 
     async fn send(&self, request: &Request) -> azure_core21::Result<(u16, Headers, Bytes)> {
         // The service's own verbs are among them.
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(other)?;
         let is_batch = is_batch(request);
-        let mut sent = self.client.request(method, request.url().clone()).timeout(TIMEOUT);
+        let mut sent = self.client.request(method, request.url().clone()).timeout(self.timeout);
         for (name, value) in request.headers().iter() {
             // The length is the body's, which may change here.
             if name.as_str() != "content-length" {

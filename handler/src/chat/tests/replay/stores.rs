@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
+use self::azurite::{azurite, prefix};
+use crate::adapters::azure::Http;
+use crate::adapters::azure::table::{
+    StorageAccount, TableLog, TableMembers, TableRooms, TableSanctions, Tables,
+};
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{FileLog, FileMembers, FileRooms, FileSanctions};
 use crate::adapters::memory::{MemoryLog, MemoryMembers, MemoryRooms, MemorySanctions};
 use crate::ports::{Log, Members, Rooms, Sanctions};
+
+#[path = "../../../../tests/azurite/azurite.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with test binaries that use other parts of it")]
+mod azurite;
 
 /// The stores a room's picture is in.
 #[derive(Clone)]
@@ -70,6 +79,32 @@ impl Store for File {
             rooms: Arc::new(FileRooms::open(&engine).await.unwrap()),
             members: Arc::new(FileMembers::open(&engine).await.unwrap()),
             sanctions: Arc::new(FileSanctions::open(&engine).await.unwrap()),
+        }
+    }
+}
+
+/// On Azurite, under a prefix of its own.
+pub(super) struct Table(String);
+
+impl Store for Table {
+    fn new() -> Self {
+        Self(prefix())
+    }
+
+    /// Azurite does not know a paused clock.
+    fn runtime(&self) -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    /// Connections are a process's own.
+    async fn open(&self) -> Stores {
+        let account = StorageAccount::parse(&azurite().connection).unwrap();
+        let tables = Tables::new(&account, None, &self.0, &Http::new().unwrap()).unwrap();
+        Stores {
+            log: Arc::new(TableLog::new(&tables)),
+            rooms: Arc::new(TableRooms::new(&tables)),
+            members: Arc::new(TableMembers::new(&tables)),
+            sanctions: Arc::new(TableSanctions::new(&tables)),
         }
     }
 }
