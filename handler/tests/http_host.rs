@@ -192,8 +192,10 @@ fn every_captured_trigger_is_answered_with_an_object() {
 #[test]
 fn the_timer_has_the_chores_done_and_answers_an_object() {
     let product = Product::under_host(&[]);
-    let mut tick = Recorded::read(&captures("startup-and-timer.json")["first timer"]).unwrap();
-    tick.target = "/retention".into();
+    let mut captured = captures("startup-and-timer.json")["first timer"].take();
+    captured["method"] = "POST".into();
+    captured["target"] = "/retention".into();
+    let tick = Recorded::read(&captured).unwrap();
     let answer = tick.play(product.http);
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     let json = answer.json();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, UserId, bounds};
+use crate::model::{Change, Entry, Head, Marker, MessageState, NewMessage, Timestamp, UserId, bounds};
 use crate::ports::{LogError, NewEntry, Outcome, Position, Refusal, StoreError};
 
 /// The rows of one conversation as they stand before the append.
@@ -73,6 +73,55 @@ pub(crate) fn blank(change: &mut Change) {
 fn blank_message(message: &mut NewMessage) {
     message.content.clear();
     message.attachment_url = None;
+}
+
+/// Stands where an erased person's emoji stood. Setting and taking away keep their balance.
+const NO_EMOJI: &str = "\u{fffd}";
+
+/// Takes what the user put into an entry out of it. Answers which message's state it shaped; `None` where the entry is not
+/// theirs, or holds nothing but who did what.
+pub(crate) fn redact_entry(entry: &mut Entry, user: &UserId) -> Option<u64> {
+    if entry.change.author() != user {
+        return None;
+    }
+    match &mut entry.change {
+        Change::Message(message) => {
+            redact_message(message);
+            Some(entry.seq)
+        }
+        Change::Edit { target, content, .. } => {
+            content.clear();
+            Some(*target)
+        }
+        Change::Reaction { target, emoji, .. } => {
+            NO_EMOJI.clone_into(emoji);
+            Some(*target)
+        }
+        Change::Delete { target, reason, .. } => {
+            *reason = None;
+            Some(*target)
+        }
+        _ => None,
+    }
+}
+
+/// The same of a message's state.
+pub(crate) fn redact_state(state: &mut MessageState, user: &UserId, now: Timestamp) {
+    if state.message.sender == *user {
+        redact_message(&mut state.message);
+        state.reactions.clear();
+        state.deleted_at = state.deleted_at.or(Some(now));
+    }
+    for users in state.reactions.values_mut() {
+        users.remove(user);
+    }
+    state.reactions.retain(|_, users| !users.is_empty());
+}
+
+fn redact_message(message: &mut NewMessage) {
+    blank_message(message);
+    message.sender_name = None;
+    message.sent_at = None;
 }
 
 struct Planner<'a, R> {

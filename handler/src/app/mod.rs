@@ -88,6 +88,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         letters: Arc::clone(&stores.letters),
         reviews: Arc::clone(&stores.reviews),
         moderator,
+        erasures: Arc::clone(&stores.erasures),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
@@ -99,6 +100,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
         moderated: config.moderation.is_on(),
+        retention_days: config.retention_days,
     };
     let chat = Arc::new(
         Chat::new(ports.clone(), options).with_admins(&config.admins).with_audit_days(config.audit_days),

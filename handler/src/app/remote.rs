@@ -30,6 +30,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         inbox: around(stores.inbox, calls, STORE),
         letters: around(stores.letters, calls, STORE),
         reviews: around(stores.reviews, calls, STORE),
+        erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
         engine: stores.engine,

@@ -3,22 +3,23 @@ use std::sync::Arc;
 use super::azure::Azure;
 use super::{OpenError, remote};
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableInbox, TableInvitations, TableLeases, TableLog, TableMembers,
-    TableProfiles, TableReviews, TableRooms, TableSanctions, Tables,
+    TableAudit, TableDeadLetters, TableErasures, TableInbox, TableInvitations, TableLeases, TableLog,
+    TableMembers, TableProfiles, TableReviews, TableRooms, TableSanctions, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAudit, FileDeadLetters, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles, FileReviews,
-    FileRooms, FileSanctions,
+    FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
+    FileReviews, FileRooms, FileSanctions,
 };
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::calls::Calls;
 use crate::config::StorageConfig;
 use crate::ports::{
-    Audit, DeadLetters, Inbox, Invitations, Leases, Log, Members, Profiles, Reviews, Rooms, Sanctions,
+    Audit, DeadLetters, Erasures, Inbox, Invitations, Leases, Log, Members, Profiles, Reviews, Rooms,
+    Sanctions,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -32,6 +33,7 @@ pub(super) struct Stores {
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) letters: Arc<dyn DeadLetters>,
     pub(super) reviews: Arc<dyn Reviews>,
+    pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
@@ -57,6 +59,7 @@ impl Stores {
                 inbox: Arc::new(MemoryInbox::new()),
                 letters: Arc::new(MemoryDeadLetters::new()),
                 reviews: Arc::new(MemoryReviews::new()),
+                erasures: Arc::new(MemoryErasures::new()),
                 audit: Arc::new(MemoryAudit::new()),
                 leases: Arc::new(MemoryLeases::new()),
                 engine: None,
@@ -74,6 +77,7 @@ impl Stores {
                     inbox: Arc::new(FileInbox::open(&engine).await?),
                     letters: Arc::new(FileDeadLetters::open(&engine).await?),
                     reviews: Arc::new(FileReviews::open(&engine).await?),
+                    erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
                     engine: Some(engine),
@@ -94,6 +98,7 @@ impl Stores {
                     inbox: Arc::new(TableInbox::new(&tables)),
                     letters: Arc::new(TableDeadLetters::new(&tables)),
                     reviews: Arc::new(TableReviews::new(&tables)),
+                    erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
                     engine: None,

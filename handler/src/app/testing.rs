@@ -18,6 +18,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         inbox: Arc::new(Faulty::new(stores.inbox, faults.clone())),
         letters: Arc::new(Faulty::new(stores.letters, faults.clone())),
         reviews: Arc::new(Faulty::new(stores.reviews, faults.clone())),
+        erasures: Arc::new(Faulty::new(stores.erasures, faults.clone())),
         audit: Arc::new(Faulty::new(stores.audit, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),
         engine: stores.engine,

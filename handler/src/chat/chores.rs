@@ -18,6 +18,8 @@ use super::{Chat, Refused};
 
 /// How often somebody has to ask for what is due.
 pub const CHORES_EVERY: Duration = Duration::from_secs(20);
+/// What only keeps the stores from growing has time.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5 * 60);
 /// A timer is never exact: what is due so soon is due.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -35,6 +37,9 @@ const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 const CHORES: &[Chore] = &[
     Chore { name: "sanctions", every: CHORES_EVERY, round: |chat| chat.finish_sanctions().boxed() },
     Chore { name: "ended_sanctions", every: CHORES_EVERY, round: |chat| chat.forget_expired().boxed() },
+    Chore { name: "erasures", every: CHORES_EVERY, round: |chat| chat.go_on_erasing().boxed() },
+    Chore { name: "conversations", every: UPKEEP_EVERY, round: |chat| chat.walk_conversations().boxed() },
+    Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },
     Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
 ];

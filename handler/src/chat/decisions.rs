@@ -131,7 +131,7 @@ impl Chat {
     }
 
     /// The last role that entries behind `seq` give the user, unless the membership ends there.
-    async fn role_told_behind(
+    pub(super) async fn role_told_behind(
         &self,
         room: &RoomId,
         user: &UserId,

@@ -40,6 +40,7 @@ impl Chat {
             is_private: false,
             was_private: false,
             allowed_users: Vec::new(),
+            retention_days: None,
             revision: 0,
             fleeting: true,
             instance: self.ports.ids.token(),

@@ -218,5 +218,6 @@ fn edit(fields: &mut Fields) -> Result<RoomEdit, Refused> {
         description: fields.text(Field::Description)?,
         is_private: fields.flag(Field::IsPrivate)?,
         allowed_users: fields.texts(Field::AllowedUsers)?,
+        retention_days: fields.number(Field::RetentionDays)?,
     })
 }

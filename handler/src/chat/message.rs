@@ -257,6 +257,10 @@ impl Submission {
             sent_at,
             attachment_url: self.attachment_url,
             reply_to: self.reply_to,
+            to: match &target {
+                Target::Direct(receiver) => Some(receiver.clone()),
+                Target::Room(_) => None,
+            },
         };
         Ok((target, message))
     }

@@ -18,7 +18,9 @@ mod deliver;
 mod doors;
 mod edits;
 mod enforcement;
+mod erasing;
 mod error;
+mod export;
 mod fanout;
 mod fields;
 mod fleeting;
@@ -63,6 +65,7 @@ mod scene;
 mod sign_ins;
 mod sync;
 mod turns;
+mod upkeep;
 mod view;
 
 #[cfg(test)]
@@ -78,7 +81,9 @@ pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
 pub use deliver::{Fate, NotDelivered, Patience};
+pub use erasing::ErasureView;
 pub use error::{Kind, Refused};
+pub use export::{ExportPage, ExportRecord};
 pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
@@ -111,10 +116,10 @@ pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{Lease, Origin, RoomId, Sanction, UserId};
+use crate::model::{ConversationId, Lease, Origin, RoomId, Sanction, UserId};
 use crate::ports::{
-    Audit, Clock, DeadLetters, Ids, Inbox, Invitations, Leases, Log, Members, Moderator, Profiles, Queue,
-    Reviews, Rooms, Sanctions, Transport,
+    Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members, Moderator, Profiles,
+    Queue, Reviews, Rooms, Sanctions, Transport,
 };
 
 /// The world as the chat sees it.
@@ -131,6 +136,7 @@ pub struct Ports {
     pub letters: Arc<dyn DeadLetters>,
     pub reviews: Arc<dyn Reviews>,
     pub moderator: Arc<dyn Moderator>,
+    pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
@@ -146,6 +152,8 @@ pub struct ChatOptions {
     pub create_on_join: bool,
     /// What everybody says is judged; without, only what rooms with rules of their own are sent.
     pub moderated: bool,
+    /// How many days what is said is kept; none = for ever.
+    pub retention_days: Option<u32>,
 }
 
 /// Who is calling, as the way in has established it.
@@ -219,6 +227,10 @@ pub struct Chat {
     repaired_up_to: tokio::sync::Mutex<Option<Lease>>,
     /// The same of sanctions.
     finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
+    /// The last conversation the upkeep looked at, where it did not come to the end.
+    walked_up_to: tokio::sync::Mutex<Option<ConversationId>>,
+    /// Held by who goes on with erasures.
+    erasing: tokio::sync::Mutex<()>,
 }
 
 impl Chat {
@@ -249,6 +261,8 @@ impl Chat {
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
+            walked_up_to: tokio::sync::Mutex::default(),
+            erasing: tokio::sync::Mutex::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Changing a room's row: name, description, privacy, and who may join although it is private.
+//! Changing a room's row: name, description, privacy, how long messages are kept, and who may join although it is private.
 //!
 //! Each change names the revision it was made from, so none is lost, and each revision has its one entry `room_changed`:
 //! its marker is the revision, by which a repeat finishes what a crash left between row and entry.
@@ -12,7 +12,7 @@ use super::decisions::is_busy;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
 use super::{Caller, Chat, Refused, RoomView, access::room_id, rules};
-use crate::model::{Change, Room, RoomId};
+use crate::model::{Change, Room, RoomId, bounds};
 use crate::ports::UpdateRoomError;
 
 /// The command's name in its marker.
@@ -29,15 +29,21 @@ pub struct RoomEdit {
     pub allowed_users: Option<Vec<String>>,
     pub blocked_words: Option<Vec<String>>,
     pub links: Option<String>,
+    /// 0 takes the room's own away.
+    pub retention_days: Option<u64>,
 }
 
 impl RoomEdit {
     /// What it takes to do this: rules are the moderators' too.
     fn action(&self) -> Action {
-        let Self { name, description, is_private, allowed_users, blocked_words, links } = self;
+        let Self { name, description, is_private, allowed_users, blocked_words, links, retention_days } =
+            self;
         let rules = blocked_words.is_some() || links.is_some();
-        let others =
-            name.is_some() || description.is_some() || is_private.is_some() || allowed_users.is_some();
+        let others = name.is_some()
+            || description.is_some()
+            || is_private.is_some()
+            || allowed_users.is_some()
+            || retention_days.is_some();
         if rules && !others { Action::SetRules } else { Action::ChangeRoom }
     }
 
@@ -57,6 +63,9 @@ impl RoomEdit {
         }
         if let Some(links) = &self.links {
             room.rules.links = rules::check_links(links)?;
+        }
+        if let Some(days) = self.retention_days {
+            room.retention_days = check_retention(days)?;
         }
         room.is_private = self.is_private.unwrap_or(room.is_private);
         room.was_private |= room.is_private;
@@ -171,12 +180,22 @@ impl Chat {
     }
 }
 
+fn check_retention(days: u64) -> Result<Option<u32>, Refused> {
+    let max = bounds::RETENTION_DAYS;
+    let days = u32::try_from(days).ok().filter(|days| *days <= max).ok_or_else(|| {
+        let sentence = format!("retention_days must be 1 to {max}, or 0 for none of the room's own.");
+        Refused::invalid("invalid_field", "retention_days", sentence)
+    })?;
+    Ok((days > 0).then_some(days))
+}
+
 /// The names of the fields, for the record.
 fn what_changes(before: &Room, wanted: &Room) -> String {
     let fields = [
         ("name", before.name != wanted.name),
         ("description", before.description != wanted.description),
         ("is_private", before.is_private != wanted.is_private),
+        ("retention_days", before.retention_days != wanted.retention_days),
         ("allowed_users", before.allowed_users != wanted.allowed_users),
         ("blocked_words", before.rules.blocked_words != wanted.rules.blocked_words),
         ("links", before.rules.links != wanted.rules.links),

@@ -43,6 +43,7 @@ impl Chat {
                 is_private: false,
                 was_private: false,
                 allowed_users: Vec::new(),
+                retention_days: None,
                 revision: 0,
                 fleeting: false,
                 instance: String::new(),
@@ -235,7 +236,7 @@ impl Chat {
     }
 
     /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
-    async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
+    pub(super) async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
         for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
             loop {
                 let rows = self.ports.sanctions.list(room, kind, None, PAGE).await?;
@@ -301,6 +302,7 @@ impl NewRoom {
             is_private: self.is_private,
             was_private: self.is_private,
             allowed_users: check_allowed(&self.allowed_users)?,
+            retention_days: None,
             revision: 0,
             fleeting: false,
             instance: String::new(),

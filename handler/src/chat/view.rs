@@ -244,6 +244,8 @@ pub struct RoomView {
     /// Persistent members, online or not.
     pub member_count: usize,
     pub is_private: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     /// Who may send links; absent where everybody may who may send.
     #[serde(skip_serializing_if = "is_open")]
     pub links: Links,
@@ -265,6 +267,7 @@ impl RoomView {
             member_count,
             is_private: room.is_private,
             links: room.rules.links,
+            retention_days: room.retention_days,
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Config {
     pub negotiate_roles: NegotiateRoles,
     pub rooms_on_join: RoomsOnJoin,
     pub moderation: ModerationConfig,
+    /// How many days messages are kept; none = for ever.
+    pub retention_days: Option<u32>,
     /// Filter of the log, in the form of `RUST_LOG`.
     pub log_filter: String,
     /// Requests may ask for panics and outages, to see that they are survived. No release has it.

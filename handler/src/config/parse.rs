@@ -55,6 +55,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let rooms_on_join = rooms_on_join(&mut r);
     let moderation =
         moderation::read(&mut r, auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure);
+    let retention_days = retention_days(&mut r);
     azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
     if on_azure {
         azure::identity_must_be_managed(
@@ -87,6 +88,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             negotiate_roles,
             rooms_on_join,
             moderation,
+            retention_days,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]
             test_controls: test_controls(vars, on_azure),
@@ -108,6 +110,18 @@ fn negotiate_roles(r: &mut Reader<'_>) -> NegotiateRoles {
 fn rooms_on_join(r: &mut Reader<'_>) -> RoomsOnJoin {
     let choices = [("refuse", RoomsOnJoin::Refuse), ("create", RoomsOnJoin::Create)];
     r.choice("ROOMS_ON_JOIN", &choices).unwrap_or(RoomsOnJoin::Refuse)
+}
+
+fn retention_days(r: &mut Reader<'_>) -> Option<u32> {
+    let max = crate::model::bounds::RETENTION_DAYS;
+    let read = |text: &str| match text {
+        "off" => Ok(None),
+        text => match text.parse::<u32>() {
+            Ok(days) if (1..=max).contains(&days) => Ok(Some(days)),
+            _ => Err(format!("must be off, or a number of days, 1 to {max}")),
+        },
+    };
+    r.parse("RETENTION_DAYS", read).flatten()
 }
 
 fn place(r: &mut Reader<'_>) -> Place {

@@ -281,6 +281,9 @@ settings! {
         "ROOMS_ON_JOIN", "refuse, create", "refuse",
             "What joining a room that is not there does. With create it makes the room, which goes with the last who leaves.",
             |c| match c.rooms_on_join { RoomsOnJoin::Refuse => value("refuse"), RoomsOnJoin::Create => value("create") };
+        "RETENTION_DAYS", "off, or 1 to 36500", "off",
+            "How many days messages are kept, and messages that were refused or could not be delivered. A room's owners may keep theirs for less (retention_days).",
+            |c| c.retention_days.map_or_else(|| value("off"), value);
         "RUST_LOG", "filter", "info",
             "Which log lines are written.",
             |c| value(&c.log_filter);

@@ -90,6 +90,7 @@ pub fn message_by(sender: &str, id: &str, content: &str) -> Change {
         sent_at: None,
         attachment_url: None,
         reply_to: None,
+        to: None,
     })
 }
 
@@ -142,6 +143,7 @@ pub fn room(id: &str, name: &str) -> Room {
         is_private: false,
         was_private: false,
         allowed_users: Vec::new(),
+        retention_days: None,
         revision: 0,
         fleeting: false,
         instance: String::new(),

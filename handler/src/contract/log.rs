@@ -750,6 +750,7 @@ pub async fn every_field_comes_back_as_it_was<L: Log>(make: impl AsyncFn() -> L)
         sent_at: Some(at(77)),
         attachment_url: Some("https://files/a?b=%20c".into()),
         reply_to: Some(3),
+        to: Some(user("bob")),
     };
     let changes = [
         Change::Message(full.clone()),
@@ -851,4 +852,90 @@ pub async fn a_trimmed_log_goes_on_counting<L: Log>(make: impl AsyncFn() -> L) {
     assert_eq!(entries(&log, &tea, 0).await.iter().map(|e| e.seq).collect::<Vec<_>>(), [5, 6, 7, 8]);
     assert_eq!(append(&log, &tea, vec![marked(&tea, "2", message("x", "x"))]).await, [duplicate(2, 2)]);
     assert_eq!(append_one(&log, &tea, message("6", "x")).await, appended(9, 6));
+}
+
+pub async fn redaction_takes_what_a_user_put_into_entries_and_states<L: Log>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    let Change::Message(mut said) = message("1", "secret") else { return };
+    (said.sender_name, said.attachment_url) = (Some("secret name".into()), Some("https://secret".into()));
+    let changes = [
+        Change::Message(said),
+        message_by("bob", "2", "bob's"),
+        edit(1, "secret again"),
+        react(2, "secret emoji", "ann", true),
+        react(2, "tea", "ann", true),
+        react(2, "tea", "bob", true),
+        react(1, "tea", "bob", true),
+        Change::Delete { target: 2, by: user("bob"), reason: Some("bob's own".into()) },
+        message_by("bob", "3", "bob's too"),
+        react(9, "secret", "ann", true),
+        Change::RoomDeleted { by: user("bob") },
+    ];
+    append(&log, &tea, changes.map(new).to_vec()).await;
+    let before = head(&log, &tea).await;
+    let bobs = |entries: Vec<Entry>| {
+        entries.into_iter().filter(|entry| *entry.change.author() == user("bob")).collect::<Vec<_>>()
+    };
+    let of_bob = bobs(entries(&log, &tea, 0).await);
+    for _ in 0..2 {
+        log.redact(&tea, &user("ann"), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 99], at(9)).await.unwrap();
+        let (entries, states) = (entries(&log, &tea, 0).await, messages(&log, &tea, Page::After(0), 9).await);
+        let all = format!("{entries:?} {states:?}");
+        assert!(!all.contains("secret") && all.contains("bob's too"), "{all}");
+        assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=11).collect::<Vec<_>>());
+        assert_eq!(bobs(entries), of_bob, "what others wrote is untouched");
+        assert_eq!(head(&log, &tea).await, before);
+        let [ann, _, bob] = states.try_into().unwrap();
+        assert_eq!((ann.deleted_at, ann.as_of, ann.number), (Some(at(9)), 7, 1), "nobody is told");
+        assert_eq!((ann.message.id.as_str(), ann.reactions.len()), ("1", 0));
+        assert_eq!((bob.deleted_at, bob.reactions.len()), (None, 0), "her reaction is gone from his message");
+    }
+    let nothing = conversation("nothing");
+    log.redact(&nothing, &user("ann"), &[1], at(9)).await.unwrap();
+    assert_eq!(log.head(&nothing).await.unwrap(), None);
+}
+
+pub async fn redaction_loses_nothing_that_is_appended_meanwhile<L: Log + 'static>(make: impl AsyncFn() -> L) {
+    let (log, tea) = opened(make).await;
+    append(&log, &tea, vec![new(message_by("bob", "1", "his")), new(react(1, "tea", "ann", true))]).await;
+    let log = Arc::new(log);
+    let appends: Vec<_> = (0..6)
+        .map(|n| {
+            let (log, tea) = (Arc::clone(&log), tea.clone());
+            tokio::spawn(
+                async move { append_one(&*log, &tea, react(1, &format!("e{n}"), "bob", true)).await },
+            )
+        })
+        .collect();
+    for _ in 0..3 {
+        log.redact(&tea, &user("ann"), &[2], at(9)).await.unwrap();
+    }
+    for append in appends {
+        assert!(matches!(append.await.unwrap(), Outcome::Appended { .. }));
+    }
+    let state = state(&*log, &tea, 1).await;
+    let emoji: Vec<_> = state.reactions.keys().cloned().collect();
+    assert_eq!(emoji, (0..6).map(|n| format!("e{n}")).collect::<Vec<_>>());
+    assert_eq!(entries(&*log, &tea, 0).await.len(), 8);
+}
+
+pub async fn conversations_are_listed_by_id_behind_the_cursor<L: Log>(make: impl AsyncFn() -> L) {
+    let log = make().await;
+    assert_eq!(log.conversations(None, 9).await.unwrap(), []);
+    let pair = ConversationId::direct(&user("ann"), &user("bob"));
+    let mut all = ["tea", "Tea", "tea-2", "te", "t_a", "0"].map(conversation).to_vec();
+    all.push(pair);
+    for id in &all {
+        log.open(id).await.unwrap();
+        append(&log, id, vec![new(message("1", "hi")), new(message("2", "ho"))]).await;
+    }
+    append_one(&log, &all[0], room_deleted()).await;
+    all.sort();
+    assert_eq!(log.conversations(None, 9).await.unwrap(), all, "closed ones too");
+    let mut paged = Vec::new();
+    while let [id] = &log.conversations(paged.last(), 1).await.unwrap()[..] {
+        paged.push(id.clone());
+    }
+    assert_eq!(paged, all);
+    assert_eq!(log.conversations(Some(&all[1]), 2).await.unwrap(), all[2..4]);
 }

@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod data;
 pub mod dead_letters;
+pub mod erasures;
 pub mod inbox;
 pub mod invitations;
 pub mod leases;
@@ -69,6 +70,9 @@ macro_rules! contract_suite {
             trim_raises_the_floor_and_removes_what_is_below,
             trim_of_a_long_log_removes_all_of_it,
             trim_unpins_what_it_removes,
+            redaction_takes_what_a_user_put_into_entries_and_states,
+            redaction_loses_nothing_that_is_appended_meanwhile,
+            conversations_are_listed_by_id_behind_the_cursor,
             every_field_comes_back_as_it_was,
             odd_ids_and_content_come_back_as_they_were
         ], [
@@ -155,7 +159,15 @@ macro_rules! contract_suite {
             profiles_come_in_the_order_asked,
             a_profile_replaces_the_former_but_for_last_seen,
             last_seen_is_only_raised,
+            a_removed_profile_is_gone_with_all_of_it,
             concurrent_changes_lose_nothing,
+            odd_user_ids_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (erasures, $($make:tt)*) => {
+        $crate::contract_tests!(erasures, [
+            a_row_takes_the_place_of_the_users_former_one,
+            what_is_done_stays_and_is_not_under_way,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
     };
@@ -303,6 +315,7 @@ mod tests {
             ("sanctions", include_str!("sanctions.rs")),
             ("invitations", include_str!("invitations.rs")),
             ("profiles", include_str!("profiles.rs")),
+            ("erasures", include_str!("erasures.rs")),
             ("leases", include_str!("leases.rs")),
             ("inbox", include_str!("inbox.rs")),
             ("dead_letters", include_str!("dead_letters.rs")),

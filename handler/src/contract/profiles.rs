@@ -105,3 +105,18 @@ pub async fn everything_is_there_again<P: Profiles>(make: impl AsyncFn() -> P) {
     profiles.seen(&user("ann"), at(4)).await.unwrap();
     assert_eq!(get(&profiles, "ann").await.unwrap().last_seen, Some(at(5)));
 }
+
+pub async fn a_removed_profile_is_gone_with_all_of_it<P: Profiles>(make: impl AsyncFn() -> P) {
+    let profiles = make().await;
+    profiles.put(&named("bob", "Bob")).await.unwrap();
+    profiles.put(&named("ann", "Ann")).await.unwrap();
+    profiles.seen(&user("ann"), at(5)).await.unwrap();
+    for _ in 0..2 {
+        profiles.remove(&user("ann")).await.unwrap();
+        assert_eq!(get(&profiles, "ann").await, None);
+    }
+    profiles.seen(&user("ann"), at(3)).await.unwrap();
+    let anew = Profile { last_seen: Some(at(3)), ..Profile::of(user("ann")) };
+    assert_eq!(get(&profiles, "ann").await, Some(anew), "nothing of before");
+    assert_eq!(get(&profiles, "bob").await, Some(named("bob", "Bob")));
+}

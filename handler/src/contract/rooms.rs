@@ -19,6 +19,7 @@ pub async fn a_created_room_is_there<R: Rooms>(make: impl AsyncFn() -> R) {
         is_private: true,
         allowed_users: vec![user("bob"), user("cid")],
         fleeting: true,
+        retention_days: Some(7),
         ..room("tea", "Tea")
     };
     rooms.create(&tea).await.unwrap();

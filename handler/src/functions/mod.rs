@@ -27,6 +27,7 @@ mod openapi;
 pub(crate) mod origin;
 mod page;
 mod paths;
+mod personal;
 mod pins;
 mod principal;
 mod publish;

@@ -5,8 +5,8 @@ use axum::{Extension, Router};
 
 use super::{
     Access, Front, audit, event_handler, health, hub_routes, identity, inbox, invocations, letters, me,
-    message, messages, metrics, my_rooms, negotiate, online, openapi, page, pins, publish, reactions, read,
-    readyz, reviews, rooms, send_message, sync,
+    message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins, publish,
+    reactions, read, readyz, reviews, rooms, send_message, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -124,6 +124,9 @@ fn routes() -> Routes {
         .get(Caller, "/presence", online::of_users)
         .get(Caller, "/me", me::get)
         .put(Caller, "/me", me::put)
+        .get(Caller, "/me/export", personal::export)
+        .get(Caller, "/me/erasure", personal::erasure)
+        .post(Caller, "/me/erasure", personal::erase)
         .get(Caller, "/inbox", inbox::list)
         .post(Caller, "/inbox/ack", inbox::acknowledge)
         .put(Caller, "/rooms/{id}/read", read::room)

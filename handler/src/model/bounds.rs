@@ -23,6 +23,8 @@ pub const HISTORY_PAGE_MAX: usize = 500;
 pub const INBOX_PAGE: usize = 1_000;
 /// How long a marker is kept, in days. No copy of a message older than this is appended.
 pub const MARKER_DAYS: u64 = 90;
+/// Days that messages are kept, where somebody sets it, at most (at least 1).
+pub const RETENTION_DAYS: u32 = 36_500;
 /// Pinned messages of a conversation, at most.
 pub const PINS: usize = 50;
 /// An emoji of a reaction, in bytes of UTF-8 (at least 1).

@@ -115,6 +115,9 @@ pub struct NewMessage {
     /// `seq` of the message this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<u64>,
+    /// Of a direct message: whom it is to. A conversation's id does not tell, and who sent is not enough to find who got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UserId>,
 }
 
 /// One immutable line of the log.

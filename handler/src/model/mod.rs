@@ -15,7 +15,7 @@ pub use entry::{Change, Entry, Head, MessageState, NewMessage};
 pub use ids::{ConversationId, InvalidId, Marker, MessageId, RoomId, UserId};
 pub use moderation::{Decision, Desk, Links, Matter, Report, Review, Rules, Ruling};
 pub use origin::Origin;
-pub use people::{Invitation, Lease, Profile};
+pub use people::{Erasure, Invitation, Lease, Profile};
 pub use room::{Member, ReadMark, Role, Room};
 pub use sanction::{Sanction, SanctionKind};
 pub use timestamp::Timestamp;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Role, RoomId, Timestamp, UserId};
+use super::{ConversationId, Role, RoomId, Timestamp, UserId};
 
 /// What a user says of themself, and when they were last there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,4 +52,23 @@ pub struct Invitation {
     #[serde(default)]
     pub used_by: Vec<UserId>,
     pub role: Role,
+}
+
+/// A person's data on its way out. The row stays when it is done, and tells that it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    pub user: UserId,
+    /// Who asked for it.
+    pub by: UserId,
+    pub requested_at: Timestamp,
+    /// How often all conversations were gone through.
+    pub laps: u32,
+    /// How far this lap has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<ConversationId>,
+    /// How far in the conversation behind that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<(ConversationId, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<Timestamp>,
 }

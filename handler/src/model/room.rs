@@ -19,6 +19,9 @@ pub struct Room {
     /// Users who may join although the room is private.
     #[serde(default)]
     pub allowed_users: Vec<UserId>,
+    /// How many days what is said here is kept; none = as long as the deployment keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
     /// Counts the changes of this row, from 0. A change names the revision it was made from, so none is lost.
     #[serde(default)]
     pub revision: u64,

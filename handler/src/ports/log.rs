@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::model::{Change, ConversationId, Entry, Head, Marker, MessageState, Timestamp};
+use crate::model::{Change, ConversationId, Entry, Head, Marker, MessageState, Timestamp, UserId};
 
 /// The append-only logs, one per conversation.
 ///
@@ -76,6 +76,27 @@ pub trait Log: Send + Sync {
     /// Retention: raises `floor` to `seq` (clamped to the head) and unpins what is up to it first, then removes entries
     /// and states up to it. Head, count and markers stay. No entry tells of it: whoever follows the log knows by the floor.
     async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError>;
+
+    /// Erasing a person: takes what `user` put into these entries out of them and of the states they shaped, for good.
+    /// Content, attachment, names and emoji go; rows, numbers, identities and `as_of` stay, and a message without its content
+    /// is a deleted one, since `now`. Entries of others are left alone, and so is what is below the floor. Works on a closed
+    /// conversation too, appends nothing, and each entry with its state is all or none. Nobody is told: whoever follows the log
+    /// has to be told before.
+    async fn redact(
+        &self,
+        conversation: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Every conversation that was ever opened, by ascending id, those with id > `after`, at most `limit`. Costs about one
+    /// read for each.
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError>;
 }
 
 /// What is to be appended.

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod clock;
 pub mod dead_letters;
+pub mod erasures;
 pub mod error;
 pub mod inbox;
 pub mod invitations;
@@ -22,6 +23,7 @@ pub mod transport;
 pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter};
+pub use erasures::Erasures;
 pub use error::StoreError;
 pub use inbox::{Inbox, InboxItem, InboxKey};
 pub use invitations::{Invitations, Redeemed};

@@ -17,4 +17,7 @@ pub trait Profiles: Send + Sync {
 
     /// Raises `last_seen`; never lowers it. Makes the row where there is none.
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes the row, `last_seen` too.
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError>;
 }

@@ -22,6 +22,7 @@ suites! {
     sanctions: TableSanctions,
     invitations: TableInvitations,
     profiles: TableProfiles,
+    erasures: TableErasures,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
     audit: TableAudit,

@@ -134,6 +134,9 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/readyz"), "", "", ALL),
     row(("GET", "/metrics"), "", "", ADMINS),
     row(("GET", "/openapi.json"), "", "", ALL),
+    row(("GET", "/me/export"), "?user=OTHER", "", ADMINS),
+    row(("GET", "/me/erasure"), "?user=OTHER", "", [403, 403, 403, 403, 403, 404]),
+    row(("POST", "/me/erasure"), "", OTHER, [403, 403, 403, 403, 403, 202]),
 ];
 
 /// Status and code for a caller whom the route's class keeps out; `None` where it does not.

@@ -10,12 +10,12 @@ use super::log_rows::{
     self, Conversation, ENTRIES, HEADS, MARKERS, STATES, TABLES, marked_at, read_head, read_marker, seq_key,
     write_head,
 };
-use super::rows::{decode, get, make_tables};
+use super::rows::{corrupt, decode, get, make_tables};
 use super::sweep::{Sweep, has_ended};
 use crate::adapters::engine::Engine;
 use crate::adapters::log_rules;
 use crate::adapters::sent_marks::SentMarks;
-use crate::model::{ConversationId, Head, Marker, MessageState};
+use crate::model::{ConversationId, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// The conversations of a data directory.
@@ -177,6 +177,44 @@ impl Log for FileLog {
         self.engine.write(move |txn| log_rows::raise_floor(txn, &id, seq)).await?;
         while self.engine.write(log_rows::remove_below_a_floor).await? {}
         Ok(())
+    }
+
+    async fn redact(
+        &self,
+        conversation: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (id, user, seqs) = (conversation.clone(), user.clone(), seqs.to_vec());
+        let redact = move |txn: &WriteTransaction| {
+            let mut rows = Conversation::open(txn, &id)?;
+            let floor = read_head(&rows.heads, &id)?.unwrap_or_default().floor;
+            seqs.iter().filter(|seq| **seq > floor).try_for_each(|seq| rows.redact(&user, *seq, now))
+        };
+        self.engine.write(redact).await
+    }
+
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        let after = after.map(Key::conversation);
+        let read = move |txn: &ReadTransaction| {
+            let heads = txn.open_table(HEADS)?;
+            let start = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_bytes()));
+            let rows = heads.range::<&[u8]>((start, Bound::Unbounded))?.take(limit);
+            rows.map(|row| {
+                let (key, _) = row?;
+                let text =
+                    key.value().strip_suffix(&[0]).ok_or_else(|| corrupt("a head's key without its end"))?;
+                let text = std::str::from_utf8(text).map_err(corrupt)?;
+                ConversationId::new(text).map_err(corrupt)
+            })
+            .collect()
+        };
+        self.engine.scan(read).await
     }
 }
 

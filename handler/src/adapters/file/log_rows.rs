@@ -5,7 +5,7 @@ use redb::{ReadableTable, WriteTransaction};
 use super::keys::Key;
 use super::rows::{Open, Table, corrupt, encode, get};
 use crate::adapters::log_rules::{self, Plan, Rows, blank};
-use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
+use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{Position, StoreError};
 
 /// Conversation -> its head: seq, count, floor, sent (8 bytes each), the pins (8 bytes each), closed (1 byte).
@@ -131,6 +131,19 @@ impl<'txn> Conversation<'txn> {
                 blank(&mut entry.change);
                 self.write_entry(&entry)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What [`crate::ports::Log::redact`] does to one entry and its state.
+    pub(super) fn redact(&mut self, user: &UserId, seq: u64, now: Timestamp) -> Result<(), StoreError> {
+        let Some(mut entry) = get::<Entry>(&self.entries, &seq_key(&self.id, seq))? else { return Ok(()) };
+        let Some(target) = log_rules::redact_entry(&mut entry, user) else { return Ok(()) };
+        self.write_entry(&entry)?;
+        let key = seq_key(&self.id, target);
+        if let Some(mut state) = get::<MessageState>(&self.states, &key)? {
+            log_rules::redact_state(&mut state, user, now);
+            self.states.insert(key.as_bytes(), encode(&state)?.as_slice())?;
         }
         Ok(())
     }

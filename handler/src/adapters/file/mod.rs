@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod keys;
@@ -18,6 +19,7 @@ mod sweep;
 
 pub use audit::FileAudit;
 pub use dead_letters::FileDeadLetters;
+pub use erasures::FileErasures;
 pub use inbox::FileInbox;
 pub use invitations::FileInvitations;
 pub use log::FileLog;

@@ -68,6 +68,15 @@ impl Profiles for FileProfiles {
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, move |profile| profile.last_seen = profile.last_seen.max(Some(at))).await
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        let key = key(user);
+        let remove = move |txn: &WriteTransaction| {
+            txn.open_table(PROFILES)?.remove(key.as_bytes())?;
+            Ok(())
+        };
+        self.engine.write(remove).await
+    }
 }
 
 fn key(user: &UserId) -> Key {

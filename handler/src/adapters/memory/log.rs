@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::shards::Shards;
 use crate::adapters::log_rules::{self, Plan, Rows};
-use crate::model::{ConversationId, Entry, Head, Marker, MessageState};
+use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// The conversations of this process. Markers are kept for as long as it lives.
@@ -116,6 +116,32 @@ impl Log for MemoryLog {
         drop(removed);
         Ok(())
     }
+
+    async fn redact(
+        &self,
+        conversation: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut conversations = self.conversations.lock(conversation);
+        if let Some(found) = conversations.get_mut(conversation) {
+            seqs.iter().for_each(|seq| found.redact(user, *seq, now));
+        }
+        Ok(())
+    }
+
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        let mut ids = self.conversations.keys();
+        ids.retain(|id| after.is_none_or(|after| id > after));
+        ids.sort_unstable();
+        ids.truncate(limit);
+        Ok(ids)
+    }
 }
 
 impl Conversation {
@@ -165,6 +191,14 @@ impl Conversation {
             std::mem::replace(&mut self.states, kept_states),
             std::mem::replace(&mut self.edits, kept_edits),
         )
+    }
+
+    fn redact(&mut self, user: &UserId, seq: u64, now: Timestamp) {
+        let entry = self.index_of(seq).and_then(|index| self.entries.get_mut(index));
+        let target = entry.and_then(|entry| log_rules::redact_entry(entry, user));
+        if let Some(state) = target.and_then(|target| self.states.get_mut(&target)) {
+            log_rules::redact_state(state, user, now);
+        }
     }
 
     /// Where in `entries` the entry stands, or would stand; `None` below the floor.

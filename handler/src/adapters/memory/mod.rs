@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod inbox;
 mod invitations;
 mod leases;
@@ -16,6 +17,7 @@ mod shards;
 
 pub use audit::MemoryAudit;
 pub use dead_letters::MemoryDeadLetters;
+pub use erasures::MemoryErasures;
 pub use inbox::MemoryInbox;
 pub use invitations::MemoryInvitations;
 pub use leases::MemoryLeases;

@@ -45,6 +45,11 @@ impl Profiles for MemoryProfiles {
         row.last_seen = row.last_seen.max(Some(at));
         Ok(())
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        self.rows().remove(user);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,16 @@ impl<K: Hash + Eq, V> Shards<K, V> {
     }
 }
 
+impl<K: Clone, V> Shards<K, V> {
+    /// The keys of all parts, one part after the other.
+    pub(super) fn keys(&self) -> Vec<K> {
+        let keys = |part: &Mutex<HashMap<K, V>>| {
+            part.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect::<Vec<_>>()
+        };
+        self.parts.iter().flat_map(keys).collect()
+    }
+}
+
 impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         Self { hasher: RandomState::new(), parts: std::array::from_fn(|_| Mutex::default()) }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::{Around, Call, Wrapped};
-use crate::model::{ConversationId, Head, Marker, MessageState};
+use crate::model::{ConversationId, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 #[async_trait]
@@ -63,5 +63,23 @@ impl<P: Log + ?Sized, W: Around> Log for Wrapped<P, W> {
 
     async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {
         self.call(Call::again("log.trim"), || self.inner.trim(conversation, seq)).await
+    }
+
+    async fn redact(
+        &self,
+        conversation: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call(Call::again("log.redact"), || self.inner.redact(conversation, user, seqs, now)).await
+    }
+
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        self.call(Call::again("log.conversations"), || self.inner.conversations(after, limit)).await
     }
 }

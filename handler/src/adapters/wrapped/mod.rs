@@ -4,6 +4,7 @@
 
 mod audit;
 mod dead_letters;
+mod erasures;
 mod failing;
 mod inbox;
 mod invitations;

@@ -18,4 +18,8 @@ impl<P: Profiles + ?Sized, W: Around> Profiles for Wrapped<P, W> {
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.call(Call::again("profiles.seen"), || self.inner.seen(user, at)).await
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        self.call(Call::again("profiles.remove"), || self.inner.remove(user)).await
+    }
 }

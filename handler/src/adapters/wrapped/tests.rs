@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -55,7 +55,7 @@ macro_rules! suites {
 
 suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
-    invitations: MemoryInvitations, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
+    invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
     dead_letters: MemoryDeadLetters, audit: MemoryAudit, reviews: MemoryReviews
 }
 

@@ -8,7 +8,7 @@ use crate::adapters::faulty::Mode;
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::chat::{Chat, Ports};
 use crate::contract::data::conversation;
-use crate::model::{Change, ConversationId, Head, Marker, MessageState};
+use crate::model::{Change, ConversationId, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::*;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -133,6 +133,22 @@ impl Log for Explosive {
     }
     async fn trim(&self, conversation: &ConversationId, seq: u64) -> Result<(), StoreError> {
         self.0.trim(conversation, seq).await
+    }
+    async fn redact(
+        &self,
+        of: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.redact(of, user, seqs, now).await
+    }
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        n: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        self.0.conversations(after, n).await
     }
 }
 

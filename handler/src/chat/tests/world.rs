@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers,
-    MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
+    MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
 };
 use crate::adapters::moderation::LocalModerator;
 use crate::adapters::thresholds::Thresholds;
@@ -255,7 +255,12 @@ impl World {
         self.restart();
     }
 
-    async fn with(options: ChatOptions) -> Self {
+    pub(super) async fn with(options: ChatOptions) -> Self {
+        Self::on(options, |memory| memory).await
+    }
+
+    /// On other stores than memory's.
+    pub(super) async fn on(options: ChatOptions, change: impl FnOnce(Ports) -> Ports) -> Self {
         let ticker = Arc::new(Ticker { now: AtomicU64::new(START), next: AtomicU64::new(0) });
         let (wire, outbox) = (Arc::new(Wire::default()), Arc::new(Outbox::default()));
         let truth = Ports {
@@ -270,12 +275,14 @@ impl World {
             letters: Arc::new(MemoryDeadLetters::new()),
             reviews: Arc::new(MemoryReviews::new()),
             moderator: Arc::new(LocalModerator::of_rooms()),
+            erasures: Arc::new(MemoryErasures::new()),
             audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
             ids: Arc::clone(&ticker) as _,
         };
+        let truth = change(truth);
         let (store, live, queue) = (Faults::default(), Faults::default(), Faults::default());
         let faulty = Ports {
             log: Arc::new(Faulty::new(Arc::clone(&truth.log), store.clone())),
@@ -288,6 +295,7 @@ impl World {
             inbox: Arc::new(Faulty::new(Arc::clone(&truth.inbox), store.clone())),
             letters: Arc::new(Faulty::new(Arc::clone(&truth.letters), store.clone())),
             reviews: Arc::new(Faulty::new(Arc::clone(&truth.reviews), store.clone())),
+            erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
             audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
@@ -403,6 +411,13 @@ impl World {
 
     pub(super) fn is_live_in(&self, who: &str, group: &str) -> bool {
         self.wire.groups.lock().unwrap().get(group).is_some_and(|users| users.contains(&user(who)))
+    }
+
+    /// `seq` of the messages of a room.
+    pub(super) async fn seqs(&self, room: &str) -> Vec<u64> {
+        let conversation = RoomId::new(room).unwrap().conversation();
+        let page = self.truth.log.messages(&conversation, Page::After(0), 100_000).await.unwrap().unwrap();
+        page.messages.iter().map(|message| message.seq).collect()
     }
 
     pub(super) async fn head(&self, conversation: &ConversationId) -> crate::model::Head {

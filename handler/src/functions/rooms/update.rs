@@ -31,6 +31,7 @@ pub(in crate::functions) async fn put(
         description: given.description.or_else(|| Some(String::new())),
         is_private: given.is_private.or(Some(false)),
         allowed_users: given.allowed_users.or_else(|| Some(Vec::new())),
+        retention_days: given.retention_days.or(Some(0)),
         ..given
     };
     change(&front, &call, &room, &fields, &whole).await
@@ -56,6 +57,7 @@ fn read(fields: &Fields) -> Result<RoomEdit, ApiError> {
         is_private: fields.flag(&["is_private", "isPrivate"])?,
         blocked_words: blocked.map(|words| words.into_iter().map(str::to_owned).collect()),
         links: fields.text(&["links"])?.map(str::to_owned),
+        retention_days: fields.number(&["retention_days", "retentionDays"])?,
         allowed_users: allowed.map(|users| users.into_iter().map(str::to_owned).collect()),
     })
 }

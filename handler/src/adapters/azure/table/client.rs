@@ -290,6 +290,11 @@ impl Query {
         Self { filter: "PartitionKey ge ''".to_owned(), columns: None }
     }
 
+    /// Every partition behind this one.
+    pub(super) fn behind_partition(partition: &str) -> Self {
+        Self { filter: format!("PartitionKey gt '{partition}'"), columns: None }
+    }
+
     pub(super) fn partition(partition: &str) -> Self {
         Self { filter: format!("PartitionKey eq '{partition}'"), columns: None }
     }

@@ -16,7 +16,7 @@ use super::log_rows::{
 use super::{STORE, pause};
 use crate::adapters::sent_marks::SentMarks;
 use crate::model::bounds::MARKER_DAYS;
-use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp};
+use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
 /// A `sent` mark that no append has carried along by then is written by itself.
@@ -341,6 +341,39 @@ impl Log for TableLog {
         self.shared.remove_ended_markers(&key, head.seq).await?;
         self.shared.remove_up_to(&key, head.floor).await
     }
+
+    async fn redact(
+        &self,
+        conversation: &ConversationId,
+        user: &UserId,
+        seqs: &[u64],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for some in seqs.chunks(super::log_redact::AT_ONCE) {
+            self.shared.redact(conversation, user, some, now).await?;
+        }
+        Ok(())
+    }
+
+    /// From the first row of a partition to the first of the next: what lies between is not read.
+    async fn conversations(
+        &self,
+        after: Option<&ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        let (mut found, mut last) = (Vec::new(), partition_before(after));
+        while found.len() < limit {
+            let query = Query::behind_partition(&last).columns("PartitionKey");
+            let Some(row) = self.shared.table.query(&query, 1).await?.pop() else { break };
+            row.get_text("PartitionKey")?.clone_into(&mut last);
+            found.push(super::log_rows::conversation_in(&row)?);
+        }
+        Ok(found)
+    }
+}
+
+fn partition_before(after: Option<&ConversationId>) -> String {
+    after.map_or_else(|| super::log_rows::FORMAT.to_owned(), partition)
 }
 
 impl From<Refusal> for StoreError {

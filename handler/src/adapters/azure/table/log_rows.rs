@@ -7,7 +7,7 @@ use crate::model::{Change, ConversationId, Entry, Head, Marker, MessageState, Ti
 use crate::ports::{Position, StoreError};
 
 /// Stands in front of the partition's key. A layout that the former code cannot read gets another one.
-const FORMAT: &str = "v1-";
+pub(super) const FORMAT: &str = "v1-";
 pub(super) const HEAD: &str = "h";
 pub(super) const ENTRY: char = 'e';
 pub(super) const STATE: char = 's';
@@ -17,6 +17,12 @@ pub(super) const EDIT: char = 'x';
 /// Ids of conversations are made of what a key may hold.
 pub(super) fn partition(conversation: &ConversationId) -> String {
     format!("{FORMAT}{conversation}")
+}
+
+pub(super) fn conversation_in(row: &Row) -> Result<ConversationId, StoreError> {
+    let partition = row.get_text("PartitionKey")?;
+    let id = partition.strip_prefix(FORMAT).ok_or_else(|| corrupt("a partition of another format"))?;
+    ConversationId::new(id).map_err(corrupt)
 }
 
 pub(super) fn marker_key(marker: &Marker) -> String {

@@ -76,4 +76,13 @@ impl Profiles for TableProfiles {
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, |there| Profile { last_seen: there.last_seen.max(Some(at)), ..there }).await
     }
+
+    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+        let delete = Write::Delete(KEY.to_owned(), Match::Any);
+        match self.table.write_one(&partition(user), delete).await {
+            // It is gone already.
+            Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
+            Err(WriteError::Store(error)) => Err(error),
+        }
+    }
 }

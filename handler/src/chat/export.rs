@@ -1,0 +1,183 @@
+//! Everything the chat keeps of one person, for themself, page by page.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::audit::Act;
+use super::erasing::is_content_of;
+use super::{Caller, Chat, Refused};
+use crate::model::{ConversationId, Entry, Member, Profile, RoomId, Sanction, UserId};
+use crate::ports::{InboxItem, InboxKey};
+
+/// Rows read at once, which bounds a page.
+const PAGE: usize = 200;
+/// Conversations that one page looks into.
+const CONVERSATIONS: usize = 50;
+
+/// One fact. Its kind tells which.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ExportRecord {
+    Profile {
+        profile: Profile,
+    },
+    Membership {
+        room: RoomId,
+        member: Member,
+    },
+    Sanction {
+        room: RoomId,
+        sanction: Sanction,
+    },
+    /// A message that waits for them.
+    Inbox {
+        item: InboxItem,
+    },
+    /// What they wrote into a log: messages, edits, deletions, reactions; `entry` as it is stored.
+    Entry {
+        conversation: ConversationId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        entry: Entry,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExportPage {
+    pub user: UserId,
+    pub records: Vec<ExportRecord>,
+    /// Given back as `after` for what follows. A page may be empty while there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    Profile,
+    Memberships(Option<RoomId>),
+    Inbox(Option<String>),
+    /// In the conversations behind this one, after this `seq` of the first of them.
+    Conversations(Option<ConversationId>, u64),
+}
+
+impl Chat {
+    /// A page of all there is of the caller, or, for admins, of somebody else. Their messages are found by looking into every
+    /// conversation, so a page may take some hundred reads and hold nothing. What admins look at is on record.
+    pub async fn export(
+        &self,
+        caller: &Caller,
+        user: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<ExportPage, Refused> {
+        let user = self.whose_data(caller, user)?;
+        let place = after.map_or(Ok(Place::Profile), Place::read)?;
+        if user != caller.user && after.is_none() {
+            let (on, occasion) = (Some(user.clone()), self.ports.ids.token());
+            self.note_act(caller, Act { action: "user.export", on, occasion, ..Act::default() }).await?;
+        }
+        let (records, next) = match place {
+            Place::Profile => {
+                let found = self.ports.profiles.get(std::slice::from_ref(&user)).await?;
+                let records = found.into_iter().map(|profile| ExportRecord::Profile { profile }).collect();
+                (records, Some(Place::Memberships(None)))
+            }
+            Place::Memberships(after) => self.export_memberships(&user, after).await?,
+            Place::Inbox(after) => self.export_inbox(&user, after.as_deref()).await?,
+            Place::Conversations(after, seq) => self.export_entries(&user, after, seq).await?,
+        };
+        Ok(ExportPage { user, records, next: next.map(|place| place.to_text()) })
+    }
+
+    async fn export_memberships(
+        &self,
+        user: &UserId,
+        after: Option<RoomId>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let rows = self.ports.members.rooms_of(user, after.as_ref(), PAGE).await?;
+        let last = rows.last().filter(|_| rows.len() == PAGE).map(|(room, _)| room.clone());
+        let next = last.map_or(Place::Inbox(None), |room| Place::Memberships(Some(room)));
+        let records = rows.into_iter().map(|(room, member)| ExportRecord::Membership { room, member });
+        Ok((records.collect(), Some(next)))
+    }
+
+    async fn export_inbox(
+        &self,
+        user: &UserId,
+        after: Option<&str>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let after = after.map(|text| InboxKey::parse(text).ok_or_else(invalid_cursor)).transpose()?;
+        let items = self.ports.inbox.list(user, after, None, PAGE).await?;
+        let last = items.last().filter(|_| items.len() == PAGE).map(|item| item.key().to_text());
+        let next = last.map_or(Place::Conversations(None, 0), |key| Place::Inbox(Some(key)));
+        Ok((items.into_iter().map(|item| ExportRecord::Inbox { item }).collect(), Some(next)))
+    }
+
+    /// The first conversation may be gone through in part; of the others some are, until a page is full or has looked
+    /// long enough.
+    async fn export_entries(
+        &self,
+        user: &UserId,
+        mut after: Option<ConversationId>,
+        mut seq: u64,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let ids = self.ports.log.conversations(after.as_ref(), CONVERSATIONS).await?;
+        let (is_last, mut records, mut pages) = (ids.len() < CONVERSATIONS, Vec::new(), 0);
+        for id in ids {
+            if seq == 0 {
+                records.extend(self.export_sanctions(user, &id).await?);
+            }
+            loop {
+                let page = self.ports.log.entries(&id, seq, PAGE).await?;
+                let entries = page.map(|page| page.entries).unwrap_or_default();
+                let last = entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.seq);
+                let theirs = entries.into_iter().filter(|entry| is_content_of(user, &entry.change));
+                records.extend(theirs.map(|entry| ExportRecord::Entry {
+                    conversation: id.clone(),
+                    room: id.room(),
+                    entry,
+                }));
+                pages += 1;
+                seq = last.unwrap_or(0);
+                if last.is_none() {
+                    break;
+                }
+                if records.len() >= PAGE || pages >= CONVERSATIONS {
+                    return Ok((records, Some(Place::Conversations(after, seq))));
+                }
+            }
+            after = Some(id);
+            if records.len() >= PAGE {
+                return Ok((records, Some(Place::Conversations(after, 0))));
+            }
+        }
+        Ok((records, (!is_last).then_some(Place::Conversations(after, 0))))
+    }
+
+    async fn export_sanctions(
+        &self,
+        user: &UserId,
+        id: &ConversationId,
+    ) -> Result<Vec<ExportRecord>, Refused> {
+        let Some(room) = id.room() else { return Ok(Vec::new()) };
+        let rows = self.ports.sanctions.of(&room, user).await?;
+        Ok(rows.into_iter().map(|sanction| ExportRecord::Sanction { room: room.clone(), sanction }).collect())
+    }
+}
+
+impl Place {
+    fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(super::view::encode(self))
+    }
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
+        serde_json::from_slice(&bytes).map_err(|_| invalid_cursor())
+    }
+}
+
+fn invalid_cursor() -> Refused {
+    Refused::invalid("invalid_cursor", "after", "after is no cursor of an export.")
+}
