@@ -140,5 +140,6 @@ fn message(n: usize, members: usize) -> Done<Change> {
         sent_at: None,
         attachment_url: None,
         reply_to: None,
+        to: None,
     }))
 }
