@@ -6,6 +6,7 @@ mod idle;
 mod ingest;
 mod limits;
 mod load;
+mod moderation;
 mod peers;
 mod report;
 mod rooms;
@@ -69,6 +70,8 @@ enum Command {
     Limits,
     /// Appends per second through the table log, on Azurite. Not part of everything: it measures Azurite more than us.
     Table,
+    /// How long the local moderator takes for a message, whatever it holds.
+    Moderation,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -114,6 +117,9 @@ async fn main() -> Outcome {
     }
     if cli.command == Some(Command::Table) {
         report.add(tables::measure(&cli.options).await?);
+    }
+    if wanted(Command::Moderation) {
+        report.add(moderation::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

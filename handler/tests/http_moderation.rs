@@ -1,10 +1,12 @@
-//! Bans and mutes over the real ports, against everything a client may try with real sockets.
+//! Bans, mutes and moderation over the real ports, against everything a client may try with real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "shared by the modules of this binary")]
 
 #[path = "http_rooms/calls.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod calls;
+#[path = "moderation/judged.rs"]
+mod judged;
 #[path = "moderation/live.rs"]
 mod live;
 #[path = "stories/people.rs"]

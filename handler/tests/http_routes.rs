@@ -42,7 +42,8 @@ fn the_openapi_document_lists_exactly_the_routes() {
 fn every_route_answers_with_and_without_api() {
     let product = Product::alone(&[]);
     for (method, path) in routes() {
-        let path = path.replace("{id}", "general").replace("{invitation}", "0000");
+        let path =
+            path.replace("{id}", "general").replace("{invitation}", "0000").replace("{review}", "0000");
         for path in [path.as_str(), path.trim_start_matches("/api")] {
             let answer = call(product.http, &method, path, &[], b"");
             let routed = answer.status != 405 && !(answer.status == 404 && answer.error().0 == "not_found");
@@ -124,12 +125,14 @@ fn the_documents_examples_do_what_it_says() {
     let product = Product::alone(&[("HUB_ACCESS_KEY", key), ("ADMIN_USERS", "root")]);
     let document = repository("docs/API.md");
     let (mut room, mut invitation, mut token) = (String::new(), String::new(), String::new());
+    let mut review = String::new();
     let mut told = BTreeSet::new();
     for example in document.split("```sh\n").skip(1) {
         let (commands, after) = example.split_once("```").unwrap();
         let promised: u16 = after.split('`').nth(1).unwrap().parse().unwrap();
         let commands = commands.replace("ROOM_ID", &room);
         let commands = commands.replace("INVITATION_ID", &invitation).replace("TOKEN", &token);
+        let commands = commands.replace("REVIEW_ID", &review);
         let deadline = Instant::now() + PATIENCE;
         let (answer, route) = loop {
             let (answer, route) = run(&product, &commands);
@@ -145,8 +148,12 @@ fn the_documents_examples_do_what_it_says() {
         } else if answer.status == 201 {
             room = answer.json()["id"].as_str().unwrap().to_owned();
         }
+        if route.0 == "GET" && route.1.ends_with("/reviews") {
+            review = answer.json()["reviews"][0]["id"].as_str().unwrap().to_owned();
+        }
         let path = if room.is_empty() { route.1 } else { route.1.replace(&room, "{id}") };
         let path = if invitation.is_empty() { path } else { path.replace(&invitation, "{invitation}") };
+        let path = if review.is_empty() { path } else { path.replace(&review, "{review}") };
         let words = path.split('/').map(|word| if word.parse::<u64>().is_ok() { "{seq}" } else { word });
         let path = words.collect::<Vec<_>>().join("/");
         told.insert((route.0, path.replace("/rooms/general", "/rooms/{id}")));

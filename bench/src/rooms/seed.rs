@@ -141,5 +141,6 @@ fn message(n: usize, members: usize) -> Done<Change> {
         attachment_url: None,
         attachment_id: None,
         reply_to: None,
+        to: None,
     }))
 }

@@ -2,6 +2,7 @@
 
 mod azure;
 mod live;
+mod moderation;
 mod queues;
 mod remote;
 mod sign_in;
@@ -24,7 +25,9 @@ use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
 use crate::chat::{Chat, ChatOptions, Exchange, Limits, Ports, Refused};
-use crate::config::{Config, EventTokens, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
+use crate::config::{
+    Config, EventTokens, ModerationConfig, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig,
+};
 use crate::events::Events;
 use crate::functions::{EventCopies, EventDoor, Services};
 use crate::ports::{Clock, Ids, StoreError, Tokens};
@@ -71,6 +74,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     let (stores, set_stores_away) = testing::breakable(stores);
     let queues = Queues::open(&config.queue, Arc::clone(&clock), &mut azure, &calls).await?;
     let live = Live::open(config, ids.as_ref(), Arc::clone(&clock), &mut azure, &calls).await?;
+    let moderator = moderation::open(&config.moderation, &mut azure, &calls)?;
     let ports = Ports {
         log: Arc::clone(&stores.log),
         rooms: Arc::clone(&stores.rooms),
@@ -87,6 +91,8 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         letters: Arc::clone(&stores.letters),
         uploads: Arc::clone(&stores.uploads),
         attachments: stores.attachments.clone(),
+        reviews: Arc::clone(&stores.reviews),
+        moderator,
         erasures: Arc::clone(&stores.erasures),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
@@ -99,6 +105,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
     let options = ChatOptions {
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
+        moderated: config.moderation.is_on(),
         retention_days: config.retention_days,
     };
     let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
@@ -166,7 +173,7 @@ fn event_door(
 
 /// Port → adapter, for the first log line.
 #[must_use]
-pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
+pub fn wiring(config: &Config) -> [(&'static str, &'static str); 4] {
     let transport = match config.transport {
         TransportConfig::Embedded { .. } => "embedded hub",
         TransportConfig::WebPubSub { .. } => "Web PubSub",
@@ -181,7 +188,13 @@ pub fn wiring(config: &Config) -> [(&'static str, &'static str); 3] {
         QueueConfig::Embedded { data_dir: Some(_) } => "embedded, in a file",
         QueueConfig::ServiceBus { .. } => "Service Bus",
     };
-    [("transport", transport), ("storage", storage), ("queue", queue)]
+    let moderator = match config.moderation {
+        ModerationConfig::Off => "rooms alone",
+        ModerationConfig::Local(_) => "local",
+        ModerationConfig::Azure(..) => "Azure AI Content Safety",
+        ModerationConfig::Both(..) => "local, then Azure AI Content Safety",
+    };
+    [("transport", transport), ("storage", storage), ("queue", queue), ("moderator", moderator)]
 }
 
 impl Running {

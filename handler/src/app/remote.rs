@@ -33,6 +33,7 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         uploads: around(stores.uploads, calls, LOG),
         attachments: stores.attachments.map(|files| -> Arc<dyn Attachments> { around(files, calls, STORE) }),
         local_files: stores.local_files,
+        reviews: around(stores.reviews, calls, STORE),
         erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
@@ -51,6 +52,11 @@ pub(super) fn queue<P: ?Sized>(inner: Arc<P>, calls: &Calls) -> Arc<RetryingPort
 /// A transport of another machine. Its client tries again by itself, so nothing here does.
 pub(super) fn transport<P: ?Sized>(inner: Arc<P>, calls: &Calls) -> Arc<TimedPort<P>> {
     Arc::new(TimedPort::new(inner, Timed::new(calls.clone(), TRANSPORT)))
+}
+
+/// A moderator of another machine. Nobody who waits for it has the time for a second try.
+pub(super) fn moderator<P: ?Sized>(inner: Arc<P>, calls: &Calls, limit: Duration) -> Arc<TimedPort<P>> {
+    Arc::new(TimedPort::new(inner, Timed::new(calls.clone(), limit)))
 }
 
 /// Each try is timed and counted by itself.

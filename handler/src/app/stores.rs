@@ -6,24 +6,25 @@ use crate::adapters::LocalLinks;
 use crate::adapters::azure::BlobAttachments;
 use crate::adapters::azure::table::{
     TableAudit, TableDeadLetters, TableErasures, TableHandled, TableInbox, TableInvitations, TableLeases,
-    TableLog, TableMembers, TableProfiles, TableRooms, TableSanctions, TableUploads, TableUsage, Tables,
+    TableLog, TableMembers, TableProfiles, TableReviews, TableRooms, TableSanctions, TableUploads,
+    TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
     FileAttachments, FileAudit, FileDeadLetters, FileErasures, FileHandled, FileInbox, FileInvitations,
-    FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions, FileUploads,
+    FileLog, FileMembers, FileProfiles, FileReviews, FileRooms, FileSanctions, FileUploads,
 };
 use crate::adapters::memory::{
     MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox,
-    MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
-    MemoryUploads, MemoryUsage,
+    MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms,
+    MemorySanctions, MemoryUploads, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::{Config, StorageConfig};
 use crate::functions::RemoteStore;
 use crate::ports::{
     Attachments, Audit, Clock, DeadLetters, Erasures, Handled, Ids, Inbox, Invitations, Leases, LocalFiles,
-    Log, Members, Profiles, Rooms, Sanctions, Uploads, Usage,
+    Log, Members, Profiles, Reviews, Rooms, Sanctions, Uploads, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -41,6 +42,7 @@ pub(super) struct Stores {
     pub(super) attachments: Option<Arc<dyn Attachments>>,
     /// What stands behind links that lead to this process.
     pub(super) local_files: Option<Arc<dyn LocalFiles>>,
+    pub(super) reviews: Arc<dyn Reviews>,
     pub(super) erasures: Arc<dyn Erasures>,
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
@@ -74,6 +76,7 @@ impl Stores {
                     profiles: Arc::new(MemoryProfiles::new()),
                     inbox: Arc::new(MemoryInbox::new()),
                     letters: Arc::new(MemoryDeadLetters::new()),
+                    reviews: Arc::new(MemoryReviews::new()),
                     erasures: Arc::new(MemoryErasures::new()),
                     audit: Arc::new(MemoryAudit::new()),
                     uploads: Arc::new(MemoryUploads::new()),
@@ -107,6 +110,7 @@ impl Stores {
                     uploads: Arc::new(FileUploads::open(&engine).await?),
                     attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
                     local_files: files.map(|files| files as Arc<dyn LocalFiles>),
+                    reviews: Arc::new(FileReviews::open(&engine).await?),
                     erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
@@ -146,6 +150,7 @@ impl Stores {
                     uploads: Arc::new(TableUploads::new(&tables)),
                     attachments,
                     local_files: None,
+                    reviews: Arc::new(TableReviews::new(&tables)),
                     erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),

@@ -23,6 +23,7 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
             .attachments
             .map(|files| -> Arc<dyn Attachments> { Arc::new(Faulty::new(files, faults.clone())) }),
         local_files: stores.local_files,
+        reviews: Arc::new(Faulty::new(stores.reviews, faults.clone())),
         erasures: Arc::new(Faulty::new(stores.erasures, faults.clone())),
         audit: Arc::new(Faulty::new(stores.audit, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),

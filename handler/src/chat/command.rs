@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Refused;
 use super::message::Target;
 use crate::model::{RoomId, UserId};
-use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError, reasons};
+use crate::ports::{
+    ModeratorError, NewEntry, Outcome, Position, Refusal, StoreError, TransportError, reasons,
+};
 
 /// Who hears what is said in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub(super) enum Failure {
     Store(#[source] Arc<StoreError>),
     #[error("the transport does not answer")]
     Transport(#[source] Arc<TransportError>),
+    #[error("the moderator does not answer")]
+    Moderator(#[source] Arc<ModeratorError>),
     #[error("the appender ended before it answered")]
     Stopped,
 }
@@ -59,6 +63,7 @@ impl From<Failure> for Refused {
         match failure {
             Failure::Transport(error) => Self::transport_unavailable(error.retry_after()),
             Failure::Store(error) => Self::store_unavailable(error.retry_after()),
+            Failure::Moderator(error) => Self::moderator_unavailable(&error),
             Failure::Stopped => Self::store_unavailable(None),
         }
     }
@@ -67,6 +72,12 @@ impl From<Failure> for Refused {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+impl From<ModeratorError> for Failure {
+    fn from(error: ModeratorError) -> Self {
+        Self::Moderator(Arc::new(error))
     }
 }
 

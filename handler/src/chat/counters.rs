@@ -13,6 +13,10 @@ pub struct Counters {
     pub duplicates: Counter,
     /// Messages refused by the state of their conversation.
     pub rejected: Counter,
+    /// Texts that were rejected for what they say.
+    pub moderated: Counter,
+    /// Messages kept for review.
+    pub held: Counter,
     /// Messages parked because they cannot be read, are too old or were delivered too often.
     pub dead: Counter,
     /// Attempts that a dependency's failure ended, to be tried again.

@@ -14,6 +14,7 @@ use super::appender::{BATCH, BATCH_BYTES};
 use super::backoff::Backoff;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_APPEND;
+use super::moderation::Delivered;
 use super::parking;
 use super::{Chat, QueuedMessage};
 use crate::calls::Tally;
@@ -36,6 +37,8 @@ pub enum Fate {
     Delivered { seq: u64, number: u64, duplicate: bool },
     /// Refused by the state of its conversation, kept and told to the sender.
     Rejected { code: &'static str },
+    /// Kept until somebody has looked at it.
+    Held,
     /// Parked with its reason.
     Dead { code: &'static str },
     /// None of it yet: the queue has to deliver it again.
@@ -51,6 +54,7 @@ impl Fate {
             ("delivered", count(|fate| matches!(fate, Self::Delivered { duplicate: false, .. }))),
             ("duplicate", count(|fate| matches!(fate, Self::Delivered { duplicate: true, .. }))),
             ("rejected", count(|fate| matches!(fate, Self::Rejected { .. }))),
+            ("held", count(|fate| *fate == Self::Held)),
             ("dead", count(|fate| matches!(fate, Self::Dead { .. }))),
             ("waiting", count(|fate| *fate == Self::Waiting)),
         ];
@@ -225,8 +229,14 @@ impl Chat {
             if item.refused.is_none() {
                 item.refused = self.refusal(item).await?;
             }
+            if item.refused.is_none() && !item.message.moderated {
+                self.judge_delivered(item).await?;
+            }
             if item.refused.is_some() {
                 self.reject(item).await?;
+                continue;
+            }
+            if item.fate == Fate::Held {
                 continue;
             }
             commands.push(Command {
@@ -278,6 +288,17 @@ impl Chat {
             return Ok(None);
         }
         Ok(Some((refused.code, refused.message.into_owned())))
+    }
+
+    /// What nobody judged when it came to the queue: of a foreign producer, or from before messages were judged. What one sender
+    /// says too often is not counted, so that another delivery has the same answer.
+    async fn judge_delivered(&self, item: &mut Item<'_>) -> Result<(), Failure> {
+        match self.moderate_delivered(&mut item.message).await? {
+            Delivered::Publish => item.message.moderated = true,
+            Delivered::Held => item.fate = Fate::Held,
+            Delivered::Refused(code, reason) => item.refused = Some((code, reason)),
+        }
+        Ok(())
     }
 
     async fn reject(&self, item: &mut Item<'_>) -> Result<(), Failure> {

@@ -44,6 +44,17 @@ impl Chat {
         if key.is_none() && message.state.message.content == content {
             return Ok(Changed { entry: None, message });
         }
+        let content = match self.moderate_edit(caller, &message, &content, marker).await {
+            Ok(masked) => masked.unwrap_or(content),
+            // A repeat gets the first answer, whatever is thought of it by now.
+            Err(refused) if !refused.is_unavailable() => {
+                match self.ports.log.find(&conversation, &marker).await? {
+                    Some(_) => content,
+                    None => return Err(refused),
+                }
+            }
+            Err(refused) => return Err(refused),
+        };
         let change = Change::Edit { target: seq, content, by: caller.user.clone() };
         self.change_message(caller, message.scene, seq, marker, change).await
     }
@@ -119,7 +130,7 @@ pub(super) fn inbox_key(conversation: &ConversationId, state: &MessageState) -> 
 }
 
 /// Why somebody does what others see; nothing said is none.
-fn check_reason(reason: Option<&str>) -> Result<Option<String>, Refused> {
+pub(super) fn check_reason(reason: Option<&str>) -> Result<Option<String>, Refused> {
     let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else { return Ok(None) };
     let max = bounds::REASON_CHARS;
     if reason.chars().count() > max {

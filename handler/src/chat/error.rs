@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::InvalidId;
-use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError, reasons};
+use crate::ports::{LogError, ModeratorError, QueueError, Refusal, StoreError, TransportError, reasons};
 
 /// Why a use case did not do what was asked. `code` is stable and for programs, `message` a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +107,12 @@ impl Refused {
         Self::unavailable_for(asked, "store_unavailable", "The store does not answer. Try again.")
     }
 
+    pub(super) fn moderator_unavailable(error: &ModeratorError) -> Self {
+        let ModeratorError::Unavailable { retry_after, .. } = error;
+        let sentence = "Nobody can judge the text at the moment. Try again.";
+        Self::unavailable_for(*retry_after, "moderator_unavailable", sentence)
+    }
+
     pub(super) fn transport_unavailable(asked: Option<Duration>) -> Self {
         let sentence = "The live service does not answer. Try again.";
         Self::unavailable_for(asked, "transport_unavailable", sentence)
@@ -179,6 +185,13 @@ impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
         tracing::warn!(error = reasons(&error), "the transport did not answer");
         Self::transport_unavailable(error.retry_after())
+    }
+}
+
+impl From<ModeratorError> for Refused {
+    fn from(error: ModeratorError) -> Self {
+        tracing::warn!(error = reasons(&error), "the moderator did not answer");
+        Self::moderator_unavailable(&error)
     }
 }
 

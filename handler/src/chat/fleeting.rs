@@ -3,7 +3,7 @@
 use super::command::Verdict;
 use super::message::GENERAL;
 use super::{Caller, Chat, Kind, Refused, RoomView};
-use crate::model::{Room, RoomId, UserId, bounds};
+use crate::model::{Room, RoomId, Rules, UserId, bounds};
 use crate::ports::CreateRoomError;
 
 /// How often joining and creating are tried in turn, where others come and go.
@@ -29,6 +29,7 @@ impl Chat {
 
     /// The log before the row: so a row whose log is closed is one that is going.
     async fn create_fleeting(&self, caller: &Caller, id: &RoomId) -> Result<(), Refused> {
+        self.moderate_name(caller, "room_id", Some(id.as_str())).await?;
         self.ports.log.open(&id.conversation()).await?;
         let mut room = Room {
             id: id.clone(),
@@ -43,6 +44,7 @@ impl Chat {
             revision: 0,
             fleeting: true,
             instance: self.ports.ids.token(),
+            rules: Rules::default(),
         };
         loop {
             match self.ports.rooms.create(&room).await {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::known::AT_INGEST;
 use super::message::{ROOM_PROPERTY, Target};
+use super::moderation::Repeats;
 use super::{Caller, Chat, QueuedMessage, Refused, Submission, UploadTicket};
 use crate::calls::Tally;
 use crate::model::{AttachmentId, InvalidId, MessageId, UserId};
@@ -22,6 +23,15 @@ pub struct Accepted {
     pub room_name: Option<Arc<str>>,
     /// Where the file goes whose name stood in place of a link.
     pub upload: Option<UploadTicket>,
+    pub status: Status,
+}
+
+/// What became of a message that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Accepted,
+    /// Kept until somebody has looked at it.
+    Held,
 }
 
 impl Chat {
@@ -40,43 +50,62 @@ impl Chat {
             Some(_) => self.judge(caller, without_link(submission, &caller.user), repeat_key)?,
             None => self.judge(caller, submission, repeat_key)?,
         };
-        let room_name = match &queued.target {
+        let room = match &queued.target {
             Target::Direct(_) => None,
             Target::Room(id) => match in_time(self.may_send(id, &caller.user, AT_INGEST)).await {
-                Ok(room) => Some(Arc::from(room.name.as_str())),
-                Err(refused) => {
-                    in_time(self.first_position(&queued, refused)).await?;
-                    let room = self.known.room(id, AT_INGEST).await?;
-                    let room_name = Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str()));
-                    let message_id = queued.message.id;
-                    return Ok(Accepted { message_id, room_name: Some(room_name), upload: None });
-                }
+                Ok(room) => Some(room),
+                Err(refused) => return self.accepted_before(&queued, refused).await,
             },
         };
         let paid = match self.limits.message(&queued) {
             Ok(paid) => paid,
+            // While the log cannot say, it is a refusal.
             Err(refused) => {
-                // While the log cannot say, it is a refusal.
-                let first = in_time(self.first_position(&queued, refused.clone())).await;
-                first.map_err(|_| refused)?;
-                return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
+                return self.accepted_before(&queued, refused.clone()).await.map_err(|_| refused);
             }
         };
         let upload = match in_time(self.attach_file(&mut queued, name.as_deref())).await {
             Ok(upload) => upload,
             Err(refused) => {
                 self.limits.give_back(&paid);
-                in_time(self.first_position(&queued, refused)).await?;
-                return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
+                return self.accepted_before(&queued, refused).await;
             }
         };
-        if let Err(error) = self.ports.queue.send(outgoing(&queued)).await {
-            self.limits.give_back(&paid);
-            return Err(error.into());
+        let status = match self.moderate(&mut queued, room.as_deref(), Repeats::AreAccepted).await {
+            Ok(status) => status,
+            Err(refused) => {
+                let before = self.accepted_before(&queued, refused).await;
+                if before.is_ok() {
+                    self.limits.give_back(&paid);
+                }
+                return before;
+            }
+        };
+        if status == Status::Accepted && !self.is_known_to_the_queue(&queued) {
+            if let Err(error) = self.ports.queue.send(outgoing(&queued)).await {
+                self.limits.give_back(&paid);
+                return Err(error.into());
+            }
+            self.lately.accepted(queued.marker);
+            self.limits.accepted(queued.marker);
+            self.counters.accepted.add(1);
         }
-        self.limits.accepted(queued.marker);
-        self.counters.accepted.add(1);
-        Ok(Accepted { message_id: queued.message.id, room_name, upload })
+        let room_name = room.map(|room| Arc::from(room.name.as_str()));
+        Ok(Accepted { message_id: queued.message.id, room_name, status, upload })
+    }
+
+    /// The first answer, if the message is in the log from before; else the refusal of it.
+    async fn accepted_before(&self, queued: &QueuedMessage, refused: Refused) -> Result<Accepted, Refused> {
+        in_time(self.first_position(queued, refused)).await?;
+        let room_name: Option<Arc<str>> = match &queued.target {
+            Target::Direct(_) => None,
+            Target::Room(id) => {
+                let room = self.known.room(id, AT_INGEST).await?;
+                Some(Arc::from(room.as_ref().map_or(id.as_str(), |room| room.name.as_str())))
+            }
+        };
+        let message_id = queued.message.id.clone();
+        Ok(Accepted { message_id, room_name, status: Status::Accepted, upload: None })
     }
 
     /// Gives the message its file: a place for one that is still to come under this name, or the one that it names.

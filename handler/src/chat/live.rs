@@ -6,8 +6,10 @@ use serde::Serialize;
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::fields::{Field, Fields};
+use super::ingest::Status;
 use super::known::AT_APPEND;
 use super::message::Target;
+use super::moderation::Repeats;
 use super::{
     Caller, Chat, PageRequest, QueuedMessage, Refused, RoomView, Submission, SyncRequest, live_moderation,
     live_rooms, view,
@@ -28,6 +30,14 @@ pub(super) enum Answer<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         conversation: Option<&'a ConversationId>,
         timestamp: Timestamp,
+    },
+    /// Not published before somebody has looked at it.
+    Held {
+        id: &'a MessageId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_id: Option<&'a RoomId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<&'a ConversationId>,
     },
     RoomJoined {
         room: &'a RoomView,
@@ -169,6 +179,7 @@ impl Chat {
                 self.act_on_rooms(caller, action, fields).await
             }
             "online" | "presence" => self.act_on_presence(caller, action, fields).await,
+            "report" | "reviews" | "review" | "rules" => self.act_on_reviews(caller, action, fields).await,
             action if live_moderation::ACTIONS.contains(&action) => {
                 self.act_on_sanctions(caller, action, fields).await
             }
@@ -195,11 +206,14 @@ impl Chat {
 
     /// Appended at once, without the queue. The connection that sent gets this answer and no copy.
     async fn send_live(&self, caller: &Caller, submission: Submission) -> Result<Bytes, Refused> {
-        let message = self.judge(caller, submission, caller.repeat_key().as_deref())?;
-        let position = self.append_live(caller, &message).await?;
+        let mut message = self.judge(caller, submission, caller.repeat_key().as_deref())?;
+        let position = self.append_live(caller, &mut message).await?;
         let (room_id, conversation) = match &message.target {
             Target::Room(room) => (Some(room), None),
             Target::Direct(_) => (None, Some(&message.conversation)),
+        };
+        let Some(position) = position else {
+            return Ok(view::encode(&Answer::Held { id: &message.message.id, room_id, conversation }));
         };
         Ok(view::encode(&Answer::Sent {
             id: &message.message.id,
@@ -211,32 +225,65 @@ impl Chat {
         }))
     }
 
-    async fn append_live(&self, caller: &Caller, message: &QueuedMessage) -> Result<Position, Refused> {
+    /// Where it stands; `None` where it is held.
+    async fn append_live(
+        &self,
+        caller: &Caller,
+        message: &mut QueuedMessage,
+    ) -> Result<Option<Position>, Refused> {
         let sender = &message.message.sender;
-        if let Target::Room(room) = &message.target
-            && let Err(refused) = self.may_send(room, sender, AT_APPEND).await
-        {
-            // A repeat gets the first answer, whatever was decided since.
-            return self.first_position(message, refused).await;
-        }
+        let room = match &message.target {
+            Target::Room(room) => match self.may_send(room, sender, AT_APPEND).await {
+                Ok(room) => Some(room),
+                // A repeat gets the first answer, whatever was decided since.
+                Err(refused) => return self.first_position(message, refused).await.map(Some),
+            },
+            Target::Direct(_) => None,
+        };
         let paid = match self.limits.message(message) {
             Ok(paid) => paid,
             Err(refused) => {
                 let first = self.first_position(message, refused.clone()).await;
-                return first.map_err(|_| refused);
+                return first.map(Some).map_err(|_| refused);
             }
         };
         if let Err(refused) = self.attach(message).await {
             self.limits.give_back(&paid);
-            return self.first_position(message, refused).await;
+            return self.first_position(message, refused).await.map(Some);
         }
+        match self.moderate(message, room.as_deref(), Repeats::AreJudged).await {
+            Ok(Status::Accepted) => {}
+            Ok(Status::Held) => return Ok(None),
+            Err(refused) => {
+                let first = self.first_position(message, refused).await?;
+                self.limits.give_back(&paid);
+                return Ok(Some(first));
+            }
+        }
+        let (position, is_duplicate) = self.append_message(message, caller.connection()).await?;
+        if is_duplicate {
+            self.limits.give_back(&paid);
+        }
+        self.limits.accepted(message.marker);
+        self.lately.accepted(message.marker);
+        Ok(Some(position))
+    }
+
+    /// Appends a message that may be published, and sends it to everybody but one connection. Answers where it stands, and
+    /// whether it stood there before.
+    pub(super) async fn append_message(
+        &self,
+        message: &QueuedMessage,
+        excluded: Option<&str>,
+    ) -> Result<(Position, bool), Refused> {
+        let sender = &message.message.sender;
         let entry = NewEntry {
             marker: Some(message.marker),
             at: self.ports.clock.now(),
             change: Change::Message(message.message.clone()),
             only_behind: None,
         };
-        let mut commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
+        let mut commands = vec![Command { entry, excluded: excluded.map(str::to_owned) }];
         self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
@@ -246,12 +293,8 @@ impl Chat {
         }
         match appended.verdicts.first() {
             Some(Verdict::Stored { position, duplicate }) => {
-                if *duplicate {
-                    self.limits.give_back(&paid);
-                }
-                self.limits.accepted(message.marker);
                 self.raise_own_mark(&message.conversation, sender, *position).await;
-                Ok(*position)
+                Ok((*position, *duplicate))
             }
             Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),

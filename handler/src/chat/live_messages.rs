@@ -189,13 +189,13 @@ impl Chat {
     }
 }
 
-fn venue_of(fields: &mut Fields) -> Result<Venue, Refused> {
+pub(super) fn venue_of(fields: &mut Fields) -> Result<Venue, Refused> {
     match fields.text(Field::With)? {
         Some(with) => Ok(Venue::With(with)),
         None => room_of(fields).map(Venue::Room),
     }
 }
 
-fn seq_of(fields: &mut Fields) -> Result<u64, Refused> {
+pub(super) fn seq_of(fields: &mut Fields) -> Result<u64, Refused> {
     fields.number(Field::Seq)?.ok_or_else(|| missing(fields, Field::Seq))
 }

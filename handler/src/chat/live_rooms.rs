@@ -212,6 +212,8 @@ fn new_room(fields: &mut Fields) -> Result<NewRoom, Refused> {
 
 fn edit(fields: &mut Fields) -> Result<RoomEdit, Refused> {
     Ok(RoomEdit {
+        blocked_words: fields.texts(Field::BlockedWords)?,
+        links: fields.text(Field::Links)?,
         name: fields.text(Field::Name)?,
         description: fields.text(Field::Description)?,
         is_private: fields.flag(Field::IsPrivate)?,

@@ -42,6 +42,9 @@ pub struct QueuedMessage {
     pub marker: Marker,
     /// When it was accepted: by the body's word, else the queue's.
     pub accepted_at: Option<Timestamp>,
+    /// What it says was judged when it was accepted. Of a foreign producer's it is not, unless they say so: who may write to the
+    /// bus is believed.
+    pub moderated: bool,
     pub message: NewMessage,
 }
 
@@ -63,7 +66,7 @@ impl QueuedMessage {
     pub fn new(target: Target, message: NewMessage, accepted_at: Option<Timestamp>) -> Self {
         let conversation = target.conversation(&message.sender);
         let marker = Marker::new(&conversation, &message.sender, &message.id);
-        Self { target, conversation, marker, accepted_at, message }
+        Self { target, conversation, marker, accepted_at, moderated: false, message }
     }
 
     /// The body for the queue. [`QueuedMessage::read`] reads it back, and so does whoever reads foreign producers' bodies.
@@ -84,6 +87,7 @@ impl QueuedMessage {
             attachment_id: self.message.attachment_id.as_ref(),
             reply_to: self.message.reply_to,
             accepted_at: self.accepted_at,
+            moderated: self.moderated,
         })
     }
 
@@ -96,6 +100,7 @@ impl QueuedMessage {
             Some(text) => Some(read_time(fields.name(Field::AcceptedAt), text)?),
             None => received.enqueued_at,
         };
+        let moderated = fields.flag(Field::Moderated)?.unwrap_or(false);
         let mut submission = Submission::take(&mut fields)?;
         let sender = submission.sender()?;
         if submission.room.as_deref().is_some_and(|room| room.is_empty() || room == "all") {
@@ -116,7 +121,7 @@ impl QueuedMessage {
                 reason: format!("Accepted more than {} days ago.", bounds::MARKER_DAYS),
             });
         }
-        Ok(Self::new(target, message, accepted_at))
+        Ok(Self { moderated, ..Self::new(target, message, accepted_at) })
     }
 }
 
@@ -162,6 +167,8 @@ struct Body<'a> {
     reply_to: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    moderated: bool,
 }
 
 /// A message as somebody wants to send it, read but not yet judged.

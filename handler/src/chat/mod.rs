@@ -39,11 +39,13 @@ mod links;
 mod live;
 mod live_messages;
 mod live_moderation;
+mod live_reviews;
 mod live_rooms;
 mod marks;
 mod members;
 mod membership;
 mod message;
+mod moderation;
 mod my_rooms;
 mod names;
 mod online;
@@ -58,10 +60,13 @@ mod readers;
 mod removal;
 mod repair;
 mod replay;
+mod reports;
+mod reviews;
 mod room_edit;
 mod room_notices;
 mod room_pages;
 mod rooms;
+mod rules;
 mod scene;
 mod sign_ins;
 mod sign_out;
@@ -91,7 +96,7 @@ pub use export::{ExportPage, ExportRecord};
 pub use fields::Naming;
 pub use history::{Gap, History, PageRequest, page_length};
 pub use inbox::InboxPage;
-pub use ingest::Accepted;
+pub use ingest::{Accepted, Status};
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use letters::LetterPage;
@@ -111,10 +116,13 @@ use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
 pub use replay::Replayed;
+pub use reports::Reported;
+pub use reviews::{ReviewPage, ReviewView, desk_of};
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
+pub use rules::RulesView;
 pub use scene::{Changed, PresentMessage, Venue};
 pub use sign_out::SignedOut;
 pub use sync::{Sync, SyncRequest};
@@ -124,7 +132,7 @@ pub use view::{MessageView, RoomView};
 use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
     Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
-    Profiles, Queue, Rooms, Sanctions, Transport, Uploads,
+    Moderator, Profiles, Queue, Reviews, Rooms, Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -142,6 +150,8 @@ pub struct Ports {
     pub uploads: Arc<dyn Uploads>,
     /// None where no files are taken.
     pub attachments: Option<Arc<dyn Attachments>>,
+    pub reviews: Arc<dyn Reviews>,
+    pub moderator: Arc<dyn Moderator>,
     pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
     pub queue: Arc<dyn Queue>,
@@ -156,6 +166,8 @@ pub struct ChatOptions {
     pub anonymous: bool,
     /// Joining a room that is not there makes it, and it goes with the last who leaves.
     pub create_on_join: bool,
+    /// What everybody says is judged; without, only what rooms with rules of their own are sent.
+    pub moderated: bool,
     /// How many days what is said is kept; none = for ever.
     pub retention_days: Option<u32>,
 }
@@ -233,6 +245,7 @@ pub struct Chat {
     options: ChatOptions,
     known: Arc<Known>,
     names: Names,
+    lately: moderation::Lately,
     appenders: Appenders,
     pulse: Arc<Pulse>,
     presence: Arc<Presence>,
@@ -277,6 +290,7 @@ impl Chat {
             options,
             known,
             names,
+            lately: moderation::Lately::default(),
             appenders,
             pulse,
             presence,

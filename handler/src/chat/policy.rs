@@ -27,6 +27,10 @@ pub(super) enum Action {
     RemoveMember,
     Sanction,
     DeleteOthersMessage,
+    /// Looks at what is held or was reported, and decides.
+    Review,
+    /// What the room wants of its messages: words, links.
+    SetRules,
     ChangeRoom,
     ChangeRole,
 }
@@ -48,7 +52,9 @@ impl Standing {
             | Action::Invite
             | Action::RemoveMember
             | Action::Sanction
-            | Action::DeleteOthersMessage => Self::Moderator,
+            | Action::DeleteOthersMessage
+            | Action::Review
+            | Action::SetRules => Self::Moderator,
             Action::ChangeRoom | Action::ChangeRole => Self::Owner,
         };
         self >= least
@@ -145,6 +151,8 @@ mod tests {
             RemoveMember,
             Sanction,
             DeleteOthersMessage,
+            Review,
+            SetRules,
             ChangeRoom,
             ChangeRole,
         ];
@@ -155,7 +163,17 @@ mod tests {
         assert_eq!(permitted(Member), [SeeMembers]);
         assert_eq!(
             permitted(Moderator),
-            [SeeMembers, Pin, AddMember, Invite, RemoveMember, Sanction, DeleteOthersMessage]
+            [
+                SeeMembers,
+                Pin,
+                AddMember,
+                Invite,
+                RemoveMember,
+                Sanction,
+                DeleteOthersMessage,
+                Review,
+                SetRules
+            ]
         );
         for standing in [Owner, Creator, Admin] {
             assert_eq!(permitted(standing), all);

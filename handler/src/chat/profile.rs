@@ -33,6 +33,7 @@ impl Chat {
         avatar_url: Option<&str>,
     ) -> Result<ProfileView, Refused> {
         let display_name = check_name(display_name)?;
+        self.moderate_name(caller, "display_name", display_name.as_deref()).await?;
         let avatar_url = avatar_url.filter(|url| !url.is_empty());
         avatar_url.map_or(Ok(()), |url| check_url("avatar_url", url))?;
         let user = caller.user.clone();

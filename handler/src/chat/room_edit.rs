@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::decisions::is_busy;
 use super::policy::Action;
 use super::rooms::{check_allowed, check_description, check_name};
-use super::{Caller, Chat, Refused, RoomView, access::room_id};
+use super::{Caller, Chat, Refused, RoomView, access::room_id, rules};
 use crate::model::{Change, Room, RoomId, bounds};
 use crate::ports::UpdateRoomError;
 
@@ -27,11 +27,26 @@ pub struct RoomEdit {
     pub description: Option<String>,
     pub is_private: Option<bool>,
     pub allowed_users: Option<Vec<String>>,
+    pub blocked_words: Option<Vec<String>>,
+    pub links: Option<String>,
     /// 0 takes the room's own away.
     pub retention_days: Option<u64>,
 }
 
 impl RoomEdit {
+    /// What it takes to do this: rules are the moderators' too.
+    fn action(&self) -> Action {
+        let Self { name, description, is_private, allowed_users, blocked_words, links, retention_days } =
+            self;
+        let rules = blocked_words.is_some() || links.is_some();
+        let others = name.is_some()
+            || description.is_some()
+            || is_private.is_some()
+            || allowed_users.is_some()
+            || retention_days.is_some();
+        if rules && !others { Action::SetRules } else { Action::ChangeRoom }
+    }
+
     fn apply(&self, room: &Room) -> Result<Room, Refused> {
         let mut room = room.clone();
         if let Some(name) = &self.name {
@@ -43,6 +58,12 @@ impl RoomEdit {
         if let Some(allowed) = &self.allowed_users {
             room.allowed_users = check_allowed(allowed)?;
         }
+        if let Some(words) = &self.blocked_words {
+            room.rules.blocked_words = rules::check_words(words)?;
+        }
+        if let Some(links) = &self.links {
+            room.rules.links = rules::check_links(links)?;
+        }
         if let Some(days) = self.retention_days {
             room.retention_days = check_retention(days)?;
         }
@@ -53,7 +74,7 @@ impl RoomEdit {
 }
 
 impl Chat {
-    /// Changes a room: its owners and admins. Setting what is set changes nothing.
+    /// Changes a room: its owners and admins; what it wants of its messages, its moderators too. Setting what is set changes nothing.
     pub async fn change_room(
         &self,
         caller: &Caller,
@@ -61,8 +82,11 @@ impl Chat {
         edit: &RoomEdit,
     ) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
+        for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
+            self.moderate_name(caller, field, name.as_deref()).await?;
+        }
         let act = Act::in_room("room.change", &id);
-        let room = self.update_room(caller, &id, Action::ChangeRoom, act, |room| edit.apply(room)).await?;
+        let room = self.update_room(caller, &id, edit.action(), act, |room| edit.apply(room)).await?;
         self.view_room(&room).await
     }
 
@@ -173,6 +197,8 @@ fn what_changes(before: &Room, wanted: &Room) -> String {
         ("is_private", before.is_private != wanted.is_private),
         ("retention_days", before.retention_days != wanted.retention_days),
         ("allowed_users", before.allowed_users != wanted.allowed_users),
+        ("blocked_words", before.rules.blocked_words != wanted.rules.blocked_words),
+        ("links", before.rules.links != wanted.rules.links),
     ];
     let changed: Vec<_> =
         fields.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect();

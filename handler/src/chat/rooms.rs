@@ -8,7 +8,7 @@ use super::audit::Act;
 use super::command::Verdict;
 use super::message::GENERAL;
 use super::{Caller, Chat, Refused, RoomView};
-use crate::model::{Change, Marker, Member, Role, Room, RoomId, SanctionKind, UserId, bounds};
+use crate::model::{Change, Marker, Member, Role, Room, RoomId, Rules, SanctionKind, UserId, bounds};
 use crate::ports::{CreateRoomError, NewEntry};
 
 /// The command's name in its marker.
@@ -47,6 +47,7 @@ impl Chat {
                 revision: 0,
                 fleeting: false,
                 instance: String::new(),
+                rules: Rules::default(),
             };
             match self.ports.rooms.create(&room).await {
                 // Another process was first.
@@ -77,6 +78,8 @@ impl Chat {
             return self.create_again(&first).await;
         }
         self.charge(caller)?;
+        self.moderate_name(caller, "name", Some(&room.name)).await?;
+        self.moderate_name(caller, "description", Some(&room.description)).await?;
         let (target, occasion) = (Some(room.name.clone()), room.created_at.to_string());
         let act = Act { target, occasion, ..Act::in_room("room.create", &room.id) };
         self.audited(caller, act, self.create(&room)).await
@@ -306,6 +309,7 @@ impl NewRoom {
             revision: 0,
             fleeting: false,
             instance: String::new(),
+            rules: Rules::default(),
         })
     }
 }

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    Change, ConversationId, Entry, MessageState, NewMessage, Room, RoomId, Timestamp, UserId,
+    Change, ConversationId, Entry, Links, MessageState, NewMessage, Room, RoomId, Timestamp, UserId,
 };
 
 /// Where a message was said.
@@ -247,6 +247,13 @@ pub struct RoomView {
     pub is_private: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
+    /// Who may send links; absent where everybody may who may send.
+    #[serde(skip_serializing_if = "is_open")]
+    pub links: Links,
+}
+
+fn is_open(links: &Links) -> bool {
+    *links == Links::Allow
 }
 
 impl RoomView {
@@ -260,6 +267,7 @@ impl RoomView {
             created_at: room.created_at,
             member_count,
             is_private: room.is_private,
+            links: room.rules.links,
             retention_days: room.retention_days,
         }
     }

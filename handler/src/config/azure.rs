@@ -4,7 +4,10 @@ use webpubsub::connection_string::ConnectionString as ServiceString;
 
 use super::parse::is_authority;
 use super::reader::Reader;
-use super::{IdentityConfig, QueueConfig, ServiceAccess, StorageConfig, TransportConfig};
+use super::{
+    IdentityConfig, ModerationConfig, QueueConfig, SafetyAccess, ServiceAccess, StorageConfig,
+    TransportConfig,
+};
 use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 
 pub(super) const CONNECTION: &str = "ServiceBusConnection";
@@ -28,7 +31,7 @@ pub(super) fn service_access(r: &mut Reader<'_>) -> Option<ServiceAccess> {
 }
 
 /// An identity's token is shown over TLS, or to a double of the service on this machine.
-fn service_endpoint(text: &str) -> Result<String, String> {
+pub(super) fn service_endpoint(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
     let is_local = |authority: &str| {
         let authority = authority.parse::<http::uri::Authority>();
@@ -53,12 +56,14 @@ pub(super) fn identity_must_be_managed(
     transport: Option<&TransportConfig>,
     storage: Option<&StorageConfig>,
     queue: Option<&QueueConfig>,
+    moderation: &ModerationConfig,
 ) {
     let live =
         matches!(transport, Some(TransportConfig::WebPubSub { access: ServiceAccess::Identity { .. }, .. }));
     let tables = matches!(storage, Some(StorageConfig::Table { account, .. }) if account.needs_identity());
     let bus = matches!(queue, Some(QueueConfig::ServiceBus { access: BusAccess::Identity(_), .. }));
-    if *identity == IdentityConfig::Developer && (live || tables || bus) {
+    let safety = moderation.safety().is_some_and(|safety| safety.access == SafetyAccess::Identity);
+    if *identity == IdentityConfig::Developer && (live || tables || bus || safety) {
         r.mistake("USE_MANAGED_IDENTITY", "must be true on Azure, where nobody is signed in");
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod azure;
 mod events;
 mod mistakes;
+mod moderation;
 mod parse;
 mod reader;
 mod render;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use mistakes::{Mistake, Mistakes};
+pub use moderation::{ModerationConfig, SafetyAccess, SafetyConfig};
 pub(crate) use parse::function_timeout as parse_function_timeout;
 pub use render::{effective, help, markdown};
 pub use secret::Secret;
@@ -66,6 +68,7 @@ pub struct Config {
     pub rooms_on_join: RoomsOnJoin,
     /// None where no files are taken.
     pub attachments: Option<AttachmentsConfig>,
+    pub moderation: ModerationConfig,
     /// How many days messages are kept; none = for ever.
     pub retention_days: Option<u32>,
     /// Filter of the log, in the form of `RUST_LOG`.

@@ -9,6 +9,7 @@ use webpubsub::names::HubName;
 use super::auth::auth;
 use super::azure::{self, CONNECTION, IDENTITY};
 use super::events;
+use super::moderation;
 use super::reader::Reader;
 use super::{
     AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
@@ -60,6 +61,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     });
     let rooms_on_join = rooms_on_join(&mut r);
     let attachments = super::attachments::attachments(&mut r, under_host, storage.as_ref());
+    let moderation =
+        moderation::read(&mut r, auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure);
     let retention_days = retention_days(&mut r);
     let events = events::events(&mut r, transport.as_ref());
     if on_azure {
@@ -70,6 +73,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             transport.as_ref(),
             storage.as_ref(),
             queue.as_ref(),
+            &moderation,
         );
     }
     let is_open_here = auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure;
@@ -98,6 +102,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),
             rooms_on_join,
             attachments,
+            moderation,
             retention_days,
             log_filter: r.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
             #[cfg(feature = "testing")]

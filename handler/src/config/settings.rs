@@ -1,6 +1,6 @@
 use super::{
-    AuthConfig, Config, Cors, IdentityConfig, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, ServiceAccess,
-    StorageConfig, TransportConfig,
+    AuthConfig, Config, Cors, IdentityConfig, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, SafetyAccess,
+    ServiceAccess, StorageConfig, TransportConfig,
 };
 use crate::adapters::azure::BusAccess;
 use crate::adapters::jwt::KeySource;
@@ -31,6 +31,7 @@ pub enum Group {
     Access,
     Limits,
     Attachments,
+    Moderation,
     Running,
     /// Set by Azure or by the Functions host, not by people.
     Platform,
@@ -39,7 +40,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -50,6 +51,7 @@ impl Group {
         Self::Access,
         Self::Limits,
         Self::Attachments,
+        Self::Moderation,
         Self::Running,
         Self::Platform,
         Self::Later,
@@ -68,6 +70,7 @@ impl Group {
             Self::Access => "Who may do what",
             Self::Limits => "How much",
             Self::Attachments => "Files",
+            Self::Moderation => "Moderation",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
             Self::Later => "Known names of later versions",
@@ -85,6 +88,12 @@ pub(super) enum Shown {
 #[expect(clippy::needless_pass_by_value, reason = "callers hand over what they have made")]
 fn value(text: impl ToString) -> Shown {
     Shown::Value(text.to_string())
+}
+
+fn threshold(c: &Config, which: fn(crate::adapters::thresholds::Thresholds) -> Option<u8>) -> Shown {
+    c.moderation
+        .thresholds()
+        .map_or(Shown::Unset, |all| value(which(all).map_or("off".to_owned(), |at| at.to_string())))
 }
 
 fn optional(text: Option<impl ToString>) -> Shown {
@@ -295,6 +304,32 @@ settings! {
         "ATTACHMENTS_QUOTA_BYTES", "bytes", "1073741824",
             "All files of one user together.",
             |c| optional(c.attachments.as_ref().map(|files| files.rules.quota_bytes));
+    }
+    Moderation {
+        "MODERATION", "off, local, azure, local+azure", "off with AUTH_MODE=anonymous off Azure, else local",
+            "Who judges what is said before it is published: this program, by words, links and how much one sender says, Azure AI Content Safety, or both. What rooms want of their messages (blocked_words, links) is judged in any case.",
+            |c| value(c.moderation.name());
+        "MODERATION_MASK_AT", "2, 4, 6, off", "2",
+            "Weight of words (2 coarse, 4 explicit or demeaning, 6 slurs and calls to die) from which they are masked. Azure names no words, so nothing of its finding is masked.",
+            |c| threshold(c, |t| t.mask);
+        "MODERATION_HOLD_AT", "2, 4, 6, off", "4",
+            "Weight of words, or severity that Azure finds, from which a message is kept until a moderator has looked at it.",
+            |c| threshold(c, |t| t.hold);
+        "MODERATION_REJECT_AT", "2, 4, 6, off", "6",
+            "The same from which it is refused.",
+            |c| threshold(c, |t| t.reject);
+        "MODERATION_ON_FAILURE", "allow, hold, refuse", "allow",
+            "What happens to a message that Azure does not judge in time: it is published, kept for a moderator, or refused (503) for the sender to try again.",
+            |c| c.moderation.safety().map_or(Shown::Unset, |safety| value(safety.on_failure_name()));
+        "MODERATION_TIMEOUT_MS", "milliseconds, 100 to 10000", "2000",
+            "How long Azure AI Content Safety may take for a call.",
+            |c| c.moderation.safety().map_or(Shown::Unset, |safety| value(safety.timeout.as_millis()));
+        "CONTENT_SAFETY_ENDPOINT", "https:// URL without path", "none",
+            "The resource of Azure AI Content Safety. Without CONTENT_SAFETY_KEY it is called with this program's identity, which needs the role Cognitive Services User.",
+            |c| optional(c.moderation.safety().map(|safety| &safety.endpoint));
+        "CONTENT_SAFETY_KEY", "secret", "none",
+            "A key of that resource.",
+            |c| hidden(c.moderation.safety().is_some_and(|safety| safety.access != SafetyAccess::Identity));
     }
     Running {
         "AUDIT_RETENTION_DAYS", "1 to 3660", "90",

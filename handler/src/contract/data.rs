@@ -1,8 +1,8 @@
 //! Values for the suites.
 
 use crate::model::{
-    Change, ConversationId, Invitation, Lease, Marker, Member, MessageId, NewMessage, Origin, ReadMark, Role,
-    Room, RoomId, Sanction, SanctionKind, Timestamp, UserId,
+    Change, ConversationId, Desk, Invitation, Lease, Marker, Matter, Member, MessageId, NewMessage, Origin,
+    ReadMark, Review, Role, Room, RoomId, Rules, Sanction, SanctionKind, Timestamp, UserId,
 };
 use crate::ports::{AuditKey, AuditOutcome, AuditRecord, Entity, InboxItem, LetterKind, NewEntry, NewLetter};
 
@@ -148,6 +148,23 @@ pub fn room(id: &str, name: &str) -> Room {
         revision: 0,
         fleeting: false,
         instance: String::new(),
+        rules: Rules::default(),
+    }
+}
+
+/// Of a held message, opened so many milliseconds into the day.
+pub fn review(desk: &Desk, id: &str, opened_at: u64) -> Review {
+    let Change::Message(message) = message(id, "a text") else { panic!("a message") };
+    Review {
+        id: id.to_owned(),
+        desk: desk.clone(),
+        opened_at: at(opened_at),
+        conversation: conversation("tea"),
+        receiver: None,
+        message,
+        matter: Matter::Held { code: "inappropriate".into(), reason: "It is.".into(), accepted_at: at(0) },
+        decision: None,
+        revision: 0,
     }
 }
 

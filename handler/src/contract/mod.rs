@@ -21,9 +21,11 @@ pub mod invitations;
 pub mod leases;
 pub mod log;
 pub mod members;
+pub mod moderator;
 pub mod profiles;
 pub mod queue;
 pub mod replay;
+pub mod reviews;
 pub mod rooms;
 pub mod sanctions;
 pub mod transport;
@@ -234,6 +236,25 @@ macro_rules! contract_suite {
             odd_keys_and_bodies_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };
+    (reviews, $($make:tt)*) => {
+        $crate::contract_tests!(reviews, [
+            a_review_is_opened_once,
+            open_ones_are_listed_oldest_first_behind_the_cursor,
+            one_of_two_changes_wins,
+            what_is_done_is_listed_no_more,
+            removal_tells_whether_it_was_there,
+            odd_and_large_ones_come_back_as_they_were
+        ], [everything_is_there_again], $($make)*);
+    };
+    (moderator, $($make:tt)*) => {
+        $crate::contract_tests!(moderator, [
+            harmless_texts_are_allowed,
+            the_worst_is_rejected,
+            any_text_is_judged_and_no_mask_is_longer,
+            the_same_question_has_the_same_answer,
+            a_repeat_of_a_message_is_never_worse
+        ], [], $($make)*);
+    };
     (audit, $($make:tt)*) => {
         $crate::contract_tests!(audit, [
             records_are_listed_newest_first_before_the_cursor,
@@ -345,6 +366,8 @@ mod tests {
             ("leases", include_str!("leases.rs")),
             ("inbox", include_str!("inbox.rs")),
             ("dead_letters", include_str!("dead_letters.rs")),
+            ("reviews", include_str!("reviews.rs")),
+            ("moderator", include_str!("moderator.rs")),
             ("audit", include_str!("audit.rs")),
             ("queue", include_str!("queue.rs")),
             ("transport", include_str!("transport.rs")),

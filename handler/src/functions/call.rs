@@ -316,3 +316,21 @@ impl<S: Send + Sync> FromRequestParts<S> for MessageInPath {
         Ok(Self { room: named.remove("id"), seq })
     }
 }
+
+/// The review named in the path: `…/rooms/{id}/reviews/{review}`, or `…/reviews/{review}` of direct messages.
+pub(crate) struct ReviewInPath {
+    pub(crate) room: Option<String>,
+    pub(crate) review: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReviewInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(Path(mut named)) = Path::<HashMap<String, String>>::from_request_parts(parts, state).await
+        else {
+            return Err(ApiError::field(Kind::InvalidUtf8, "review", "The path is not UTF-8."));
+        };
+        Ok(Self { room: named.remove("id"), review: named.remove("review").unwrap_or_default() })
+    }
+}

@@ -67,6 +67,13 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
             counters.delivered.get(),
         ),
         counter("duplicates", "chat_duplicates_total", "Repeats that were known.", counters.duplicates.get()),
+        counter(
+            "moderated",
+            "chat_moderated_total",
+            "Texts rejected for what they say.",
+            counters.moderated.get(),
+        ),
+        counter("held", "chat_held_total", "Messages kept for review.", counters.held.get()),
         counter("rejected", "chat_rejected_total", "Messages refused by state.", counters.rejected.get()),
         counter("dead", "chat_dead_total", "Messages parked.", counters.dead.get()),
         counter("retries", "chat_retries_total", "Attempts a dependency ended.", counters.retries.get()),

@@ -39,6 +39,7 @@ mod publish;
 mod reactions;
 mod read;
 mod readyz;
+mod reviews;
 mod rooms;
 mod routes;
 mod send_message;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Front;
 use super::call::Call;
 use super::fields::JsonBytes;
-use crate::chat::{Naming, Submission};
+use crate::chat::{Naming, Status, Submission};
 use crate::error::ApiError;
 use crate::model::{AttachmentId, MessageId};
 
@@ -38,8 +38,12 @@ pub(super) async fn handle(
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
     let room = accepted.room_name.map(|name| name.to_string()).unwrap_or_default();
+    let status = match accepted.status {
+        Status::Accepted => "success",
+        Status::Held => "held",
+    };
     let (attachment_id, upload_url) = accepted.upload.map(|ticket| (ticket.id, ticket.upload_url)).unzip();
-    Ok(Json(Receipt { status: "success", room, id: accepted.message_id, attachment_id, upload_url }))
+    Ok(Json(Receipt { status, room, id: accepted.message_id, attachment_id, upload_url }))
 }
 
 fn read(call: &Call, body: &[u8]) -> Result<Submission, ApiError> {

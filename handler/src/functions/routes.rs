@@ -6,7 +6,7 @@ use axum::{Extension, Router};
 use super::{
     Access, Front, attachments, audit, event_handler, health, hub_routes, identity, inbox, invocations,
     letters, me, message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins,
-    publish, reactions, read, readyz, rooms, send_message, sign_out, sync,
+    publish, reactions, read, readyz, reviews, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -106,6 +106,10 @@ fn routes() -> Routes {
         .put(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::set)
         .delete(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::remove)
         .get(Caller, "/rooms/{id}/messages/{seq}/readers", pins::readers)
+        .post(Caller, "/rooms/{id}/messages/{seq}/report", reviews::report)
+        .get(Caller, "/rooms/{id}/reviews", reviews::of_room)
+        .post(Caller, "/rooms/{id}/reviews/{review}", reviews::decide)
+        .get(Caller, "/rooms/{id}/rules", reviews::rules)
         .get(Guest, "/rooms/{id}/pins", pins::list)
         .put(Caller, "/rooms/{id}/pins/{seq}", pins::pin)
         .delete(Caller, "/rooms/{id}/pins/{seq}", pins::unpin)
@@ -116,6 +120,7 @@ fn routes() -> Routes {
         .get(Caller, "/messages/{seq}/reactions", reactions::list)
         .put(Caller, "/messages/{seq}/reactions", reactions::set)
         .delete(Caller, "/messages/{seq}/reactions", reactions::remove)
+        .post(Caller, "/messages/{seq}/report", reviews::report)
         .get(Caller, "/presence", online::of_users)
         .get(Caller, "/me", me::get)
         .put(Caller, "/me", me::put)
@@ -137,6 +142,8 @@ fn routes() -> Routes {
         .get(Admin, "/admin/letters/one", letters::inspect)
         .post(Admin, "/admin/letters/replay", letters::replay)
         .post(Admin, "/admin/letters/discard", letters::discard)
+        .get(Admin, "/admin/reviews", reviews::of_pairs)
+        .post(Admin, "/admin/reviews/{review}", reviews::decide)
         .get(Admin, "/admin/audit", audit::handle)
         .post(Admin, "/admin/logout", sign_out::of_user)
         .get(Open, "/health", health::handle)

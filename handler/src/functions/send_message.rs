@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Front;
 use super::call::Call;
 use super::fields::JsonBytes;
-use crate::chat::Submission;
+use crate::chat::{Status, Submission};
 use crate::error::ApiError;
 use crate::model::{AttachmentId, MessageId};
 
@@ -21,7 +21,7 @@ pub(super) struct Receipt {
     upload_url: Option<String>,
 }
 
-/// `POST api/sendMessage`: answered when the queue has the message durably.
+/// `POST api/sendMessage`: answered when the queue has the message durably, or, `held`, those who review it.
 pub(super) async fn handle(
     State(front): State<Front>,
     call: Call,
@@ -30,6 +30,10 @@ pub(super) async fn handle(
     let submission = Submission::from_json(&body)?;
     let caller = call.sender(&front, &submission)?;
     let accepted = front.services().await?.chat.send_message(&caller, submission, call.invocation()).await?;
+    let status = match accepted.status {
+        Status::Accepted => "accepted",
+        Status::Held => "held",
+    };
     let (attachment_id, upload_url) = accepted.upload.map(|ticket| (ticket.id, ticket.upload_url)).unzip();
-    Ok(Json(Receipt { status: "accepted", message_id: accepted.message_id, attachment_id, upload_url }))
+    Ok(Json(Receipt { status, message_id: accepted.message_id, attachment_id, upload_url }))
 }

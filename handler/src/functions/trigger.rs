@@ -121,6 +121,7 @@ fn line(fate: &Fate) -> String {
     match fate {
         Fate::Delivered { seq, duplicate: false, .. } => format!("delivered as {seq}"),
         Fate::Delivered { seq, duplicate: true, .. } => format!("was there already as {seq}"),
+        Fate::Held => "held for review".to_owned(),
         Fate::Rejected { code } => format!("rejected: {code}"),
         Fate::Dead { code } => format!("parked: {code}"),
         Fate::Waiting => "waiting".to_owned(),

@@ -5,11 +5,12 @@ use crate::config::{AuthConfig, Config, ServiceAccess, StorageConfig, TransportC
 
 /// The first log line of every start: which adapter serves which port.
 pub(super) fn log(config: &Config) {
-    let [(_, transport), (_, storage), (_, queue)] = wiring(config);
+    let [(_, transport), (_, storage), (_, queue), (_, moderator)] = wiring(config);
     tracing::info!(
         transport,
         storage,
         queue,
+        moderator,
         on_azure = config.on_azure,
         "chat-functions {} starts",
         env!("CARGO_PKG_VERSION")

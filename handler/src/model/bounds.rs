@@ -42,6 +42,13 @@ pub const EDITS_PER_MESSAGE: usize = 50;
 pub const DISPLAY_NAME_CHARS: usize = 50;
 /// Reason of a deletion, ban, mute or removal, in characters.
 pub const REASON_CHARS: usize = 500;
+/// Words that a room refuses, at most, and characters of each (at least 1).
+pub const BLOCKED_WORDS: usize = 200;
+pub const BLOCKED_WORD_CHARS: usize = 50;
+/// Reports of one message that are kept; with the longest reasons they fit a Table's row beside the longest content.
+pub const REPORTS_PER_MESSAGE: usize = 50;
+/// Reviews of a page: default and maximum.
+pub const REVIEWS_PAGE: usize = 50;
 /// Members of a page: default and maximum.
 pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 pub const MEMBERS_PAGE_MAX: usize = 500;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{RoomId, Timestamp, UserId};
+use super::{RoomId, Rules, Timestamp, UserId};
 
 /// A room's own row. Its messages are in the log of [`RoomId::conversation`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Room {
     /// Tells rooms apart that have one id after each other; empty where an id has one room only.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
+    /// What it wants of its messages.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 impl Room {

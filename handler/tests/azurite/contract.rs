@@ -16,6 +16,7 @@ macro_rules! suites {
 
 suites! {
     log: TableLog,
+    reviews: TableReviews,
     rooms: TableRooms,
     members: TableMembers,
     sanctions: TableSanctions,

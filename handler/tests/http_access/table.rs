@@ -19,6 +19,7 @@ impl Row {
         let placeholder = |word: &str| match word {
             "ROOM" | "FILE" => "{id}".to_owned(),
             "INVITATION" => "{invitation}".to_owned(),
+            "REVIEW" => "{review}".to_owned(),
             "MINE" | "THEIRS" | "1" => "{seq}".to_owned(),
             word => word.to_owned(),
         };
@@ -60,6 +61,7 @@ const PROMOTE: &str = r#"{"user":"OTHER","role":"moderator"}"#;
 const THUMB: &str = r#"{"emoji":":tea:"}"#;
 const EDIT: &str = r#"{"content":"changed"}"#;
 const NO_LETTER: &str = r#"{"kind":"dead","id":"none"}"#;
+const APPROVE: &str = r#"{"decision":"approve"}"#;
 const READ: &str = r#"{"seq":1}"#;
 
 /// What a route lets do follows from its class, as for those without a good token; what its callers get stands in the row.
@@ -133,6 +135,13 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/admin/audit"), "", "", ADMINS),
     row(("POST", "/me/logout"), "", "", ALL),
     row(("POST", "/admin/logout"), "", OTHER, ADMINS),
+    row(("POST", "/rooms/ROOM/messages/THEIRS/report"), "", "", READERS),
+    row(("POST", "/messages/1/report"), "?with=OTHER", "", [404, 404, 409, 404, 404, 404]),
+    row(("GET", "/rooms/ROOM/reviews"), "", "", MODERATORS),
+    row(("POST", "/rooms/ROOM/reviews/REVIEW"), "", APPROVE, [403, 404, 403, 404, 404, 404]),
+    row(("GET", "/rooms/ROOM/rules"), "", "", MODERATORS),
+    row(("GET", "/admin/reviews"), "", "", ADMINS),
+    row(("POST", "/admin/reviews/REVIEW"), "", APPROVE, [403, 403, 403, 403, 403, 404]),
     row(("GET", "/health"), "", "", ALL),
     row(("GET", "/readyz"), "", "", ALL),
     row(("GET", "/metrics"), "", "", ADMINS),

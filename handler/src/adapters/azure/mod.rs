@@ -3,6 +3,7 @@
 mod blob;
 mod bus_law;
 mod connection_string;
+mod content_safety;
 mod credential;
 mod http;
 mod pairs;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use blob::BlobAttachments;
 pub use connection_string::{BusAccess, BusHost, ConnectionString, ConnectionStringError};
+pub use content_safety::ContentSafety;
 pub use credential::{Identity, NoToken, Token};
 pub use http::{Http, HttpUnavailable};
 pub use service_bus::{BusEntities, ServiceBus};

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use crate::ports::{CreateRoomError, LogError, QueueError, StoreError, TransportError, UpdateRoomError};
+use crate::ports::{
+    CreateRoomError, LogError, ModeratorError, QueueError, StoreError, TransportError, UpdateRoomError,
+};
 
 /// An error of a port, as far as wrappers understand it.
 pub trait Failing: Send + Sized {
@@ -98,5 +100,21 @@ impl Failing for TransportError {
 
     fn retry_after(&self) -> Option<Duration> {
         Self::retry_after(self)
+    }
+}
+
+impl Failing for ModeratorError {
+    fn unavailable(reason: &'static str) -> Self {
+        Self::unavailable(reason)
+    }
+
+    fn is_unavailable(&self) -> bool {
+        let Self::Unavailable { .. } = self;
+        true
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let Self::Unavailable { retry_after, .. } = self;
+        *retry_after
     }
 }

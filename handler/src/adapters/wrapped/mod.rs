@@ -13,8 +13,10 @@ mod invitations;
 mod leases;
 mod log;
 mod members;
+mod moderator;
 mod profiles;
 mod queue;
+mod reviews;
 mod rooms;
 mod sanctions;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
     MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
-    MemoryUsage,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
+    MemoryUploads, MemoryUsage,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -58,7 +58,8 @@ suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
     invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox,
     leases: MemoryLeases, dead_letters: MemoryDeadLetters, audit: MemoryAudit, usage: MemoryUsage,
-    handled: MemoryHandled, uploads: MemoryUploads
+    handled: MemoryHandled, uploads: MemoryUploads,
+    reviews: MemoryReviews
 }
 
 /// The wrappers are around the sending end, which is the one that is elsewhere.

@@ -6,6 +6,7 @@ mod decisions;
 mod delivery;
 mod enforcement;
 mod inbox;
+mod judged;
 mod leaving;
 mod limits;
 mod live;

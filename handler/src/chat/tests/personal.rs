@@ -17,7 +17,8 @@ use crate::ports::{LetterKind, NewEntry, Page};
 
 /// Whatever the erased person wrote holds this word.
 const WORD: &str = "Zanzibar";
-const OPTIONS: ChatOptions = ChatOptions { anonymous: true, create_on_join: false, retention_days: None };
+const OPTIONS: ChatOptions =
+    ChatOptions { anonymous: true, create_on_join: false, moderated: false, retention_days: None };
 
 async fn on_files(dir: &std::path::Path) -> World {
     let engine = Engine::open(dir.join("chat.redb")).await.unwrap();

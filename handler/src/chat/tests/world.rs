@@ -13,8 +13,11 @@ use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
     MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
+    MemoryUploads,
 };
+use crate::adapters::moderation::LocalModerator;
+use crate::adapters::thresholds::Thresholds;
 use crate::chat::{Caller, Chat, ChatOptions, NewRoom, PageRequest, Patience, Ports, Submission, Welcome};
 use crate::contract::data::user;
 use crate::model::{ConversationId, MessageId, RoomId, Timestamp, UserId};
@@ -246,6 +249,21 @@ impl World {
         Self::with(ChatOptions { anonymous: true, create_on_join: true, ..ChatOptions::default() }).await
     }
 
+    /// Anonymous, and what everybody says is judged as it is by default.
+    pub(super) async fn moderated() -> Self {
+        let options = ChatOptions { anonymous: true, moderated: true, ..ChatOptions::default() };
+        let mut world = Self::with(options).await;
+        world.judged_by(Arc::new(LocalModerator::new(Thresholds::default())));
+        world
+    }
+
+    /// Whoever judged before forgets everything.
+    pub(super) fn judged_by(&mut self, moderator: Arc<dyn Moderator>) {
+        self.truth.moderator = Arc::clone(&moderator);
+        self.faulty.moderator = moderator;
+        self.restart();
+    }
+
     pub(super) async fn with(options: ChatOptions) -> Self {
         Self::on(options, |memory| memory).await
     }
@@ -268,6 +286,8 @@ impl World {
             letters: Arc::new(MemoryDeadLetters::new()),
             uploads: Arc::new(MemoryUploads::new()),
             attachments: Some(Arc::clone(&files) as _),
+            reviews: Arc::new(MemoryReviews::new()),
+            moderator: Arc::new(LocalModerator::of_rooms()),
             erasures: Arc::new(MemoryErasures::new()),
             audit: Arc::new(MemoryAudit::new()),
             queue: Arc::clone(&outbox) as _,
@@ -292,6 +312,7 @@ impl World {
                 Arc::clone(&files) as Arc<dyn Attachments>,
                 store.clone(),
             ))),
+            reviews: Arc::new(Faulty::new(Arc::clone(&truth.reviews), store.clone())),
             erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
             audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),

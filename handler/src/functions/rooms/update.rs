@@ -17,7 +17,8 @@ pub(in crate::functions) async fn patch(
     change(&front, &call, &room, &fields, &read(&fields)?).await
 }
 
-/// `PUT api/rooms/{id}`: the whole room; `name` must be there, what else is missing takes its default.
+/// `PUT api/rooms/{id}`: the whole room; `name` must be there, what else is missing takes its default. Its rules (`blocked_words`,
+/// `links`) stay unless they are named.
 pub(in crate::functions) async fn put(
     State(front): State<Front>,
     call: Call,
@@ -49,10 +50,13 @@ async fn change(
 
 fn read(fields: &Fields) -> Result<RoomEdit, ApiError> {
     let allowed = fields.texts(&["allowed_users", "allowedUsers"])?;
+    let blocked = fields.texts(&["blocked_words", "blockedWords"])?;
     Ok(RoomEdit {
         name: fields.text(&["name"])?.map(str::to_owned),
         description: fields.text(&["description"])?.map(str::to_owned),
         is_private: fields.flag(&["is_private", "isPrivate"])?,
+        blocked_words: blocked.map(|words| words.into_iter().map(str::to_owned).collect()),
+        links: fields.text(&["links"])?.map(str::to_owned),
         retention_days: fields.number(&["retention_days", "retentionDays"])?,
         allowed_users: allowed.map(|users| users.into_iter().map(str::to_owned).collect()),
     })
