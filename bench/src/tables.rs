@@ -149,6 +149,8 @@ fn message(room: &ConversationId, worker: usize, n: u64) -> Outcome<NewEntry> {
         content: "x".repeat(TEXT),
         sent_at: None,
         attachment_url: None,
+        attachment_id: None,
+        to: None,
         reply_to: None,
     };
     Ok(NewEntry {
