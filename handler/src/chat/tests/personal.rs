@@ -212,7 +212,7 @@ async fn a_long_conversation_is_gone_through_whatever_breaks_off() {
     let said = |n: usize| NewEntry {
         marker: None,
         at: Timestamp::from_millis(START),
-        change: message_by(if n % 3 == 0 { "ann" } else { "bob" }, &n.to_string(), WORD),
+        change: message_by(if n.is_multiple_of(3) { "ann" } else { "bob" }, &n.to_string(), WORD),
         only_behind: None,
     };
     world.truth.log.append(&general, (0..4_500).map(said).collect()).await.unwrap();
