@@ -11,7 +11,7 @@ TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev
 # Runs on any Linux of the platform, whatever its C library.
 STATIC = x86_64-unknown-linux-musl
 
-.PHONY: help build run host test test-rust test-js test-package azurite package lint bench crash fuzz clean
+.PHONY: help build run host test test-rust test-js test-package test-openapi azurite package lint bench crash fuzz clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,7 +45,7 @@ package: ## dist/chat-functions.zip for Azure Functions, with a static program; 
 	scripts/package --binary $(TARGET)/$(STATIC)/release/handler --out dist/chat-functions.zip
 	STATIC=1 PACKAGE=dist/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
 
-test: test-rust test-js test-package ## All tests: Rust, the client module, the official SDKs and the package against bin/handler
+test: test-rust test-js test-package test-openapi ## All tests: Rust, the client module, the official SDKs, the package and generated calls against bin/handler
 
 test-rust: azurite
 	@scripts/need rust
@@ -67,6 +67,11 @@ test-package: build
 	@$(CARGO) build --release --locked -p funchost
 	scripts/package --binary bin/handler --out $(TARGET)/package/chat-functions.zip
 	PACKAGE=$(TARGET)/package/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
+
+test-openapi: build ## Generated calls of every route against openapi.json (EXAMPLES=500 for the long run, SEED=n for others)
+	@scripts/need python
+	scripts/venv tests/openapi
+	HANDLER=bin/handler python3 tests/openapi/test_openapi.py
 
 lint: ## Formatting, clippy and documentation, warnings are errors
 	@scripts/need rust

@@ -4,11 +4,13 @@
 mod fanout;
 mod idle;
 mod ingest;
+mod limits;
 mod load;
 mod peers;
 mod report;
 mod rooms;
 mod spawn;
+mod tables;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +65,10 @@ enum Command {
     Rooms,
     /// The member list of 10,000, with who is online, page by page.
     Members,
+    /// What a look at a rate limit's bucket costs.
+    Limits,
+    /// Appends per second through the table log, on Azurite. Not part of everything: it measures Azurite more than us.
+    Table,
     /// Serve as the floor: pre-encoded frames over raw sockets.
     #[command(hide = true)]
     FloorServer { port: u16 },
@@ -102,6 +108,12 @@ async fn main() -> Outcome {
     }
     if wanted(Command::Members) {
         report.add(rooms::members::measure(&cli.options).await?);
+    }
+    if wanted(Command::Limits) {
+        report.add(limits::measure(&cli.options)?);
+    }
+    if cli.command == Some(Command::Table) {
+        report.add(tables::measure(&cli.options).await?);
     }
     println!("{}", report.text());
     if let Some(path) = cli.out {

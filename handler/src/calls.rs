@@ -9,6 +9,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use crate::trace::Trace;
+
 /// Conversations of one invocation that are named.
 const ABOUT: usize = 8;
 
@@ -143,11 +145,13 @@ impl Drop for Invocation {
         let calls: Vec<_> = calls.iter().map(|(call, count)| format!("{call}={count}")).collect();
         let calls = Some(calls.join(" ")).filter(|calls| !calls.is_empty());
         let shared_by = self.tally.shared_by();
+        let trace = self.tally.lock().trace.map(|trace| trace.id());
         // The level of a line is fixed where it stands.
         macro_rules! tell {
             ($level:ident) => {
                 tracing::$level!(
                     invocation,
+                    trace,
                     function,
                     conversation,
                     outcome,
@@ -178,6 +182,7 @@ struct Made {
     shared_by: usize,
     /// The conversations it is about, hashed.
     about: BTreeSet<String>,
+    trace: Option<Trace>,
 }
 
 impl Tally {
@@ -212,6 +217,17 @@ impl Tally {
                 made.about.insert(hash(conversation));
             }
         });
+    }
+
+    /// What is done here is a step of this trace.
+    pub fn follow(trace: Trace) {
+        let _ = TALLY.try_with(|tally| tally.lock().trace = Some(trace));
+    }
+
+    /// The trace that what is done here belongs to.
+    #[must_use]
+    pub fn trace() -> Option<Trace> {
+        TALLY.try_with(|tally| tally.lock().trace).ok().flatten()
     }
 
     /// Hashes of the conversations it is about.

@@ -26,6 +26,8 @@ pub enum Kind {
     MissingField,
     MissingUser,
     BadSignature,
+    OriginRefused,
+    WrongUser,
     /// Nobody has signed in.
     TokenMissing,
     TokenInvalid,
@@ -66,6 +68,8 @@ impl Kind {
             Self::MissingField => (StatusCode::BAD_REQUEST, "missing_field"),
             Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
+            Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused"),
+            Self::WrongUser => (StatusCode::FORBIDDEN, "wrong_user"),
             Self::TokenMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
             Self::TokenInvalid => (StatusCode::UNAUTHORIZED, "token_invalid"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
@@ -161,10 +165,13 @@ impl From<Refused> for ApiError {
             chat::Kind::Forbidden => StatusCode::FORBIDDEN,
             chat::Kind::NotFound => StatusCode::NOT_FOUND,
             chat::Kind::Conflict => StatusCode::CONFLICT,
+            chat::Kind::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             chat::Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         let retry_after = match refused.kind {
-            chat::Kind::Unavailable { retry_after } => Some(retry_after),
+            chat::Kind::Unavailable { retry_after } | chat::Kind::Limited { retry_after } => {
+                Some(retry_after)
+            }
             _ => None,
         };
         let Refused { code, message, field, .. } = refused;
@@ -185,6 +192,10 @@ impl From<TransportError> for ApiError {
     }
 }
 
+fn whole_secs(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     code: &'a str,
@@ -199,7 +210,7 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(wait) = self.retry_after {
             // Whole seconds, and never 0, which would mean "at once".
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_secs(wait)));
         }
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

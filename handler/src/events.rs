@@ -9,6 +9,7 @@ use http::StatusCode;
 use hub::{
     ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer,
 };
+use webpubsub::multimap::MultiMap;
 use webpubsub::payload::{JsonText, Payload};
 use webpubsub::server_frame::RequestError;
 
@@ -38,6 +39,7 @@ impl Events {
         proven: Option<&str>,
         named: Option<&str>,
         connection: &str,
+        issued_at: Option<u64>,
     ) -> Result<(UserId, Welcome), Refused> {
         let named = named.filter(|_| self.believes_names);
         let user = match proven.or(named).filter(|user| !user.is_empty()) {
@@ -46,7 +48,7 @@ impl Events {
             None => return Err(Refused::unauthenticated("The connection's token names no user.")),
         };
         let user = user.map_err(|why| Refused::bad_id("user_id", &why))?;
-        let welcome = self.chat.connecting(&user, connection).await?;
+        let welcome = self.chat.connecting_with(&user, connection, issued_at).await?;
         Ok((user, welcome))
     }
 
@@ -64,19 +66,21 @@ impl Events {
 
     /// Handles a client's event and answers with one JSON object, or nothing.
     ///
+    /// `event` tells it from the connection's others where a copy of it may come; it is empty where none can.
+    ///
     /// A refusal that a repeat cannot change is an answer too, `{"type":"error",…}`: clients repeat an event that
     /// failed. Only what may succeed later is an `Err`.
     pub async fn user_event(
         &self,
         user: Option<&str>,
-        connection: &str,
+        (connection, event): (&str, &str),
         name: &str,
         payload: &[u8],
     ) -> Result<Option<Bytes>, Refused> {
         let outcome = match known(user) {
             Some(user) => {
                 let is_admin = self.admins.contains(&user);
-                let caller = Caller { is_admin, ..Caller::socket(user, connection) };
+                let caller = Caller { is_admin, ..Caller::socket(user, connection).in_event(event) };
                 self.chat.event(&caller, name, payload).await
             }
             None => Err(Refused::unauthenticated("The connection has no user.")),
@@ -88,6 +92,11 @@ impl Events {
     }
 }
 
+/// When a connection's token was made, in seconds, by its claims.
+pub(crate) fn issued_at(claims: &MultiMap) -> Option<u64> {
+    claims.first("iat")?.parse().ok()
+}
+
 fn known(user: Option<&str>) -> Option<UserId> {
     UserId::new(user?).ok()
 }
@@ -97,7 +106,9 @@ impl hub::EventHandler for Events {
     async fn connect(&self, event: ConnectEvent) -> Result<ConnectAnswer, ConnectRefused> {
         let EventContext { user_id, connection_id, .. } = &event.context;
         let named = event.request.query.first("user_id");
-        let connected = Events::connect(self, user_id.as_deref(), named, connection_id).await;
+        let connected =
+            Events::connect(self, user_id.as_deref(), named, connection_id, issued_at(&event.request.claims))
+                .await;
         let (user, welcome) = connected.map_err(|refused| ConnectRefused {
             status: status(refused.kind),
             body: refused.message.into_owned(),
@@ -123,7 +134,7 @@ impl hub::EventHandler for Events {
         let answer = Events::user_event(
             self,
             user_id.as_deref(),
-            connection_id,
+            (connection_id, ""),
             &event.name,
             event.payload.as_bytes(),
         );
@@ -144,6 +155,7 @@ impl hub::EventHandler for Events {
 fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_REQUEST,

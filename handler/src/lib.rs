@@ -18,4 +18,5 @@ pub mod model;
 pub mod ports;
 mod reach;
 pub mod repairs;
+pub mod trace;
 pub mod worker;

@@ -177,7 +177,7 @@ fn every_captured_trigger_is_answered_with_an_object() {
     for file in ["servicebus-binary.json", "servicebus.json"] {
         for (case, mut request) in every_request(file) {
             match request.target.as_str() {
-                "/processQueue" | "/processTopic" => {}
+                "/processQueue" | "/processTopic" | "/deadLetters" => {}
                 "/processBatch" => request.target = "/processQueue".to_owned(),
                 _ => continue,
             }
@@ -186,6 +186,31 @@ fn every_captured_trigger_is_answered_with_an_object() {
             assert!(answer.json().is_object(), "{file}, {case}");
         }
     }
+}
+
+/// What a host called for a message of which ten deliveries had failed.
+#[test]
+fn a_captured_dead_letter_is_stored_with_what_the_bus_says_of_it() {
+    let product = Product::under_host(&[("ADMIN_USERS", "root")]);
+    let dead = |request: &(String, Recorded)| request.1.target == "/deadLetters";
+    let (_, request) = every_request("servicebus.json").into_iter().find(dead).unwrap();
+    for _ in 0..2 {
+        assert_eq!(request.play(product.http).status, 200);
+    }
+    let letters = product.get("/api/admin/letters?kind=dead&user_id=root").json()["letters"].clone();
+    let letter = &letters.as_array().unwrap()[0];
+    assert_eq!(letters.as_array().unwrap().len(), 1, "a repeat stores it once");
+    assert_eq!((&letter["code"], &letter["delivery_count"]), (&"missing_field".into(), &11.into()));
+    assert_eq!((&letter["message_id"], &letter["session"]), (&"f-1".into(), &"f1".into()));
+    let reason = letter["reason"].as_str().unwrap();
+    assert!(
+        reason
+            .ends_with("MaxDeliveryCountExceeded: Message could not be consumed after 10 delivery attempts.")
+    );
+    let id = letter["id"].as_str().unwrap();
+    let body = serde_json::json!({ "kind": "dead", "id": id });
+    let answer = product.post("/api/admin/letters/replay?user_id=root", &body.to_string());
+    assert_eq!((answer.status, &answer.json()["code"]), (409, &"letter_is_poison".into()));
 }
 
 /// The same call as the host's double and Core Tools make it, for our own folder.
@@ -222,7 +247,15 @@ fn an_outsiders_request_is_never_an_invocation() {
         ("forwarded, our own Host guessed", &[("Transfer-Encoding", "")]),
         ("past the host", &[("X-Azure-Functions-InvocationId", "")]),
     ];
-    for target in ["/processQueue", "/processTopic", "/retention", "/sendMessage", "/web"] {
+    for target in [
+        "/processQueue",
+        "/processTopic",
+        "/deadLetters",
+        "/deadLettersTopic",
+        "/retention",
+        "/sendMessage",
+        "/web",
+    ] {
         for (name, more) in &outsiders {
             let request = Recorded {
                 method: "POST".into(),
@@ -236,7 +269,7 @@ fn an_outsiders_request_is_never_an_invocation() {
         }
     }
     assert_eq!(product.get("/api/metrics").json()["messages_sent"], 0);
-    for kind in ["dead", "rejected"] {
+    for kind in ["dead", "rejected", "waiting"] {
         let letters = product.get(&format!("/api/admin/letters?user_id=root&kind={kind}")).json();
         assert_eq!(letters["letters"], serde_json::json!([]));
     }

@@ -1,4 +1,4 @@
-//! What the system allows: open files, and room on the disk.
+//! What the system allows: open files, and room on the disk; and what callers are allowed in a time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod product;
@@ -75,4 +75,60 @@ fn a_full_disk_is_503_and_costs_nothing_that_was_accepted() {
     };
     product.eventually("/api/health", |_| stored().len() >= accepted.len());
     assert_eq!(stored(), accepted);
+}
+
+/// A bucket that fills so slowly that no machine is slow enough to see it.
+const FIVE: &str = "1/5";
+
+fn from(address: &str) -> [(&str, &str); 1] {
+    [("x-forwarded-for", address)]
+}
+
+#[test]
+fn an_address_has_so_many_requests_whatever_it_says_of_itself() {
+    let product = Product::alone(&[("RATE_LIMIT_IP", "1/40")]);
+    let statuses: Vec<u16> = (0..120)
+        .map(|n| call(product.http, "GET", "/api/rooms", &from(&format!("10.0.0.{n}")), b"").status)
+        .collect();
+    assert!(statuses[..40].iter().all(|status| *status == 200), "{statuses:?}");
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!(refused > 40, "{statuses:?}");
+    // The hub's port has no buckets of its own.
+    let hub = call(product.hub.unwrap(), "GET", "/client/hubs/demo_ai_chat", &[], b"");
+    let answers = [hub, product.get("/api/rooms"), product.get("/nothing"), product.get("/")];
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("it takes seconds to refill");
+    assert_eq!(refused.error(), ("rate_limited".into(), "address".into()));
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    // Who watches the program is not shut out with the others.
+    assert_eq!(product.get("/api/health").status, 200);
+    assert_eq!(product.get("/readyz").status, 200);
+}
+
+#[test]
+fn under_the_host_the_entry_of_its_own_proxy_counts() {
+    let product = Product::under_host(&[("RATE_LIMIT_IP", FIVE)]);
+    product.eventually("/api/health", |answer| answer.status == 200);
+    let ask = |list: &str| call(product.http, "GET", "/api/rooms", &from(list), b"").status;
+    let flood: Vec<u16> = (0..30).map(|n| ask(&format!("10.9.8.{n}, 192.0.2.1"))).collect();
+    assert!(flood.iter().filter(|status| **status == 429).count() > 15, "{flood:?}");
+    assert_eq!(ask("192.0.2.1, 192.0.2.77"), 200, "another client");
+    assert_eq!(ask("[2001:db8::1]:4711"), 200);
+}
+
+#[test]
+fn a_user_has_so_many_messages_and_is_told_when_to_come_again() {
+    let product = Product::alone(&[("RATE_LIMIT_USER", FIVE)]);
+    let send = |who: &str, id: usize| {
+        let body =
+            json!({"SenderID": who, "RoomID": "general", "MessageText": "hi", "MessageID": id.to_string()});
+        product.post("/api/sendMessage", &body.to_string())
+    };
+    let answers: Vec<_> = (0..20).map(|id| send("ann", id)).collect();
+    assert!(answers[..5].iter().all(|answer| answer.status == 200));
+    let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
+    assert_eq!(refused.error(), ("rate_limited".into(), "user".into()));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(send("bob", 0).status, 200);
+    assert_eq!(send("ann", 0).status, 200, "a repeat is free");
+    assert!(answers.iter().filter(|answer| answer.status == 200).count() < 15);
 }

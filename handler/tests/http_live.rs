@@ -205,6 +205,159 @@ fn an_event_that_nobody_signed_is_401_and_does_nothing() {
     assert_eq!(event(&product, "/eventhandler", "sys.connect", SIGNATURE, &[JSON], "[").status, 400);
 }
 
+/// What a service sends: each event has an id that counts the connection's.
+fn numbered(product: &Product, kind: &str, id: &str, more: &[(&str, &str)], body: &str) -> Answer {
+    let mut headers = vec![("ce-id", id), ("ce-awpsversion", "1.0"), ("ce-specversion", "1.0"), JSON];
+    headers.extend_from_slice(more);
+    event(product, "/api/eventhandler", kind, SIGNATURE, &headers, body)
+}
+
+#[test]
+fn an_event_that_comes_again_has_no_effect() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY)]);
+    let say = |kind: &str, id: &str, body: &str| numbered(&product, kind, id, &[ANN], body);
+    let connect = r#"{"claims":{},"query":{},"subprotocols":[]}"#;
+    let first = say("sys.connect", "0", connect);
+    assert_eq!((first.status, &first.json()["userId"]), (200, &"ann".into()));
+    assert_eq!(say("sys.connected", "1", "{}").status, 204);
+    let online = || product.get("/api/presence?user=ann&user_id=ann").text().contains("true");
+    assert!(online());
+    assert_eq!(say("sys.connect", "0", connect).json(), first.json(), "the first answer");
+    assert!(online(), "a connection that is open stays so");
+
+    let members = || product.get("/api/rooms/general/members").text();
+    assert_eq!(say("user.join", "2", r#"{"room_id":"general"}"#).json()["type"], "room_joined");
+    assert_eq!(say("user.leave", "3", r#"{"room_id":"general"}"#).json()["type"], "room_left");
+    let again = say("user.join", "2", r#"{"room_id":"general"}"#);
+    assert_eq!((again.status, again.body.len()), (204, 0));
+    assert!(!members().contains("ann"), "{}", members());
+    let text = [("content-type", "text/plain"), ANN];
+    let frame = |id: &str, body: &str| {
+        let headers: Vec<_> = text.iter().copied().chain([("ce-id", id)]).collect();
+        event(&product, "/eventhandler", "user.message", SIGNATURE, &headers, body)
+    };
+    assert_eq!(frame("4", r#"{"action":"join","room":"general"}"#).json()["type"], "room_joined");
+    assert_eq!(frame("5", r#"{"action":"leave","room":"general"}"#).json()["type"], "room_left");
+    assert_eq!(frame("4", r#"{"action":"join","room":"general"}"#).status, 204);
+    assert!(!members().contains("ann"));
+
+    // A message without an id of its own is known by the event's.
+    let hi = r#"{"room_id":"general","content":"hi"}"#;
+    let sent = say("user.send", "6", hi);
+    assert_eq!(sent.json()["number"], 1, "{}", sent.text());
+    assert_eq!(say("user.send", "6", hi).json(), sent.json());
+    assert_eq!(say("user.send", "7", hi).json()["number"], 2, "said once more");
+    assert_eq!(say("sys.disconnected", "8", r#"{"reason":""}"#).status, 204);
+    for (kind, id, body) in [("sys.connect", "0", connect), ("sys.connected", "1", "{}")] {
+        assert!(say(kind, id, body).status < 300);
+        assert!(!online(), "{kind} brings nobody back");
+    }
+}
+
+#[test]
+fn an_event_speaks_for_nobody_else() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY)]);
+    let connect = numbered(&product, "sys.connect", "0", &[ANN], r#"{"claims":{},"query":{}}"#);
+    assert_eq!(connect.status, 200, "{}", connect.text());
+    let hi = r#"{"room_id":"general","content":"hi"}"#;
+    for who in [&[("ce-userId", "bob")][..], &[]] {
+        let forged = numbered(&product, "user.send", "2", who, hi);
+        assert_eq!((forged.status, forged.error()), (403, ("wrong_user".into(), "ce-userId".into())));
+    }
+    // What stands twice, or is said twice and differs, is nobody's.
+    for more in [
+        ("ce-userId", "bob"),
+        ("ce-connectionId", "c2"),
+        ("ce-signature", SIGNATURE),
+        ("ce-source", "/hubs/demo_ai_chat/client/c2"),
+        ("ce-eventName", "leave"),
+        ("ce-awpsversion", "2.0"),
+        ("ce-id", "3"),
+    ] {
+        let answer = numbered(&product, "user.send", "2", &[ANN, more], hi);
+        assert_eq!((answer.status, answer.error().0.as_str()), (400, "invalid_field"), "{more:?}");
+    }
+    let long = "9".repeat(200);
+    assert_eq!(numbered(&product, "user.send", &long, &[ANN], hi).status, 400);
+    assert_eq!(product.get("/api/metrics").json()["messages_sent"], 0);
+}
+
+#[test]
+fn only_services_that_are_expected_are_let_send() {
+    let ask = |product: &Product, origin: &str| {
+        call(product.http, "OPTIONS", "/api/eventhandler", &[("webhook-request-origin", origin)], b"")
+    };
+    let alone = Product::alone(&[]);
+    assert_eq!(ask(&alone, "127.0.0.1").header("webhook-allowed-origin"), Some("127.0.0.1"));
+    let refused = ask(&alone, "evil.example");
+    assert_eq!((refused.status, refused.error().0.as_str()), (403, "origin_refused"));
+    assert_eq!(refused.header("webhook-allowed-origin"), None);
+    let told = Product::alone(&[("EVENTHANDLER_ORIGINS", "chat.webpubsub.azure.com,hub.example:8080")]);
+    let allowed = ask(&told, "evil.example, CHAT.webpubsub.azure.com");
+    assert_eq!(allowed.header("webhook-allowed-origin"), Some("CHAT.webpubsub.azure.com"));
+    assert_eq!(ask(&told, "127.0.0.1").status, 403);
+    assert_eq!(ask(&Product::alone(&[("EVENTHANDLER_ORIGINS", "*")]), "any.example").status, 200);
+}
+
+#[test]
+fn events_without_proof_are_their_senders_and_those_with_it_a_services() {
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("RATE_LIMIT_IP", "1/10")]);
+    let ask =
+        |signature: &str| event(&product, "/eventhandler", "sys.connected", signature, &[JSON, ANN], "{}");
+    let forged: Vec<u16> = (0..40).map(|_| ask("sha256=00").status).collect();
+    assert_eq!(forged[0], 401);
+    assert!(forged.contains(&429), "{forged:?}");
+    assert!((0..40).all(|_| ask(SIGNATURE).status == 204));
+}
+
+/// Until the socket ends, whatever else comes.
+async fn is_closed(client: &mut Client) -> String {
+    let mut last = String::new();
+    let ending = async {
+        while let Some(Ok(frame)) = client.0.next().await {
+            if let Message::Text(text) = frame {
+                last = text.to_string();
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(2), ending).await.expect("it ends within 2 s");
+    last
+}
+
+#[tokio::test]
+async fn signing_out_ends_all_sockets_and_what_could_open_new_ones() {
+    let product = Product::alone(&[("ADMIN_USERS", "root")]);
+    let url = product.get("/api/negotiate?user_id=ann").json()["url"].as_str().unwrap().to_owned();
+    let (mut one, mut two) = (Client::connect(&product, "ann").await, Client::connect(&product, "ann").await);
+    let mut bob = Client::connect(&product, "bob").await;
+    let plain = format!("ws://{}/ws?user_id=ann", product.hub.unwrap());
+    let mut plain = Client(connect_async(plain).await.unwrap().0);
+    let address = product.http;
+    let out = tokio::task::spawn_blocking(move || {
+        call(address, "POST", "/api/me/logout", &[("x-user-id", "ann")], b"")
+    });
+    for client in [&mut one, &mut two] {
+        assert!(is_closed(client).await.contains("Signed out."));
+    }
+    is_closed(&mut plain).await;
+    let out = out.await.unwrap();
+    assert_eq!((out.status, &out.json()["user"]), (200, &"ann".into()), "{}", out.text());
+    assert!(out.json()["signed_out_at"].is_string());
+    assert!(connect_async(&url).await.is_err(), "a token from before");
+    let mut again = Client::connect(&product, "ann").await;
+    assert_eq!(again.asks("get_rooms", json!({})).await["success"], true);
+
+    let admin = |who: &str, body: &str| {
+        let headers = [("x-user-id", who), JSON];
+        call(product.http, "POST", "/api/admin/logout", &headers, body.as_bytes())
+    };
+    assert_eq!(admin("ann", r#"{"user":"bob"}"#).error().0, "admins_only");
+    assert_eq!(admin("root", "{}").error(), ("missing_field".into(), "user".into()));
+    assert_eq!(bob.asks("get_rooms", json!({})).await["success"], true);
+    assert_eq!(admin("root", r#"{"user":"bob"}"#).status, 200);
+    is_closed(&mut bob).await;
+}
+
 #[test]
 fn with_a_key_of_its_own_the_event_handler_asks_for_it() {
     let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("EVENTHANDLER_KEY", "open sesame")]);

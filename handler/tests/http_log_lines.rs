@@ -4,11 +4,15 @@
 mod product;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use product::{Product, call, repository};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -25,7 +29,11 @@ const CONTENT: &str = "planted-content";
 const CODE: &str = "planted-code";
 const BEARER: &str = "planted-bearer";
 const QUERY: &str = "planted-query";
-const PLANTED: [&str; 9] = [HUB, SERVICE, EVENTS, BUS, STORAGE, CONTENT, CODE, BEARER, QUERY];
+/// What the identity endpoint hands out, and what it is shown.
+const TOKEN: &str = "planted-token-of-the-identity";
+const IDENTITY: &str = "planted-identity-header";
+const PLANTED: [&str; 11] =
+    [HUB, SERVICE, EVENTS, BUS, STORAGE, CONTENT, CODE, BEARER, QUERY, TOKEN, IDENTITY];
 
 /// The lines that tell of invocations.
 fn invocations(lines: &[String]) -> Vec<Value> {
@@ -95,16 +103,40 @@ fn each_invocation_is_one_line() {
     assert_eq!((&worker["outcome"], &worker["conversation"]), (&"delivered=1".into(), &conversation.into()));
 }
 
-/// Refuses whatever is asked, and says more than it should.
+/// Refuses whatever is asked.
 fn refusing() -> String {
+    answering(|_| "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno".to_owned())
+}
+
+/// The endpoint of a managed identity.
+fn identity() -> (String, Arc<AtomicUsize>) {
+    let given = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&given);
+    let url = answering(move |asked| {
+        assert!(asked.contains(IDENTITY), "{asked}");
+        count.fetch_add(1, Ordering::Relaxed);
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let body = json!({"access_token": TOKEN, "expires_on": (now + 86_400).to_string(), "resource": "x",
+            "token_type": "Bearer"})
+        .to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
+        format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    });
+    (format!("{url}/msi/token/"), given)
+}
+
+/// A server that makes one answer for each request.
+fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
+    let answer = Arc::new(answer);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
             std::thread::spawn(move || {
                 let mut read = [0; 16 * 1024];
-                while socket.read(&mut read).is_ok_and(|count| count > 0) {
-                    let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
+                while let Ok(count @ 1..) = socket.read(&mut read) {
+                    let answer = answer(&String::from_utf8_lossy(&read[..count]));
                     if socket.write_all(answer.as_bytes()).is_err() {
                         return;
                     }
@@ -132,6 +164,8 @@ async fn use_all(product: &Product) -> Option<String> {
     ask("GET", &format!("/client/hubs/demo_ai_chat?access_token={QUERY}"), "");
     trigger(product, "i-2", &captured_trigger().replace("hi \u{2615}", CONTENT));
     trigger(product, "i-3", &format!("{{\"Data\":{{\"message\":\"{CONTENT}\"}}}}"));
+    let ready = ask("GET", "/api/readyz", "").text();
+    assert!(!PLANTED.iter().any(|secret| ready.to_ascii_lowercase().contains(secret)), "{ready}");
     // Where the stores or the service are away there is no socket, and maybe no token.
     let access = ask("GET", &format!("/api/negotiate?user_id=ann&code={CODE}"), "").json();
     let url = access["url"].as_str()?.to_owned();
@@ -142,6 +176,26 @@ async fn use_all(product: &Product) -> Option<String> {
         socket.close(None).await.unwrap();
     }
     Some(url.split_once("access_token=").unwrap().1.to_ascii_lowercase())
+}
+
+/// Under a host; where it does not say that it starts, once it answers.
+async fn started(settings: &[(&str, &str)], level: &str) -> Product {
+    if ["trace", "debug", "info"].contains(&level) {
+        return Product::under_host(settings);
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let port = address.port().to_string();
+    let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", &*port), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+    let mut product = Product::spawn(&mut product::command(&[&host[..], settings].concat()));
+    product.http = address;
+    let patience = Instant::now() + product::PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < patience, "it does not listen");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    product
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,39 +209,63 @@ async fn no_level_tells_a_secret() {
         "DefaultEndpointsProtocol=http;AccountName=chat;AccountKey={STORAGE};TableEndpoint={away}/chat;"
     );
     let service = format!("Endpoint={away};AccessKey={SERVICE};Version=1.0;");
-    // What is told at warn and error is told at each of these too.
-    for (level, queue, storage, transport) in [
-        ("trace", "embedded", "memory", "self"),
-        ("trace", "servicebus", "memory", "self"),
-        ("trace", "servicebus", "memory", "webpubsub"),
-        ("trace", "servicebus", "table", "webpubsub"),
-        ("debug", "embedded", "memory", "self"),
-        ("info", "servicebus", "memory", "self"),
+    let (endpoint, tokens) = identity();
+    for (level, queue, storage, transport, proof) in [
+        ("trace", "embedded", "memory", "self", "key"),
+        ("trace", "servicebus", "memory", "self", "key"),
+        ("trace", "servicebus", "memory", "webpubsub", "key"),
+        ("trace", "servicebus", "table", "webpubsub", "key"),
+        ("trace", "servicebus", "memory", "webpubsub", "identity"),
+        ("debug", "servicebus", "memory", "webpubsub", "identity"),
+        ("debug", "embedded", "memory", "self", "key"),
+        ("info", "servicebus", "memory", "self", "key"),
+        ("warn", "servicebus", "table", "webpubsub", "key"),
+        ("warn", "servicebus", "memory", "webpubsub", "identity"),
+        ("error", "servicebus", "memory", "webpubsub", "identity"),
     ] {
-        let product = Product::under_host(&[
+        let host = away.trim_start_matches("http://");
+        let access = match proof {
+            "key" => vec![("ServiceBusConnection", &*bus), ("WEBPUBSUB_CONNECTION_STRING", &*service)],
+            _ => vec![
+                ("ServiceBusConnection__fullyQualifiedNamespace", host),
+                ("WEBPUBSUB_ENDPOINT", &*away),
+                ("USE_MANAGED_IDENTITY", "true"),
+                ("IDENTITY_ENDPOINT", &*endpoint),
+                ("IDENTITY_HEADER", IDENTITY),
+            ],
+        };
+        let given = tokens.load(Ordering::Relaxed);
+        let settings = [
             ("STORAGE_MODE", storage),
             ("TRANSPORT_MODE", transport),
             ("QUEUE_MODE", queue),
-            ("ServiceBusConnection", &bus),
-            ("AZURE_STORAGE_CONNECTION_STRING", &tables),
-            ("WEBPUBSUB_CONNECTION_STRING", &service),
+            ("AZURE_STORAGE_CONNECTION_STRING", &*tables),
             ("HUB_ACCESS_KEY", HUB),
             ("EVENTHANDLER_KEY", EVENTS),
             // So that a trigger waits for a second, and not for minutes.
             ("AzureFunctionsJobHost__functionTimeout", "00:00:31"),
             ("RUST_LOG", level),
-        ]);
+        ];
+        let product = started(&[&settings[..], &access].concat(), level).await;
         let token = use_all(&product).await;
         let lines = finished(product);
         let is_talkative = lines.iter().any(|line| line.contains("\"TRACE\"") || line.contains("\"DEBUG\""));
-        assert_eq!(is_talkative, level != "info", "{level}");
+        assert_eq!(is_talkative, ["trace", "debug"].contains(&level), "{level}");
+        assert_eq!(tokens.load(Ordering::Relaxed) > given, proof == "identity", "{proof}");
+        let told = lines.join("\n");
+        let advice = match (storage, proof) {
+            ("table", _) => "may not do this",
+            (_, "identity") => "needs the role `Azure Service Bus Data Sender`",
+            _ => "",
+        };
+        assert!(level == "error" || told.contains(advice), "{level}, {storage}, {proof}: {told}");
         for line in lines.iter().map(|line| line.to_ascii_lowercase()) {
             for secret in
                 PLANTED.iter().copied().chain(token.as_deref()).chain(["sharedaccesssignature", "?code="])
             {
                 assert!(
                     !line.contains(secret),
-                    "{level}, {queue}, {storage}, {transport}: {secret} in {line}"
+                    "{level}, {queue}, {storage}, {transport}, {proof}: {secret} in {line}"
                 );
             }
         }

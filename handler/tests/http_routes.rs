@@ -192,8 +192,17 @@ fn shell_words(command: &str) -> Vec<String> {
 /// The host takes the first folder, in alphabetical order, whose template and method match.
 #[test]
 fn no_function_folder_shadows_another_and_every_route_is_reachable() {
-    let folders =
-        ["eventhandler", "negotiate", "processQueue", "processTopic", "retention", "sendMessage", "web"];
+    let folders = [
+        "deadLetters",
+        "deadLettersTopic",
+        "eventhandler",
+        "negotiate",
+        "processQueue",
+        "processTopic",
+        "retention",
+        "sendMessage",
+        "web",
+    ];
     let mut found: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .unwrap()
         .filter_map(|entry| {
@@ -243,10 +252,21 @@ fn the_hosts_settings_are_the_laws() {
     assert_eq!(bus["maxAutoLockRenewalDuration"], "1.00:00:00");
     assert_eq!(bus["sessionIdleTimeout"], "00:00:01");
     assert!(bus["maxConcurrentSessions"].as_u64().unwrap() >= 64);
-    for name in ["processQueue", "processTopic"] {
+    // A dead-letter queue has no sessions, whatever the queue has.
+    for (name, sessions, queue) in [
+        ("processQueue", true, "chat-queue"),
+        ("processTopic", true, "chat-subscription"),
+        ("deadLetters", false, "chat-queue/$deadletterqueue"),
+        ("deadLettersTopic", false, "chat-subscription/$deadletterqueue"),
+    ] {
         let function: Value = serde_json::from_str(&repository(&format!("{name}/function.json"))).unwrap();
         let trigger = &function["bindings"][0];
-        assert_eq!((&trigger["dataType"], &trigger["isSessionsEnabled"]), (&"binary".into(), &true.into()));
+        assert_eq!(
+            (&trigger["dataType"], &trigger["isSessionsEnabled"]),
+            (&"binary".into(), &sessions.into())
+        );
         assert_eq!(trigger["connection"], "ServiceBusConnection");
+        let named = trigger.get("queueName").unwrap_or(&trigger["subscriptionName"]);
+        assert_eq!(named, queue);
     }
 }

@@ -138,11 +138,27 @@ impl EventContext {
         Ok(())
     }
 
-    /// Reads the `ce-` headers. The signature is read, not verified.
+    /// Reads the `ce-` headers, each of which may stand once, and holds what is said twice against itself. The signature is
+    /// read, not verified.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, InvalidHeader> {
-        if optional(headers, header::SPEC_VERSION)?.is_some_and(|version| version != "1.0") {
-            return Err(InvalidHeader(header::SPEC_VERSION));
+        for version in [header::SPEC_VERSION, header::AWPS_VERSION] {
+            if optional(headers, version)?.is_some_and(|version| version != "1.0") {
+                return Err(InvalidHeader(version));
+            }
         }
+        let event = Self::read(headers)?;
+        let source = optional(headers, header::SOURCE)?;
+        if source.is_some_and(|source| !source.eq_ignore_ascii_case(&event.source())) {
+            return Err(InvalidHeader(header::SOURCE));
+        }
+        let name = optional(headers, header::EVENT_NAME)?;
+        if name.is_some_and(|name| !name.eq_ignore_ascii_case(event.kind.name())) {
+            return Err(InvalidHeader(header::EVENT_NAME));
+        }
+        Ok(event)
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, InvalidHeader> {
         let kind = EventKind::from_ce_type(&required(headers, header::TYPE)?);
         let hub = HubName::new(&required(headers, header::HUB)?);
         let time = optional(headers, header::TIME)?.map(|text| parse_time(&text)).transpose()?;
@@ -193,9 +209,22 @@ pub fn decode_state(state: &str) -> Option<serde_json::Value> {
 }
 
 fn optional(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, InvalidHeader> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() || value.len() > max_bytes(name) {
+        return Err(InvalidHeader(name));
+    }
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| InvalidHeader(name))?;
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Longer ones are nobody's: a user id has 128 characters at most, and a signature one digest per key.
+fn max_bytes(name: &str) -> usize {
+    match name {
+        header::CONNECTION_STATE => 64 * 1024,
+        header::ID | header::CONNECTION_ID | header::TIME => 128,
+        _ => 1024,
+    }
 }
 
 fn required(headers: &HeaderMap, name: &'static str) -> Result<String, InvalidHeader> {

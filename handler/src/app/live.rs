@@ -45,7 +45,8 @@ impl Live {
                     keep_alive: *keep_alive,
                     ..HubOptions::new(vec![key.clone()])
                 });
-                let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), clock);
+                let transport = EmbeddedHub::new(hub.clone(), name.clone(), key.clone(), clock)
+                    .with_tokens_of(config.token_minutes);
                 Ok(Self {
                     transport: Arc::new(transport),
                     event_keys: vec![key],
@@ -55,7 +56,10 @@ impl Live {
             TransportConfig::WebPubSub { hub, access } => {
                 let (transport, event_keys) = web_pubsub(hub, access, azure)?;
                 let base = config.public_ws_endpoint.as_ref().map(crate::config::WsEndpoint::as_http);
-                let transport = remote::transport(Arc::new(transport.behind(base)), calls);
+                let transport = remote::transport(
+                    Arc::new(transport.behind(base).with_tokens_of(config.token_minutes)),
+                    calls,
+                );
                 Ok(Self { transport, event_keys, embedded: None })
             }
         }

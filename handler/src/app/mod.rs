@@ -23,11 +23,11 @@ use crate::adapters::clock::{RandomIds, SystemClock};
 use crate::adapters::hub_key;
 use crate::adapters::memory::MemoryLeases;
 use crate::calls::Calls;
-use crate::chat::{Chat, ChatOptions, Ports, Refused};
-use crate::config::{Config, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
+use crate::chat::{Chat, ChatOptions, Exchange, Limits, Ports, Refused};
+use crate::config::{Config, EventTokens, QueueConfig, RoomsOnJoin, StorageConfig, TransportConfig};
 use crate::events::Events;
-use crate::functions::Services;
-use crate::ports::{Clock, Ids, StoreError};
+use crate::functions::{EventCopies, EventDoor, Services};
+use crate::ports::{Clock, Ids, StoreError, Tokens};
 use crate::repairs::Repairs;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -37,6 +37,7 @@ pub struct Running {
     live: Live,
     worker: Option<Worker>,
     repairs: Option<Repairs>,
+    exchange: Option<Exchange>,
     stores: Stores,
     queues: Queues,
 }
@@ -59,7 +60,7 @@ pub enum OpenError {
 }
 
 /// Opens the stores, starts the hub and, where nobody else receives, the worker.
-pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
+pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Running), OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     make_data_dir(config).await?;
@@ -90,10 +91,11 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),
-        clock,
+        clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
     let sign_in = sign_in::open(&config.auth, &mut azure, Arc::clone(&ports.clock))?;
+    let event_door = event_door(config, &live, &mut azure, Arc::clone(&clock))?;
     let options = ChatOptions {
         anonymous: config.auth.is_anonymous(),
         create_on_join: config.rooms_on_join == RoomsOnJoin::Create,
@@ -102,6 +104,7 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let rules = config.attachments.as_ref().map(|files| files.rules.clone()).unwrap_or_default();
     let chat = Chat::new(ports.clone(), options)
         .with_admins(&config.admins)
+        .with_limits(Arc::clone(limits))
         .with_audit_days(config.audit_days)
         .with_attachments(rules);
     let chat = Arc::new(chat);
@@ -112,20 +115,53 @@ pub async fn open(config: &Config) -> Result<(Services, Running), OpenError> {
     let start = |deliveries| Worker::start(Arc::clone(&chat), deliveries, work);
     let worker = queues.deliveries.clone().map(start);
     let repairs = (!config.has_timer()).then(|| Repairs::start(Arc::clone(&chat)));
+    // Where the store is this process's own there is nobody to tell.
+    let exchange = (config.is_stored_elsewhere() && !limits.are_off()).then(|| {
+        Exchange::start(
+            Arc::clone(limits),
+            Arc::clone(&stores.usage),
+            Arc::clone(&ports.clock),
+            ports.ids.token(),
+        )
+    });
     let services = Services {
         chat: Arc::clone(&chat),
         ports,
         sign_in,
         events,
         hub: live.router(),
-        event_keys: live.event_keys.clone(),
+        event_door,
+        event_copies: EventCopies::new(Arc::clone(&stores.handled), clock),
+        statistics: live.statistics().with_remote_store(Arc::clone(&stores.remote)),
         local_files: stores.local_files.clone(),
-        statistics: live.statistics().with_conflicts(Arc::clone(&stores.conflicts)),
         calls,
+        warnings: queues.warnings.clone(),
         #[cfg(feature = "testing")]
         set_stores_away,
     };
-    Ok((services, Running { chat, live, worker, repairs, stores, queues }))
+    Ok((services, Running { chat, live, worker, repairs, exchange, stores, queues }))
+}
+
+/// What proves an event that comes over HTTP. Nothing is asked of an issuer yet.
+fn event_door(
+    config: &Config,
+    live: &Live,
+    azure: &mut Azure,
+    clock: Arc<dyn Clock>,
+) -> Result<EventDoor, OpenError> {
+    let tokens = match &config.events.tokens {
+        Some(EventTokens { rules, keys, senders }) => {
+            let tokens: Arc<dyn Tokens> = Arc::new(sign_in::verifier(rules, keys, azure, clock)?);
+            Some((tokens, senders.clone()))
+        }
+        None => None,
+    };
+    Ok(EventDoor {
+        origins: config.events.origins.clone(),
+        keys: live.event_keys.iter().chain(&config.events.keys).cloned().collect(),
+        code: config.event_handler_key.clone(),
+        tokens,
+    })
 }
 
 /// Port → adapter, for the first log line.
@@ -159,6 +195,9 @@ impl Running {
         }
         if let Some(repairs) = self.repairs {
             repairs.stop().await;
+        }
+        if let Some(exchange) = self.exchange {
+            exchange.stop().await;
         }
         if let Some(worker) = self.worker
             && tokio::time::timeout(share, worker.stop()).await.is_err()

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use super::azure::Azure;
 use super::{OpenError, remote};
-use crate::adapters::azure::{BusAccess, ServiceBus};
+use crate::adapters::azure::{BusAccess, BusEntities, ServiceBus};
 use crate::adapters::queue::{FileQueue, Limits, MemoryQueue};
 use crate::calls::Calls;
 use crate::config::QueueConfig;
+use crate::functions::Warnings;
 use crate::ports::{Clock, Deliveries, Queue, StoreError};
 
 /// The queue's two sides, and what is closed in the end.
@@ -13,6 +14,8 @@ pub(super) struct Queues {
     pub(super) sender: Arc<dyn Queue>,
     /// None where the Functions host receives.
     pub(super) deliveries: Option<Arc<dyn Deliveries>>,
+    /// What an operator has to mend at the queue.
+    pub(super) warnings: Warnings,
     file: Option<Arc<FileQueue>>,
 }
 
@@ -26,24 +29,43 @@ impl Queues {
         match config {
             QueueConfig::Embedded { data_dir: None } => {
                 let queue = Arc::new(MemoryQueue::new(Limits::MEMORY));
-                Ok(Self { sender: queue.clone(), deliveries: Some(queue), file: None })
+                Ok(Self {
+                    sender: queue.clone(),
+                    deliveries: Some(queue),
+                    warnings: Warnings::none(),
+                    file: None,
+                })
             }
             QueueConfig::Embedded { data_dir: Some(data_dir) } => {
                 let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
-                Ok(Self { sender: queue.clone(), deliveries: Some(queue.clone()), file: Some(queue) })
+                Ok(Self {
+                    sender: queue.clone(),
+                    deliveries: Some(queue.clone()),
+                    warnings: Warnings::none(),
+                    file: Some(queue),
+                })
             }
-            QueueConfig::ServiceBus { access, queue, topic } => {
+            QueueConfig::ServiceBus { access, queue, topic, subscription } => {
+                let entities = BusEntities { queue, topic, subscription };
                 let http = azure.http()?;
                 let sender = match access.clone() {
-                    BusAccess::Key(connection) => {
-                        ServiceBus::with_key(connection, queue, topic, clock, &http)
-                    }
+                    BusAccess::Key(connection) => ServiceBus::with_key(connection, entities, clock, &http),
                     BusAccess::Identity(host) => {
-                        ServiceBus::with_identity(host, queue, topic, azure.identity()?, &http)
+                        ServiceBus::with_identity(host, entities, azure.identity()?, &http)
                     }
                 };
                 let sender = sender.map_err(|error| StoreError::unavailable("Service Bus", error))?;
-                Ok(Self { sender: remote::queue(Arc::new(sender), calls), deliveries: None, file: None })
+                let sender = Arc::new(sender);
+                let bus = Arc::clone(&sender);
+                Ok(Self {
+                    sender: remote::queue(sender, calls),
+                    deliveries: None,
+                    warnings: Warnings::of(move || {
+                        let bus = Arc::clone(&bus);
+                        async move { bus.warnings().await }
+                    }),
+                    file: None,
+                })
             }
         }
     }

@@ -36,8 +36,10 @@ pub(super) fn stores(stores: Stores, calls: &Calls) -> Stores {
         erasures: around(stores.erasures, calls, STORE),
         audit: around(stores.audit, calls, STORE),
         leases: around(stores.leases, calls, STORE),
+        handled: around(stores.handled, calls, STORE),
+        usage: around(stores.usage, calls, STORE),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     }
 }
 

@@ -5,23 +5,25 @@ use super::{OpenError, remote};
 use crate::adapters::LocalLinks;
 use crate::adapters::azure::BlobAttachments;
 use crate::adapters::azure::table::{
-    TableAudit, TableDeadLetters, TableErasures, TableInbox, TableInvitations, TableLeases, TableLog,
-    TableMembers, TableProfiles, TableRooms, TableSanctions, TableUploads, Tables,
+    TableAudit, TableDeadLetters, TableErasures, TableHandled, TableInbox, TableInvitations, TableLeases,
+    TableLog, TableMembers, TableProfiles, TableRooms, TableSanctions, TableUploads, TableUsage, Tables,
 };
 use crate::adapters::engine::Engine;
 use crate::adapters::file::{
-    FileAttachments, FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog,
-    FileMembers, FileProfiles, FileRooms, FileSanctions, FileUploads,
+    FileAttachments, FileAudit, FileDeadLetters, FileErasures, FileHandled, FileInbox, FileInvitations,
+    FileLog, FileMembers, FileProfiles, FileRooms, FileSanctions, FileUploads,
 };
 use crate::adapters::memory::{
-    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox,
+    MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions,
+    MemoryUploads, MemoryUsage,
 };
 use crate::calls::Calls;
 use crate::config::{Config, StorageConfig};
+use crate::functions::RemoteStore;
 use crate::ports::{
-    Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, LocalFiles, Log,
-    Members, Profiles, Rooms, Sanctions, Uploads,
+    Attachments, Audit, Clock, DeadLetters, Erasures, Handled, Ids, Inbox, Invitations, Leases, LocalFiles,
+    Log, Members, Profiles, Rooms, Sanctions, Uploads, Usage,
 };
 
 /// The storing ports, and what is closed in the end.
@@ -43,9 +45,12 @@ pub(super) struct Stores {
     pub(super) audit: Arc<dyn Audit>,
     /// Where the connections do not end with this process.
     pub(super) leases: Arc<dyn Leases>,
+    /// The events of a service that were acted on.
+    pub(super) handled: Arc<dyn Handled>,
+    /// Where other processes keep the same limits.
+    pub(super) usage: Arc<dyn Usage>,
     pub(super) engine: Option<Engine>,
-    /// How often another process's append came before one of ours, so far.
-    pub(super) conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(super) remote: Arc<dyn Fn() -> RemoteStore + Send + Sync>,
 }
 
 impl Stores {
@@ -75,8 +80,10 @@ impl Stores {
                     attachments: files.clone().map(|files| files as Arc<dyn Attachments>),
                     local_files: files.map(|files| files as Arc<dyn LocalFiles>),
                     leases: Arc::new(MemoryLeases::new()),
+                    handled: Arc::new(MemoryHandled::new()),
+                    usage: Arc::new(MemoryUsage::new()),
                     engine: None,
-                    conflicts: alone(),
+                    remote: alone(),
                 })
             }
             StorageConfig::File { data_dir } => {
@@ -103,8 +110,10 @@ impl Stores {
                     erasures: Arc::new(FileErasures::open(&engine).await?),
                     audit: Arc::new(FileAudit::open(&engine).await?),
                     leases: Arc::new(MemoryLeases::new()),
+                    handled: Arc::new(FileHandled::open(&engine).await?),
+                    usage: Arc::new(MemoryUsage::new()),
                     engine: Some(engine),
-                    conflicts: alone(),
+                    remote: alone(),
                 })
             }
             StorageConfig::Table { account, prefix, .. } => {
@@ -140,8 +149,13 @@ impl Stores {
                     erasures: Arc::new(TableErasures::new(&tables)),
                     audit: Arc::new(TableAudit::new(&tables)),
                     leases: Arc::new(TableLeases::new(&tables)),
+                    handled: Arc::new(TableHandled::new(&tables)),
+                    usage: Arc::new(TableUsage::new(&tables)),
                     engine: None,
-                    conflicts: Arc::new(move || log.conflicts()),
+                    remote: Arc::new(move || RemoteStore {
+                        conflicts: log.conflicts(),
+                        requests: tables.requests(),
+                    }),
                 };
                 Ok(remote::stores(stores, calls))
             }
@@ -156,6 +170,6 @@ impl Stores {
 }
 
 /// Nobody else writes where the store is this process's own.
-fn alone() -> Arc<dyn Fn() -> u64 + Send + Sync> {
-    Arc::new(|| 0)
+fn alone() -> Arc<dyn Fn() -> RemoteStore + Send + Sync> {
+    Arc::new(RemoteStore::default)
 }

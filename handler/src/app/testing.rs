@@ -26,8 +26,10 @@ pub(super) fn breakable(stores: Stores) -> (Stores, Box<dyn Fn(bool) + Send + Sy
         erasures: Arc::new(Faulty::new(stores.erasures, faults.clone())),
         audit: Arc::new(Faulty::new(stores.audit, faults.clone())),
         leases: Arc::new(Faulty::new(stores.leases, faults.clone())),
+        handled: Arc::new(Faulty::new(stores.handled, faults.clone())),
+        usage: Arc::new(Faulty::new(stores.usage, faults.clone())),
         engine: stores.engine,
-        conflicts: stores.conflicts,
+        remote: stores.remote,
     };
     (stores, Box::new(move |away| faults.set(if away { Mode::FailAll } else { Mode::Quiet })))
 }

@@ -37,6 +37,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 const CHORES: &[Chore] = &[
     Chore { name: "sanctions", every: CHORES_EVERY, round: |chat| chat.finish_sanctions().boxed() },
     Chore { name: "ended_sanctions", every: CHORES_EVERY, round: |chat| chat.forget_expired().boxed() },
+    Chore { name: "letters", every: CHORES_EVERY, round: |chat| chat.replay_letters().boxed() },
     Chore { name: "erasures", every: CHORES_EVERY, round: |chat| chat.go_on_erasing().boxed() },
     Chore { name: "conversations", every: UPKEEP_EVERY, round: |chat| chat.walk_conversations().boxed() },
     Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },

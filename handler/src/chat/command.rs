@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Refused;
 use super::message::Target;
 use crate::model::{RoomId, UserId};
-use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError};
+use crate::ports::{NewEntry, Outcome, Position, Refusal, StoreError, TransportError, reasons};
 
 /// Who hears what is said in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +46,20 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the store does not answer")]
-    Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Store(#[source] Arc<StoreError>),
     #[error("the transport does not answer")]
-    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    Transport(#[source] Arc<TransportError>),
     #[error("the appender ended before it answered")]
     Stopped,
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        tracing::warn!(error = &failure as &dyn std::error::Error, "a request ended on a dependency");
+        tracing::warn!(error = reasons(&failure), "a request ended on a dependency");
         match failure {
-            Failure::Transport(_) => {
-                Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
-            }
-            _ => Self::unavailable("store_unavailable", "The store does not answer. Try again."),
+            Failure::Transport(error) => Self::transport_unavailable(error.retry_after()),
+            Failure::Store(error) => Self::store_unavailable(error.retry_after()),
+            Failure::Stopped => Self::store_unavailable(None),
         }
     }
 }

@@ -51,6 +51,17 @@ impl Chat {
     /// Groups and rights of a connection that is about to open: the user's own group, the list of rooms, and the rooms the
     /// user is in.
     pub async fn connecting(&self, user: &UserId, connection: &str) -> Result<Welcome, Refused> {
+        self.connecting_with(user, connection, None).await
+    }
+
+    /// The same for a connection whose token was made at `issued_at`, in seconds.
+    pub async fn connecting_with(
+        &self,
+        user: &UserId,
+        connection: &str,
+        issued_at: Option<u64>,
+    ) -> Result<Welcome, Refused> {
+        self.limits.act(user)?;
         let mut lease = Lease {
             user: user.clone(),
             connection: connection.to_owned(),
@@ -59,7 +70,12 @@ impl Chat {
             rooms: Vec::new(),
         };
         self.ports.leases.put(&lease).await?;
-        match self.rooms_at_connect(user).await {
+        // Behind the lease: of a sign-out that comes meanwhile, either its mark is seen here or the lease there.
+        let rooms = match self.check_signed_in(user, issued_at).await {
+            Ok(()) => self.rooms_at_connect(user).await,
+            Err(refused) => Err(refused),
+        };
+        match rooms {
             Ok(rooms) => {
                 lease.rooms = rooms;
                 self.ports.leases.put(&lease).await?;
@@ -105,6 +121,11 @@ impl Chat {
     pub(super) async fn confirm(&self, user: &UserId, connection: &str) -> Result<(), Refused> {
         let leases = self.ports.leases.of(user).await?;
         let lease = leases.iter().find(|lease| lease.connection == connection);
+        if let Some(lease) = lease.filter(|lease| !lease.confirmed)
+            && self.has_signed_out_since(user, lease.since).await?
+        {
+            return Err(Refused::unauthenticated("The user signed out meanwhile."));
+        }
         let given = lease.map(|lease| lease.rooms.clone()).unwrap_or_default();
         let was_online = leases.iter().any(|lease| lease.confirmed);
         // Counted from now: a listing of connections that the repair began before did not have to see this one.

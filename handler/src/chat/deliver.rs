@@ -16,8 +16,10 @@ use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_APPEND;
 use super::parking;
 use super::{Chat, QueuedMessage};
+use crate::calls::Tally;
 use crate::model::{Change, ConversationId, Timestamp};
 use crate::ports::{NewEntry, Position, Received};
+use crate::trace::Trace;
 
 /// How long a delivery waits for dependencies that fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,14 @@ struct Item<'a> {
     fate: Fate,
 }
 
+/// The first message's sender began the trace that the delivery belongs to.
+fn follow_trace<R: Borrow<Received>>(batch: &[R]) {
+    let of = |received: &Received| Trace::parse(received.properties.get(Trace::NAME)?);
+    if let Some(trace) = batch.iter().find_map(|received| of(received.borrow())) {
+        Tally::follow(trace);
+    }
+}
+
 impl Chat {
     /// Brings messages of the queue to where they belong, those of a conversation in their order. The fates stand in the
     /// order of the batch. Never fails in under a second.
@@ -110,6 +120,7 @@ impl Chat {
         let mut places: FxHashMap<ConversationId, usize> = FxHashMap::default();
         let mut parked = Vec::new();
         let now = self.ports.clock.now();
+        follow_trace(batch);
         for (index, received) in batch.iter().map(Borrow::borrow).enumerate() {
             match QueuedMessage::read(received, now) {
                 Ok(message) => {

@@ -244,7 +244,7 @@ impl Chat {
 
     /// Accepted messages of theirs that did not reach a log.
     async fn drop_letters(&self, user: &UserId) -> Result<(), Refused> {
-        for kind in [LetterKind::Rejected, LetterKind::Dead] {
+        for kind in [LetterKind::Rejected, LetterKind::Dead, LetterKind::Waiting] {
             let mut after: Option<String> = None;
             loop {
                 let letters = self.ports.letters.list(kind, after.as_deref(), PAGE).await?;

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::InvalidId;
-use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError};
+use crate::ports::{LogError, QueueError, Refusal, StoreError, TransportError, reasons};
 
 /// Why a use case did not do what was asked. `code` is stable and for programs, `message` a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,10 @@ pub enum Kind {
     Forbidden,
     NotFound,
     Conflict,
+    /// Too much in too little time. Nothing has happened; after this time there is a token again.
+    Limited {
+        retry_after: Duration,
+    },
     /// Something we depend on does not answer. Nothing is known to have happened; a repeat with the same id is safe.
     Unavailable {
         retry_after: Duration,
@@ -67,8 +71,26 @@ impl Refused {
         Self::new(Kind::Conflict, code, message)
     }
 
+    /// `of` says whose limit it is: `user`, `room`, `address` or `connection`.
+    pub fn rate_limited(of: &'static str, retry_after: Duration) -> Self {
+        let message = match of {
+            "room" => "The room takes no more for the moment. Wait, and try again.",
+            _ => "That was too much in too little time. Wait, and try again.",
+        };
+        Self { field: Some(of), ..Self::new(Kind::Limited { retry_after }, "rate_limited", message) }
+    }
+
     pub fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Kind::Unavailable { retry_after: RETRY_AFTER }, code, message)
+        Self::unavailable_for(None, code, message)
+    }
+
+    /// What we depend on may have named the time after which it wants to be asked again.
+    fn unavailable_for(
+        asked: Option<Duration>,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Kind::Unavailable { retry_after: asked.unwrap_or(RETRY_AFTER) }, code, message)
     }
 
     /// The same answer for every id that breaks its bounds.
@@ -79,6 +101,15 @@ impl Refused {
             _ => "invalid_id",
         };
         Self::invalid(code, field, format!("{field} {error}."))
+    }
+
+    pub(super) fn store_unavailable(asked: Option<Duration>) -> Self {
+        Self::unavailable_for(asked, "store_unavailable", "The store does not answer. Try again.")
+    }
+
+    pub(super) fn transport_unavailable(asked: Option<Duration>) -> Self {
+        let sentence = "The live service does not answer. Try again.";
+        Self::unavailable_for(asked, "transport_unavailable", sentence)
     }
 
     pub fn room_not_found() -> Self {
@@ -113,6 +144,22 @@ impl Refused {
         Self::forbidden("not_the_author", "Only who wrote the message may do this.")
     }
 
+    /// How long to wait, where that may help: in whole seconds, and never 0, which would mean "at once".
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Limited { retry_after } | Kind::Unavailable { retry_after } => {
+                Some(retry_after.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX))
+            }
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        matches!(self.kind, Kind::Limited { .. })
+    }
+
     /// Whether waiting and asking again may help.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
@@ -123,15 +170,15 @@ impl Refused {
 impl From<StoreError> for Refused {
     /// The details stay here: they go to the log, not to the caller.
     fn from(error: StoreError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the store did not answer");
-        Self::unavailable("store_unavailable", "The store does not answer. Try again.")
+        tracing::warn!(error = reasons(&error), "the store did not answer");
+        Self::store_unavailable(error.retry_after())
     }
 }
 
 impl From<TransportError> for Refused {
     fn from(error: TransportError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the transport did not answer");
-        Self::unavailable("transport_unavailable", "The live service does not answer. Try again.")
+        tracing::warn!(error = reasons(&error), "the transport did not answer");
+        Self::transport_unavailable(error.retry_after())
     }
 }
 
@@ -176,13 +223,9 @@ impl From<QueueError> for Refused {
                 format!("The message is larger than the queue's {limit} bytes."),
             ),
             QueueError::Unavailable { retry_after, ref source } => {
-                tracing::warn!(error = source.as_ref() as &dyn std::error::Error, "the queue did not answer");
-                let retry_after = retry_after.unwrap_or(RETRY_AFTER);
-                Self::new(
-                    Kind::Unavailable { retry_after },
-                    "queue_unavailable",
-                    "The queue does not take messages at the moment. Try again.",
-                )
+                tracing::warn!(error = reasons(source.as_ref()), "the queue did not answer");
+                let sentence = "The queue does not take messages at the moment. Try again.";
+                Self::unavailable_for(retry_after, "queue_unavailable", sentence)
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
 use super::command::{Audience, Failure};
 use super::edits::inbox_key;
@@ -162,13 +163,18 @@ impl Fanout {
             (Pass::Publish, ..) => {
                 let linked = self.links.in_entry(&self.conversation, entry).await;
                 let frame = self.frame(linked.as_ref().unwrap_or(entry));
-                for group in &self.groups {
-                    self.ports.transport.publish(group, frame.clone(), excluded).await?;
-                    self.counters.published.add(1);
-                }
+                // A pair's two groups at once: both have this frame before any has the next.
+                let sends = self.groups.iter().map(|group| self.publish(group, frame.clone(), excluded));
+                try_join_all(sends).await?;
             }
         }
         self.set_cursor(pass, entry.seq);
+        Ok(())
+    }
+
+    async fn publish(&self, group: &str, frame: Bytes, excluded: &[String]) -> Result<(), Failure> {
+        self.ports.transport.publish(group, frame, excluded).await?;
+        self.counters.published.add(1);
         Ok(())
     }
 

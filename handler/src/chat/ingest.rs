@@ -9,6 +9,7 @@ use super::{Caller, Chat, QueuedMessage, Refused, Submission, UploadTicket};
 use crate::calls::Tally;
 use crate::model::{AttachmentId, InvalidId, MessageId, UserId};
 use crate::ports::{Entity, Outgoing, Position, Properties};
+use crate::trace::Trace;
 
 /// How long a sender waits for what the store alone knows. One that takes longer is away, and they are told to come again.
 const STORE_AT_INGEST: Duration = Duration::from_secs(3);
@@ -52,14 +53,28 @@ impl Chat {
                 }
             },
         };
+        let paid = match self.limits.message(&queued) {
+            Ok(paid) => paid,
+            Err(refused) => {
+                // While the log cannot say, it is a refusal.
+                let first = in_time(self.first_position(&queued, refused.clone())).await;
+                first.map_err(|_| refused)?;
+                return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
+            }
+        };
         let upload = match in_time(self.attach_file(&mut queued, name.as_deref())).await {
             Ok(upload) => upload,
             Err(refused) => {
+                self.limits.give_back(&paid);
                 in_time(self.first_position(&queued, refused)).await?;
                 return Ok(Accepted { message_id: queued.message.id, room_name, upload: None });
             }
         };
-        self.ports.queue.send(outgoing(&queued)).await?;
+        if let Err(error) = self.ports.queue.send(outgoing(&queued)).await {
+            self.limits.give_back(&paid);
+            return Err(error.into());
+        }
+        self.limits.accepted(queued.marker);
         self.counters.accepted.add(1);
         Ok(Accepted { message_id: queued.message.id, room_name, upload })
     }
@@ -122,10 +137,13 @@ async fn in_time<T>(asking: impl Future<Output = Result<T, Refused>>) -> Result<
 
 fn outgoing(queued: &QueuedMessage) -> Outgoing {
     Tally::about(queued.conversation.as_str());
-    let (entity, properties) = match &queued.target {
+    let (entity, mut properties) = match &queued.target {
         Target::Direct(_) => (Entity::Queue, Properties::new()),
         Target::Room(id) => (Entity::Topic, Properties::from([(ROOM_PROPERTY.to_owned(), id.to_string())])),
     };
+    if let Some(trace) = Tally::trace() {
+        properties.insert(Trace::NAME.to_owned(), trace.to_string());
+    }
     Outgoing {
         entity,
         message_id: queued.marker.to_string(),

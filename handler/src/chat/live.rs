@@ -67,6 +67,9 @@ pub(super) enum Answer<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         field: Option<&'a str>,
+        /// Seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
     },
 }
 
@@ -81,23 +84,42 @@ impl Chat {
         if name == "message" {
             return Ok(Some(self.text_frame(caller, payload).await));
         }
-        let mut fields = Fields::read(if payload.is_empty() { b"{}" } else { payload })?;
-        self.act(caller, name, &mut fields).await.map(Some)
+        let answer = async {
+            self.charge_frame(caller)?;
+            let mut fields = Fields::read(if payload.is_empty() { b"{}" } else { payload })?;
+            self.act(caller, name, &mut fields).await
+        };
+        self.refusals_noted(caller, answer.await).await.map(Some)
     }
 
     /// A text frame `{"action": …}` of a plain WebSocket. Every one has an answer; mistakes are answered
     /// `{"type":"error","code","message","field"?}`.
     pub async fn text_frame(&self, caller: &Caller, frame: &[u8]) -> Bytes {
         let answer = async {
+            self.charge_frame(caller)?;
             let mut fields = Fields::read(frame)?;
             let action = fields.text(Field::Action)?;
             let action = action.ok_or_else(|| missing(&fields, Field::Action))?;
             self.act(caller, &action, &mut fields).await
         };
-        answer.await.unwrap_or_else(|refused| error_frame(&refused))
+        let answer = self.refusals_noted(caller, answer.await).await;
+        answer.unwrap_or_else(|refused| error_frame(&refused))
+    }
+
+    /// Who goes on whatever they are told is told no more.
+    async fn refusals_noted(
+        &self,
+        caller: &Caller,
+        answer: Result<Bytes, Refused>,
+    ) -> Result<Bytes, Refused> {
+        if answer.as_ref().is_err_and(Refused::is_limited) {
+            self.note_refusal(caller).await;
+        }
+        answer
     }
 
     async fn act(&self, caller: &Caller, action: &str, fields: &mut Fields) -> Result<Bytes, Refused> {
+        self.charge_event(caller, action)?;
         match action {
             "send" => self.send_live(caller, Submission::take(fields)?).await,
             "join" => {
@@ -173,7 +195,7 @@ impl Chat {
 
     /// Appended at once, without the queue. The connection that sent gets this answer and no copy.
     async fn send_live(&self, caller: &Caller, submission: Submission) -> Result<Bytes, Refused> {
-        let message = self.judge(caller, submission, None)?;
+        let message = self.judge(caller, submission, caller.repeat_key().as_deref())?;
         let position = self.append_live(caller, &message).await?;
         let (room_id, conversation) = match &message.target {
             Target::Room(room) => (Some(room), None),
@@ -197,7 +219,15 @@ impl Chat {
             // A repeat gets the first answer, whatever was decided since.
             return self.first_position(message, refused).await;
         }
+        let paid = match self.limits.message(message) {
+            Ok(paid) => paid,
+            Err(refused) => {
+                let first = self.first_position(message, refused.clone()).await;
+                return first.map_err(|_| refused);
+            }
+        };
         if let Err(refused) = self.attach(message).await {
+            self.limits.give_back(&paid);
             return self.first_position(message, refused).await;
         }
         let entry = NewEntry {
@@ -215,7 +245,11 @@ impl Chat {
             return Err(failure.into());
         }
         match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => {
+            Some(Verdict::Stored { position, duplicate }) => {
+                if *duplicate {
+                    self.limits.give_back(&paid);
+                }
+                self.limits.accepted(message.marker);
                 self.raise_own_mark(&message.conversation, sender, *position).await;
                 Ok(*position)
             }
@@ -239,8 +273,13 @@ pub(super) fn limit_of(fields: &mut Fields) -> Result<Option<usize>, Refused> {
     Ok(fields.number(Field::Limit)?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-/// What a client is told of a refusal, `{"type":"error","code","message","field"?}`.
+/// What a client is told of a refusal, `{"type":"error","code","message","field"?,"retry_after"?}`.
 #[must_use]
 pub fn error_frame(refused: &Refused) -> Bytes {
-    view::encode(&Answer::Error { code: refused.code, message: &refused.message, field: refused.field })
+    view::encode(&Answer::Error {
+        code: refused.code,
+        message: &refused.message,
+        field: refused.field,
+        retry_after: refused.retry_after_secs(),
+    })
 }

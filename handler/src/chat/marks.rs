@@ -149,6 +149,7 @@ impl Chat {
         if self.known.member(&id, &caller.user, AT_APPEND).await?.is_none() {
             return Err(not_a_member());
         }
+        self.charge_room(&id)?;
         self.pulse.typing(&id, &caller.user, on);
         Ok(view::encode(&Answer::TypingSet { room_id: &room, on }))
     }

@@ -10,6 +10,7 @@ mod audit;
 mod backoff;
 mod bans;
 mod budget;
+mod burials;
 mod chores;
 mod command;
 mod connections;
@@ -33,6 +34,7 @@ mod ingest;
 mod invitations;
 mod known;
 mod letters;
+mod limits;
 mod links;
 mod live;
 mod live_messages;
@@ -55,12 +57,14 @@ mod reactions;
 mod readers;
 mod removal;
 mod repair;
+mod replay;
 mod room_edit;
 mod room_notices;
 mod room_pages;
 mod rooms;
 mod scene;
 mod sign_ins;
+mod sign_out;
 mod sync;
 mod turns;
 mod upkeep;
@@ -76,6 +80,7 @@ pub use attachments::{AttachmentView, NewAttachment, UploadTicket};
 use audit::SignIns;
 pub use audit::{AuditPage, AuditQuery, AuditView, RefusedSignIn};
 pub use bans::{NewSanction, SanctionPage, SanctionView};
+pub use burials::NotStored;
 pub use chores::{CHORES_EVERY, Round, RoundOutcome};
 pub use connections::Welcome;
 pub use counters::Counters;
@@ -90,6 +95,7 @@ pub use ingest::Accepted;
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
 pub use letters::LetterPage;
+pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
 use links::Links;
 pub use live::error_frame;
 pub use marks::{DirectRead, ReadUpTo};
@@ -104,16 +110,18 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
+pub use replay::Replayed;
 pub use room_edit::RoomEdit;
 use room_notices::RoomNotices;
 pub use room_pages::{FoundRooms, RoomPage};
 pub use rooms::NewRoom;
 pub use scene::{Changed, PresentMessage, Venue};
+pub use sign_out::SignedOut;
 pub use sync::{Sync, SyncRequest};
 use turns::Turns;
 pub use view::{MessageView, RoomView};
 
-use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RoomId, Sanction, UserId};
+use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
     Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
     Profiles, Queue, Rooms, Sanctions, Transport, Uploads,
@@ -169,6 +177,9 @@ pub enum Via {
     /// A live connection, by the transport's id for it. It gets answers, and no copy of what it sent itself.
     Socket {
         connection: String,
+        /// What tells this event from the connection's others, where a copy of it may come. It stands for the id that the
+        /// client left out.
+        event: Option<String>,
     },
 }
 
@@ -182,7 +193,24 @@ impl Caller {
     pub fn socket(user: UserId, connection: impl Into<String>) -> Self {
         let connection = connection.into();
         let origin = Origin::connection(&connection);
-        Self { user, is_admin: false, via: Via::Socket { connection }, origin }
+        Self { user, is_admin: false, via: Via::Socket { connection, event: None }, origin }
+    }
+
+    /// In this event of the connection.
+    #[must_use]
+    pub fn in_event(mut self, id: &str) -> Self {
+        if let Via::Socket { event, .. } = &mut self.via {
+            *event = Some(id.to_owned()).filter(|id| !id.is_empty());
+        }
+        self
+    }
+
+    /// The same for a copy of the same event, and for nothing else.
+    fn repeat_key(&self) -> Option<String> {
+        match &self.via {
+            Via::Socket { connection, event: Some(event) } => Some(format!("{connection}:{event}")),
+            _ => None,
+        }
     }
 
     /// This program by itself, with all rights.
@@ -194,7 +222,7 @@ impl Caller {
     fn connection(&self) -> Option<&str> {
         match &self.via {
             Via::Request => None,
-            Via::Socket { connection } => Some(connection),
+            Via::Socket { connection, .. } => Some(connection),
         }
     }
 }
@@ -214,9 +242,12 @@ pub struct Chat {
     links: Links,
     /// Of those who change a room's row.
     turns: Turns,
+    limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
+    /// One round of replays at a time.
+    replaying: tokio::sync::Mutex<()>,
     /// How long a record of the audit stays.
     audit_days: u64,
     begun: chores::Begun,
@@ -254,8 +285,10 @@ impl Chat {
             files: AttachmentRules::default(),
             links,
             turns: Turns::default(),
+            limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
+            replaying: tokio::sync::Mutex::default(),
             audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),
@@ -269,6 +302,13 @@ impl Chat {
     #[must_use]
     pub fn with_admins(mut self, admins: &[UserId]) -> Self {
         self.admins = admins.to_vec();
+        self
+    }
+
+    /// Limits what callers may do; without, nothing is limited.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = limits;
         self
     }
 

@@ -27,37 +27,36 @@ impl Chat {
     pub(super) async fn park_poison(
         &self,
         received: &Received,
-        poison: &Poison,
+        why: &Poison,
         now: Timestamp,
         deadline: Option<Instant>,
     ) -> Fate {
-        let letter = NewLetter {
-            code: poison.code.to_owned(),
-            reason: poison.reason.clone(),
-            ..letter(LetterKind::Dead, received, broker_key(received), received.enqueued_at.unwrap_or(now))
-        };
+        let letter =
+            NewLetter { code: why.code.to_owned(), reason: why.reason.clone(), ..poison(received, now) };
+        if !self.put_patiently(&letter, deadline).await {
+            return Fate::Waiting;
+        }
+        self.counters.dead.add(1);
+        Fate::Dead { code: why.code }
+    }
+
+    /// Stores a letter, however long that takes. `false` when the deadline came before.
+    pub(super) async fn put_patiently(&self, letter: &NewLetter, deadline: Option<Instant>) -> bool {
         let mut backoff = Backoff::new(deadline);
         loop {
-            let put = self.ports.letters.put(&letter);
+            let put = self.ports.letters.put(letter);
             let answer = match deadline {
                 Some(deadline) => match tokio::time::timeout_at(deadline, put).await {
                     Ok(answer) => answer,
-                    Err(_) => return Fate::Waiting,
+                    Err(_) => return false,
                 },
                 None => put.await,
             };
-            match answer {
-                Ok(()) => {
-                    self.counters.dead.add(1);
-                    return Fate::Dead { code: poison.code };
-                }
-                Err(error) => {
-                    self.counters.retries.add(1);
-                    backoff.report(&Failure::from(error));
-                    if !backoff.wait().await {
-                        return Fate::Waiting;
-                    }
-                }
+            let Err(error) = answer else { return true };
+            self.counters.retries.add(1);
+            backoff.report(&Failure::from(error));
+            if !backoff.wait().await {
+                return false;
             }
         }
     }
@@ -87,12 +86,7 @@ pub(super) fn rejected(
     NewLetter {
         code: code.to_owned(),
         reason: reason.to_owned(),
-        ..letter(
-            LetterKind::Rejected,
-            received,
-            message.marker.to_string(),
-            message.accepted_at.unwrap_or(now),
-        )
+        ..of_message(LetterKind::Rejected, received, message, now)
     }
 }
 
@@ -100,8 +94,23 @@ pub(super) fn too_many_deliveries(received: &Received, message: &QueuedMessage, 
     NewLetter {
         code: TOO_MANY_DELIVERIES.to_owned(),
         reason: format!("Delivered {} times without success while the store answered.", received.attempt),
-        ..letter(LetterKind::Dead, received, message.marker.to_string(), message.accepted_at.unwrap_or(now))
+        ..waiting(received, message, now)
     }
+}
+
+/// A letter about a message that is to be replayed.
+pub(super) fn waiting(received: &Received, message: &QueuedMessage, now: Timestamp) -> NewLetter {
+    of_message(LetterKind::Waiting, received, message, now)
+}
+
+/// A letter about what is no message.
+pub(super) fn poison(received: &Received, now: Timestamp) -> NewLetter {
+    let at = received.enqueued_at.unwrap_or(now);
+    letter(LetterKind::Dead, received, broker_key(received), at, now)
+}
+
+fn of_message(kind: LetterKind, received: &Received, message: &QueuedMessage, now: Timestamp) -> NewLetter {
+    letter(kind, received, message.marker.to_string(), message.accepted_at.unwrap_or(now), now)
 }
 
 /// Tells one message of the broker from every other: producers may give two messages one MessageId.
@@ -119,7 +128,7 @@ fn broker_key(received: &Received) -> String {
 }
 
 /// `at` is the message's own time where it has one, so that a second try to park it stores the same letter.
-fn letter(kind: LetterKind, received: &Received, key: String, at: Timestamp) -> NewLetter {
+fn letter(kind: LetterKind, received: &Received, key: String, at: Timestamp, now: Timestamp) -> NewLetter {
     let (body, body_is_base64) = match std::str::from_utf8(&received.body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(&received.body), true),
@@ -135,5 +144,10 @@ fn letter(kind: LetterKind, received: &Received, key: String, at: Timestamp) -> 
         body,
         body_is_base64,
         delivery_count: received.attempt,
+        message_id: received.message_id.clone(),
+        sequence_number: received.sequence_number,
+        enqueued_at: received.enqueued_at,
+        properties: received.properties.clone(),
+        parked_at: Some(now),
     }
 }

@@ -76,6 +76,7 @@ impl Chat {
         {
             return self.create_again(&first).await;
         }
+        self.charge(caller)?;
         let (target, occasion) = (Some(room.name.clone()), room.created_at.to_string());
         let act = Act { target, occasion, ..Act::in_room("room.create", &room.id) };
         self.audited(caller, act, self.create(&room)).await

@@ -122,6 +122,11 @@ impl Chat {
         marker: Marker,
         change: Change,
     ) -> Result<Changed, Refused> {
+        let room = match &scene {
+            Scene::Room(room) => Some(&room.id),
+            Scene::Pair(..) => None,
+        };
+        let paid = self.charge_command(caller, room, &scene.conversation(), &marker).await?;
         let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
         let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
         let appended = self.appenders.append(&scene.audience(), &scene.conversation(), commands).await?;
@@ -129,7 +134,10 @@ impl Chat {
             return Err(failure.into());
         }
         match appended.verdicts.first() {
-            Some(Verdict::Stored { position, .. }) => {
+            Some(Verdict::Stored { position, duplicate }) => {
+                if *duplicate {
+                    self.limits.give_back(&paid);
+                }
                 let entry = Some(*position);
                 Ok(Changed { entry, message: self.find_message(scene, seq).await? })
             }

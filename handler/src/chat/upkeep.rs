@@ -163,7 +163,7 @@ impl Chat {
         let now = self.ports.clock.now().millis();
         let before = Timestamp::from_millis(now.saturating_sub(u64::from(days) * DAY_MILLIS));
         let mut count = 0;
-        for kind in [LetterKind::Rejected, LetterKind::Dead] {
+        for kind in [LetterKind::Rejected, LetterKind::Dead, LetterKind::Waiting] {
             let letters = self.ports.letters.list(kind, None, PAGE).await?;
             for letter in letters.iter().filter(|letter| letter.letter.at < before) {
                 count += usize::from(self.ports.letters.remove(kind, &letter.id).await?.is_some());

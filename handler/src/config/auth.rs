@@ -10,7 +10,7 @@ use crate::adapters::jwt::{KeySource, TokenRules};
 
 /// HMAC-SHA256 wants a key as long as its digest.
 const SECRET_MIN_BYTES: usize = 32;
-const SKEW: Duration = Duration::from_secs(60);
+pub(super) const SKEW: Duration = Duration::from_secs(60);
 const SKEW_SECS: RangeInclusive<u64> = 0..=600;
 const OF_JWT: [&str; 4] = ["JWT_ISSUER", "JWT_AUDIENCE", "JWT_JWKS_URL", "JWT_SECRET"];
 
@@ -74,7 +74,7 @@ fn required_list(
 }
 
 /// Compared letter by letter. One that stands for every tenant is nobody's: it would let in everybody with any account.
-fn issuer(text: &str) -> Result<String, String> {
+pub(super) fn issuer(text: &str) -> Result<String, String> {
     let everybodys = ["/common/", "/organizations/", "/consumers/"];
     if text.contains(['{', '}']) || everybodys.iter().any(|part| text.contains(part)) {
         return Err(
@@ -118,7 +118,7 @@ fn keys(r: &mut Reader<'_>, issuers: Option<&[String]>) -> Option<KeySource> {
 }
 
 /// Plain http is for what runs on this machine.
-fn is_https_or_local(url: &str) -> bool {
+pub(super) fn is_https_or_local(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.parse::<http::uri::Authority>();

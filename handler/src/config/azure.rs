@@ -4,7 +4,7 @@ use webpubsub::connection_string::ConnectionString as ServiceString;
 
 use super::parse::is_authority;
 use super::reader::Reader;
-use super::{IdentityConfig, NegotiateRoles, QueueConfig, ServiceAccess, StorageConfig, TransportConfig};
+use super::{IdentityConfig, QueueConfig, ServiceAccess, StorageConfig, TransportConfig};
 use crate::adapters::azure::{BusAccess, BusHost, ConnectionString};
 
 pub(super) const CONNECTION: &str = "ServiceBusConnection";
@@ -43,25 +43,6 @@ fn service_endpoint(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must be https://host, such as https://example.webpubsub.azure.com".to_owned())
-    }
-}
-
-/// Without an access key nobody can tell a forged event from a true one, unless the sender knows a secret.
-pub(super) fn events_must_be_proven(
-    r: &mut Reader<'_>,
-    transport: Option<&TransportConfig>,
-    roles: NegotiateRoles,
-) {
-    let without_key = matches!(
-        transport,
-        Some(TransportConfig::WebPubSub { access: ServiceAccess::Identity { event_key: None, .. }, .. })
-    );
-    if without_key && roles == NegotiateRoles::Connect && !r.is_set("EVENTHANDLER_KEY") {
-        r.mistake(
-            "EVENTHANDLER_KEY",
-            "must be set with WEBPUBSUB_ENDPOINT, and stand as ?code= in the hub's event handler URL: without an access \
-             key nothing else proves who sends events",
-        );
     }
 }
 

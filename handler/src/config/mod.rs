@@ -4,6 +4,7 @@
 mod attachments;
 mod auth;
 mod azure;
+mod events;
 mod mistakes;
 mod parse;
 mod reader;
@@ -32,7 +33,7 @@ use webpubsub::names::HubName;
 use crate::adapters::azure::BusAccess;
 use crate::adapters::azure::table::StorageAccount;
 use crate::adapters::jwt::{KeySource, TokenRules};
-use crate::model::{AttachmentRules, UserId};
+use crate::model::{AttachmentRules, RateLimits, UserId};
 
 /// Everything the program was told, read once.
 #[derive(Clone, Debug)]
@@ -53,11 +54,15 @@ pub struct Config {
     /// How long records of the audit stay.
     pub audit_days: u64,
     pub cors: Cors,
+    pub rate_limits: RateLimits,
     /// What negotiate hands out as base; otherwise the address the caller used.
     pub public_ws_endpoint: Option<WsEndpoint>,
-    /// Asked as `?code=` of the event handler, beside the signature.
+    /// Asked as `?code=` of the event handler of whoever shows no token.
     pub event_handler_key: Option<Secret>,
+    pub events: EventsConfig,
     pub negotiate_roles: NegotiateRoles,
+    /// How long what negotiate hands out may be used to connect; with rights in it five minutes at most.
+    pub token_minutes: u32,
     pub rooms_on_join: RoomsOnJoin,
     /// None where no files are taken.
     pub attachments: Option<AttachmentsConfig>,
@@ -175,6 +180,31 @@ pub enum ServiceAccess {
     },
 }
 
+/// Who may bring a service's events over HTTP.
+#[derive(Clone, Debug)]
+pub struct EventsConfig {
+    /// Hosts that may ask for consent; `*` is any.
+    pub origins: Vec<String>,
+    /// They verify signatures beside the connection string's.
+    pub keys: Vec<AccessKey>,
+    /// Where the service shows its identity.
+    pub tokens: Option<EventTokens>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventTokens {
+    pub rules: TokenRules,
+    pub keys: KeySource,
+    pub senders: EventSenders,
+}
+
+/// Whose tokens count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSenders {
+    /// Object ids or application ids.
+    pub ids: Vec<String>,
+}
+
 /// Who this process is, where an adapter needs an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityConfig {
@@ -220,7 +250,7 @@ pub enum QueueConfig {
         data_dir: Option<PathBuf>,
     },
     /// Sends over REST; the Functions host receives.
-    ServiceBus { access: BusAccess, queue: String, topic: String },
+    ServiceBus { access: BusAccess, queue: Box<str>, topic: Box<str>, subscription: Box<str> },
 }
 
 /// How callers prove who they are.

@@ -8,19 +8,22 @@ use webpubsub::names::HubName;
 
 use super::auth::auth;
 use super::azure::{self, CONNECTION, IDENTITY};
+use super::events;
 use super::reader::Reader;
 use super::{
     AuthConfig, Config, Cors, Mistakes, NegotiateRoles, Place, QueueConfig, RoomsOnJoin, StorageConfig,
     TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
-use crate::model::UserId;
+use crate::model::{RateLimit, RateLimits, UserId};
 
 const DEFAULT_PORT: u16 = 5000;
 /// HMAC-SHA256 wants a key as long as its digest.
 const ACCESS_KEY_MIN_BYTES: usize = 32;
 const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
+/// What negotiate hands out may be used for so long, and at most.
+const TOKEN_MINUTES: u32 = 60;
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.
@@ -51,11 +54,16 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let cors = cors(&mut r, !under_host && auth == Some(AuthConfig::Anonymous));
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
+    let token_minutes = r.parse("NEGOTIATE_TOKEN_MINUTES", |text| {
+        let minutes = text.parse().ok().filter(|minutes| (1..=TOKEN_MINUTES).contains(minutes));
+        minutes.ok_or_else(|| format!("must be a number of minutes, 1 to {TOKEN_MINUTES}"))
+    });
     let rooms_on_join = rooms_on_join(&mut r);
     let attachments = super::attachments::attachments(&mut r, under_host, storage.as_ref());
     let retention_days = retention_days(&mut r);
-    azure::events_must_be_proven(&mut r, transport.as_ref(), negotiate_roles);
+    let events = events::events(&mut r, transport.as_ref());
     if on_azure {
+        events::events_must_be_proven(&mut r, transport.as_ref(), &events, negotiate_roles);
         azure::identity_must_be_managed(
             &mut r,
             &identity,
@@ -64,7 +72,9 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             queue.as_ref(),
         );
     }
-    refuse_what_is_later(&mut r);
+    let is_open_here = auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure;
+    let rate_limits =
+        rate_limits(&mut r, if is_open_here { RateLimits::default() } else { RateLimits::DEFAULT });
     // What is `None` here has left a mistake.
     match (transport, storage, queue, auth) {
         (Some(transport), Some(storage), Some(queue), Some(auth)) if r.mistakes.is_empty() => Ok(Config {
@@ -80,9 +90,12 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             trusted_proxies: usize::try_from(trusted_proxies).unwrap_or_default(),
             audit_days,
             cors,
+            rate_limits,
             public_ws_endpoint,
             event_handler_key: r.secret("EVENTHANDLER_KEY"),
+            events,
             negotiate_roles,
+            token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),
             rooms_on_join,
             attachments,
             retention_days,
@@ -266,8 +279,9 @@ fn service_bus(r: &mut Reader<'_>, under_host: bool) -> Option<QueueConfig> {
     let access = azure::bus_access(r)?;
     Some(QueueConfig::ServiceBus {
         access,
-        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()),
-        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()),
+        queue: r.text("CHAT_QUEUE").unwrap_or_else(|| "chat-queue".to_owned()).into(),
+        topic: r.text("CHAT_TOPIC").unwrap_or_else(|| "chat-topic".to_owned()).into(),
+        subscription: r.text("CHAT_SUBSCRIPTION").unwrap_or_else(|| "chat-subscription".to_owned()).into(),
     })
 }
 
@@ -324,11 +338,22 @@ pub(crate) fn function_timeout(text: &str) -> Option<Duration> {
         .then(|| Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
 }
 
-/// A limit that is set and not kept would be worse than a refused start.
-fn refuse_what_is_later(r: &mut Reader<'_>) {
-    for name in ["RATE_LIMIT_USER", "RATE_LIMIT_ROOM", "RATE_LIMIT_IP"] {
-        if r.text(name).is_some_and(|text| !text.trim().eq_ignore_ascii_case("off")) {
-            r.mistake(name, "this version does not have rate limits yet; leave it out or set it to off");
-        }
+/// What is not set is `default`.
+fn rate_limits(r: &mut Reader<'_>, default: RateLimits) -> RateLimits {
+    let mut one = |name, default| {
+        let limit = r.parse(name, |text| match RateLimit::parse(text) {
+            Some(limit) => Ok(Some(limit)),
+            None if text.eq_ignore_ascii_case("off") => Ok(None),
+            None => Err(format!(
+                "must be off, or per second/burst such as 10/20, each a whole number from 1 to {}",
+                RateLimit::MAX
+            )),
+        });
+        limit.unwrap_or(default)
+    };
+    RateLimits {
+        user: one("RATE_LIMIT_USER", default.user),
+        room: one("RATE_LIMIT_ROOM", default.room),
+        address: one("RATE_LIMIT_IP", default.address),
     }
 }

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::adapters::azure::BusAccess;
 use crate::adapters::jwt::KeySource;
+use crate::model::RateLimit;
 
 /// One setting, as `--help`, `handler config` and docs/CONFIG.md show it.
 pub struct Setting {
@@ -28,6 +29,7 @@ pub enum Group {
     ServiceBus,
     Identity,
     Access,
+    Limits,
     Attachments,
     Running,
     /// Set by Azure or by the Functions host, not by people.
@@ -37,7 +39,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Modes,
         Self::Network,
         Self::Hub,
@@ -46,6 +48,7 @@ impl Group {
         Self::ServiceBus,
         Self::Identity,
         Self::Access,
+        Self::Limits,
         Self::Attachments,
         Self::Running,
         Self::Platform,
@@ -63,6 +66,7 @@ impl Group {
             Self::ServiceBus => "Service Bus",
             Self::Identity => "Who we are to Azure",
             Self::Access => "Who may do what",
+            Self::Limits => "How much",
             Self::Attachments => "Files",
             Self::Running => "Running",
             Self::Platform => "Set by the platform",
@@ -89,6 +93,10 @@ fn optional(text: Option<impl ToString>) -> Shown {
 
 fn hidden(is_set: bool) -> Shown {
     if is_set { Shown::Hidden } else { Shown::Unset }
+}
+
+fn limit(limit: Option<RateLimit>) -> Shown {
+    limit.map_or_else(|| value("off"), value)
 }
 
 const fn unset(_: &Config) -> Shown {
@@ -136,7 +144,7 @@ settings! {
             "Base of the URL that negotiate hands out: where clients reach the hub. Otherwise that of the embedded hub is made of X-Forwarded-Host and X-Forwarded-Proto, else of Host, and that of Web PubSub is its own.",
             |c| optional(c.public_ws_endpoint.as_ref().map(super::WsEndpoint::as_str));
         "TRUSTED_PROXIES", "0 to 16", "0; under the host 1",
-            "Proxies before this program, each of which adds to X-Forwarded-For whom it speaks for. A client's address, for the audit, is the one that the farthest of them saw; with 0 it is the connection's own, and the header is not read.",
+            "Proxies before this program, each of which adds to X-Forwarded-For whom it speaks for. A client's address, for limits and the audit, is the one that the farthest of them saw; with 0 it is the connection's own, and the header is not read.",
             |c| value(c.trusted_proxies);
         "CORS_ORIGINS", "comma list of origins, or *", "none; anonymous and alone: pages of localhost",
             "Web pages of other origins that may call.",
@@ -163,9 +171,24 @@ settings! {
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
+        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "60",
+            "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
+            |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
-            "Asked as ?code= of the event handler, beside the signature. Where WEBPUBSUB_ENDPOINT stands alone there is no key to verify signatures with, and this is the proof.",
+            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token. On Azure it must be set where signatures are the only proof: one is the same for all events of a connection.",
             |c| hidden(c.event_handler_key.is_some());
+        "EVENTHANDLER_ORIGINS", "comma list of hosts, or *", "the host of the configured Web PubSub; with TRANSPORT_MODE=self this machine",
+            "Services whose question whether they may send events here (WebHook-Request-Origin) is answered with yes.",
+            |c| value(c.events.origins.join(","));
+        "EVENTHANDLER_TOKEN_ISSUER", "comma list of issuers", "none",
+            "Where the event handler is registered with a managed identity: who signs its tokens, such as https://sts.windows.net/TENANT/ and https://login.microsoftonline.com/TENANT/v2.0. The first is asked for the keys.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.rules.issuers.join(",")));
+        "EVENTHANDLER_TOKEN_AUDIENCE", "comma list", "none",
+            "For whom those tokens must be: the application id URI that is registered with the event handler.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.rules.audiences.join(",")));
+        "EVENTHANDLER_TOKEN_IDS", "comma list of ids", "none",
+            "Whose tokens they must be: object id or application id of the service's identity.",
+            |c| c.events.tokens.as_ref().map_or(Shown::Unset, |tokens| value(tokens.senders.ids.join(",")));
     }
     WebPubSub {
         "WEBPUBSUB_ENDPOINT", "https:// URL without path", "none",
@@ -174,6 +197,9 @@ settings! {
         "WEBPUBSUB_CONNECTION_STRING", "connection string", "none",
             "Web PubSub with its access key.",
             |c| hidden(matches!(&c.transport, TransportConfig::WebPubSub { access: ServiceAccess::Key(_) | ServiceAccess::Identity { event_key: Some(_), .. }, .. }));
+        "WEBPUBSUB_EVENT_KEYS", "comma list of access keys", "none",
+            "Verify the signatures of events, beside the connection string's key: the other one of the two, so that either may be renewed.",
+            |c| hidden(!c.events.keys.is_empty());
     }
     Storage {
         "AZURE_STORAGE_CONNECTION_STRING", "connection string", "none",
@@ -199,6 +225,9 @@ settings! {
         "CHAT_TOPIC", "name", "chat-topic",
             "Topic of room messages.",
             |c| match &c.queue { QueueConfig::ServiceBus { topic, .. } => value(topic), QueueConfig::Embedded { .. } => Shown::Unset };
+        "CHAT_SUBSCRIPTION", "name", "chat-subscription",
+            "The topic's subscription: readyz looks at its settings, and function.json names it for the Functions host.",
+            |c| match &c.queue { QueueConfig::ServiceBus { subscription, .. } => value(subscription), QueueConfig::Embedded { .. } => Shown::Unset };
     }
     Identity {
         "USE_MANAGED_IDENTITY", "true, false", "false",
@@ -238,6 +267,17 @@ settings! {
         "AUTH_ADMIN_CLAIM", "claim", "jwt: roles; easyauth: the provider's claim of roles",
             "Where that role stands: a list, or a text of words such as scp.",
             |c| optional(c.auth.people().and_then(|people| people.admin_claim.as_ref()));
+    }
+    Limits {
+        "RATE_LIMIT_USER", "off, or per second/burst", "10/20; off with AUTH_MODE=anonymous off Azure",
+            "What one user may do: send, edit, react, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
+            |c| limit(c.rate_limits.user);
+        "RATE_LIMIT_ROOM", "off, or per second/burst", "100/200; off with AUTH_MODE=anonymous off Azure",
+            "What all together may do in one room: send, edit, react, join, type.",
+            |c| limit(c.rate_limits.room);
+        "RATE_LIMIT_IP", "off, or per second/burst", "50/100; off with AUTH_MODE=anonymous off Azure",
+            "HTTP requests of one address (of IPv6 its /64 network), and frames of one live connection.",
+            |c| limit(c.rate_limits.address);
     }
     Attachments {
         "ATTACHMENTS", "on, off", "on alone with STORAGE_MODE memory or file, else off",
@@ -299,12 +339,8 @@ settings! {
         "IDENTITY_HEADER", "secret", "none", "Shown to IDENTITY_ENDPOINT.", unset;
     }
     Later {
-        "CHAT_SUBSCRIPTION", "name", "chat-subscription", "The topic's subscription. Today function.json alone reads it.", unset;
         "GITHUB_TOKEN", "secret", "none", "AI replies.", unset;
         "AI_ENDPOINT", "URL", "none", "AI replies.", unset;
         "AI_MODEL", "name", "none", "AI replies.", unset;
-        "RATE_LIMIT_USER", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_ROOM", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
-        "RATE_LIMIT_IP", "off, or per second/burst", "off", "Refused when it sets a limit: this version has none.", unset;
     }
 }

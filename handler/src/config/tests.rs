@@ -62,7 +62,8 @@ fn every_mistake_is_told_at_once() {
         ("CORS_ORIGINS", "example.com"),
         ("PUBLIC_WS_ENDPOINT", "https://x"),
         ("NEGOTIATE_ROLES", "all"),
-        ("RATE_LIMIT_IP", "5/10"),
+        ("RATE_LIMIT_IP", "5"),
+        ("RATE_LIMIT_USER", "0/1"),
     ]);
     let expected = [
         "BIND",
@@ -76,6 +77,7 @@ fn every_mistake_is_told_at_once() {
         "CORS_ORIGINS",
         "PUBLIC_WS_ENDPOINT",
         "NEGOTIATE_ROLES",
+        "RATE_LIMIT_USER",
         "RATE_LIMIT_IP",
     ];
     assert_eq!(found, expected);
@@ -91,13 +93,28 @@ fn a_client_that_died_without_a_word_is_noticed_within_a_minute() {
 }
 
 #[test]
-fn what_this_version_lacks_is_refused_by_name() {
-    for name in ["RATE_LIMIT_USER", "RATE_LIMIT_ROOM", "RATE_LIMIT_IP"] {
-        let mistakes = read(&[(name, "10/20")]).unwrap_err();
-        let found: Vec<_> = mistakes.iter().map(|m| (m.name, m.sentence.contains("this version"))).collect();
-        assert_eq!(found, [(name, true)]);
-    }
-    assert!(read(&[("RATE_LIMIT_USER", "off")]).is_ok());
+fn limits_are_off_where_anybody_may_be_anybody_and_on_elsewhere() {
+    let limits = |vars: &[(&str, &str)]| {
+        let config = read(vars).unwrap();
+        let shown = |limit: Option<crate::model::RateLimit>| limit.map(|limit| limit.to_string());
+        let limits = config.rate_limits;
+        ([limits.user, limits.room, limits.address].map(shown), config.trusted_proxies)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(limits(&[]), ([None, None, None], 0));
+    assert_eq!(limits(&[("RATE_LIMIT_USER", "5/7"), ("TRUSTED_PROXIES", "2")]).0[0], some("5/7"));
+    let host = [("FUNCTIONS_CUSTOMHANDLER_PORT", "1"), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
+    assert_eq!(limits(&host), ([None, None, None], 1));
+    let mut azure = vec![
+        ("WEBSITE_SITE_NAME", "chat"),
+        ("TRANSPORT_MODE", "self"),
+        ("STORAGE_MODE", "memory"),
+        ("QUEUE_MODE", "embedded"),
+        ("AUTH_MODE", "anonymous"),
+    ];
+    assert_eq!(limits(&azure).0, [some("10/20"), some("100/200"), some("50/100")]);
+    azure.extend([("RATE_LIMIT_ROOM", "Off"), ("RATE_LIMIT_IP", " 1/2 ")]);
+    assert_eq!(limits(&azure).0, [some("10/20"), None, some("1/2")]);
 }
 
 #[test]
@@ -133,7 +150,7 @@ fn service_bus_follows_its_connection_and_needs_a_host() {
     assert!(mistakes(&[("ServiceBusConnection", SECRET), ("QUEUE_MODE", "embedded")]).is_empty());
     let config = read(&under_host(&[("ServiceBusConnection", SECRET)])).unwrap();
     assert!(matches!(&config.queue, QueueConfig::ServiceBus { queue, topic, .. }
-        if queue == "chat-queue" && topic == "chat-topic"));
+        if &**queue == "chat-queue" && &**topic == "chat-topic"));
     assert_eq!(mistakes(&under_host(&[("QUEUE_MODE", "servicebus")])), ["ServiceBusConnection"]);
     assert_eq!(
         mistakes(&under_host(&[("ServiceBusConnection", "Endpoint=sb://x")])),
@@ -168,8 +185,7 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     }
     assert_eq!(mistakes(&[mode, (STRING, "Endpoint=https://x")]), [STRING]);
     let https = (ENDPOINT, "https://x.webpubsub.azure.com/");
-    // Nobody could tell who sends events.
-    assert_eq!(mistakes(&[mode, https]), ["EVENTHANDLER_KEY"]);
+    assert!(mistakes(&[mode, https]).is_empty(), "no event is let in");
     assert!(mistakes(&[mode, https, ("NEGOTIATE_ROLES", "token")]).is_empty());
     let code = ("EVENTHANDLER_KEY", "secret");
     let config =
@@ -195,9 +211,23 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     let modes = [("STORAGE_MODE", "memory"), ("QUEUE_MODE", "embedded"), ("AUTH_MODE", "anonymous")];
     let mut on_azure = vec![("WEBSITE_SKU", "Flex"), mode, https, code];
     on_azure.extend(modes);
-    assert_eq!(mistakes(&on_azure), ["USE_MANAGED_IDENTITY"]);
+    // A secret alone is no proof of events, nor is a signature alone.
+    assert_eq!(mistakes(&on_azure), ["WEBPUBSUB_EVENT_KEYS", "USE_MANAGED_IDENTITY"]);
     on_azure.push(("USE_MANAGED_IDENTITY", "true"));
-    assert!(mistakes(&on_azure).is_empty());
+    let keys = ("WEBPUBSUB_EVENT_KEYS", "TOPSECRET,another");
+    let with = |more: &[(&'static str, &'static str)]| mistakes(&[&on_azure[..], more].concat());
+    assert!(with(&[keys]).is_empty());
+    let without_code: Vec<_> = on_azure.iter().copied().filter(|it| *it != code).chain([keys]).collect();
+    assert_eq!(mistakes(&without_code), ["EVENTHANDLER_KEY"]);
+    let issuer =
+        ("EVENTHANDLER_TOKEN_ISSUER", "https://sts.windows.net/11111111-2222-3333-4444-555555555555/");
+    let (audience, ids) = (("EVENTHANDLER_TOKEN_AUDIENCE", "api://chat"), ("EVENTHANDLER_TOKEN_IDS", "id"));
+    let by_token: Vec<_> = on_azure.iter().copied().filter(|it| *it != code).collect();
+    assert!(mistakes(&[&by_token[..], &[issuer, audience, ids]].concat()).is_empty());
+    assert_eq!(with(&[keys, issuer, ids]), ["EVENTHANDLER_TOKEN_AUDIENCE"]);
+    let everybodys = (issuer.0, "https://login.microsoftonline.com/common/v2.0");
+    assert_eq!(with(&[keys, everybodys, audience, ids]), ["EVENTHANDLER_TOKEN_ISSUER"]);
+    assert_eq!(with(&[keys, ("EVENTHANDLER_ORIGINS", "https://x/y")]), ["EVENTHANDLER_ORIGINS"]);
     // A deployment may have both kinds of settings, and choose.
     assert!(matches!(read(&[(STRING, key)]).unwrap().transport, TransportConfig::Embedded { .. }));
 }

@@ -233,5 +233,10 @@ pub fn letter(kind: LetterKind, key: &str, millis: u64) -> NewLetter {
         body: format!("body of {key}"),
         body_is_base64: false,
         delivery_count: 3,
+        message_id: Some(key.to_owned()),
+        sequence_number: Some(millis),
+        enqueued_at: Some(at(millis)),
+        properties: [("room_id".to_owned(), "tea".to_owned())].into(),
+        parked_at: Some(at(millis + 1)),
     }
 }

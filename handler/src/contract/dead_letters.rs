@@ -1,8 +1,8 @@
 //! The contract of [`DeadLetters`].
 
-use super::data::{letter, odd_texts};
-use crate::ports::LetterKind::{Dead, Rejected};
-use crate::ports::{DeadLetters, LetterKind, NewLetter};
+use super::data::{at, letter, odd_texts, user};
+use crate::ports::LetterKind::{Dead, Rejected, Waiting};
+use crate::ports::{DeadLetters, Letter, LetterKind, NewLetter, Replays};
 
 async fn keys(
     letters: &impl DeadLetters,
@@ -62,6 +62,35 @@ pub async fn removal_answers_the_letter_once<D: DeadLetters>(make: impl AsyncFn(
     assert_eq!(letters.remove(Rejected, &there.id).await.unwrap(), Some(there.clone()));
     assert_eq!(letters.remove(Rejected, &there.id).await.unwrap(), None);
     assert_eq!(keys(&letters, Rejected, None, 9).await, [""; 0]);
+}
+
+pub async fn one_letter_is_found<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
+    assert_eq!(letters.get(Waiting, "unknown").await.unwrap(), None);
+    letters.put(&letter(Waiting, "a", 1)).await.unwrap();
+    letters.put(&letter(Waiting, "b", 1)).await.unwrap();
+    let stored = Letter::new(letter(Waiting, "a", 1));
+    assert_eq!(letters.get(Waiting, &stored.id).await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(letters.get(Dead, &stored.id).await.unwrap(), None, "kinds are apart");
+    letters.remove(Waiting, &stored.id).await.unwrap();
+    assert_eq!(letters.get(Waiting, &stored.id).await.unwrap(), None);
+}
+
+pub async fn replays_are_noted_and_bring_nothing_back<D: DeadLetters>(make: impl AsyncFn() -> D) {
+    let letters = make().await;
+    letters.put(&letter(Waiting, "a", 1)).await.unwrap();
+    let stored = letters.list(Waiting, None, 1).await.unwrap().remove(0);
+    let replays = Replays::default().failed(at(5), &user("root"), "not_delivered");
+    letters.note_replays(Waiting, &stored.id, &replays).await.unwrap();
+    let noted = Letter { replays: replays.clone(), ..stored.clone() };
+    assert_eq!(letters.get(Waiting, &stored.id).await.unwrap().as_ref(), Some(&noted));
+    letters.put(&letter(Waiting, "a", 1)).await.unwrap();
+    let all = letters.list(Waiting, None, 9).await.unwrap();
+    assert_eq!(all.first(), Some(&noted), "a repeat forgets nothing");
+    assert_eq!(all.len(), 1);
+    assert_eq!(letters.remove(Waiting, &stored.id).await.unwrap(), Some(noted));
+    letters.note_replays(Waiting, &stored.id, &replays).await.unwrap();
+    assert_eq!(letters.list(Waiting, None, 9).await.unwrap(), []);
 }
 
 pub async fn odd_keys_and_bodies_come_back_as_they_were<D: DeadLetters>(make: impl AsyncFn() -> D) {

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod data;
 pub mod dead_letters;
 pub mod erasures;
+pub mod handled;
 pub mod inbox;
 pub mod invitations;
 pub mod leases;
@@ -27,6 +28,7 @@ pub mod rooms;
 pub mod sanctions;
 pub mod transport;
 pub mod uploads;
+pub mod usage;
 
 #[doc(hidden)]
 pub use tempfile::tempdir;
@@ -159,6 +161,7 @@ macro_rules! contract_suite {
             profiles_come_in_the_order_asked,
             a_profile_replaces_the_former_but_for_last_seen,
             last_seen_is_only_raised,
+            a_sign_out_is_only_raised_and_stays,
             a_removed_profile_is_gone_with_all_of_it,
             concurrent_changes_lose_nothing,
             odd_user_ids_are_kept_apart
@@ -203,12 +206,31 @@ macro_rules! contract_suite {
             odd_ids_are_kept_apart
         ], [], $($make)*);
     };
+    (handled, $($make:tt)*) => {
+        $crate::contract_tests!(handled, [
+            an_event_is_noted_once,
+            what_is_old_is_forgotten,
+            one_of_two_racing_stays,
+            odd_names_are_kept_apart
+        ], [everything_is_there_again], $($make)*);
+    };
+    (usage, $($make:tt)*) => {
+        $crate::contract_tests!(usage, [
+            the_last_word_of_each_counts,
+            who_is_forgotten_may_come_again,
+            the_longest_and_the_emptiest_come_back_as_they_were,
+            all_tell_at_once,
+            odd_names_are_kept_apart
+        ], [], $($make)*);
+    };
     (dead_letters, $($make:tt)*) => {
         $crate::contract_tests!(dead_letters, [
             letters_are_listed_oldest_first_behind_the_cursor,
             a_letter_is_stored_once,
             kinds_are_apart,
             removal_answers_the_letter_once,
+            one_letter_is_found,
+            replays_are_noted_and_bring_nothing_back,
             odd_keys_and_bodies_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
     };
@@ -234,6 +256,7 @@ macro_rules! contract_suite {
             a_right_of_the_token_is_taken_too,
             who_is_not_there_is_passed_over,
             a_closed_connection_is_told_why,
+            all_connections_of_a_user_end_and_nobody_elses,
             connections_are_listed_by_id_behind_the_cursor,
             a_user_of_any_name_gets_in,
             it_answers
@@ -325,6 +348,8 @@ mod tests {
             ("audit", include_str!("audit.rs")),
             ("queue", include_str!("queue.rs")),
             ("transport", include_str!("transport.rs")),
+            ("usage", include_str!("usage.rs")),
+            ("handled", include_str!("handled.rs")),
             ("uploads", include_str!("uploads.rs")),
             ("attachments", include_str!("attachments.rs")),
         ];

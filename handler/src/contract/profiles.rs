@@ -61,6 +61,18 @@ pub async fn last_seen_is_only_raised<P: Profiles>(make: impl AsyncFn() -> P) {
     }
 }
 
+pub async fn a_sign_out_is_only_raised_and_stays<P: Profiles>(make: impl AsyncFn() -> P) {
+    let profiles = make().await;
+    for (out, expected) in [(5, 5), (4, 5), (9, 9)] {
+        profiles.sign_out(&user("ann"), at(out)).await.unwrap();
+        profiles.seen(&user("ann"), at(2)).await.unwrap();
+        profiles.put(&Profile { signed_out_at: Some(at(99)), ..named("ann", "Ann") }).await.unwrap();
+        let ann =
+            Profile { last_seen: Some(at(2)), signed_out_at: Some(at(expected)), ..named("ann", "Ann") };
+        assert_eq!(get(&profiles, "ann").await, Some(ann));
+    }
+}
+
 pub async fn concurrent_changes_lose_nothing<P: Profiles + 'static>(make: impl AsyncFn() -> P) {
     let profiles = Arc::new(make().await);
     let seen: Vec<_> = (1..=24)

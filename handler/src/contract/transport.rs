@@ -240,6 +240,25 @@ pub async fn a_closed_connection_is_told_why<T: Transport>(make: impl AsyncFn() 
     assert!(other.got().await.is_empty(), "the user's other connection lives");
 }
 
+pub async fn all_connections_of_a_user_end_and_nobody_elses<T: Transport>(
+    make: impl AsyncFn() -> Reachable<T>,
+) {
+    let live = make().await;
+    let (mut one, mut two) = (Client::connect(&live, "ann").await, Client::connect(&live, "ann").await);
+    let (mut bob, mut dots) = (Client::connect(&live, "bob").await, Client::connect(&live, "..").await);
+    live.transport.close_all(&user("ann"), &[], "signed out").await.unwrap();
+    for client in [&mut one, &mut two] {
+        let told = client.next().await.unwrap();
+        assert!(told["message"].as_str().unwrap().contains("signed out"), "{told}");
+        assert!(client.next().await.is_none());
+    }
+    assert!(bob.got().await.is_empty(), "another user's lives");
+    let known = ids(&[&dots, &one]);
+    live.transport.close_all(&user(".."), &known, "signed out").await.unwrap();
+    assert!(dots.next().await.is_some() && dots.next().await.is_none(), "a name that no URL can have");
+    live.transport.close_all(&user("nobody"), &[], "signed out").await.unwrap();
+}
+
 pub async fn connections_are_listed_by_id_behind_the_cursor<T: Transport>(
     make: impl AsyncFn() -> Reachable<T>,
 ) {

@@ -3,106 +3,141 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
-use subtle::ConstantTimeEq;
-use webpubsub::cloud_events::{EventContext, EventKind, verify_signature};
+use webpubsub::cloud_events::{EventContext, EventKind};
 use webpubsub::connect_event::{ConnectRequest, ConnectResponse};
 use webpubsub::payload::Payload;
 use webpubsub::validation;
 
 use super::call::Call;
-use super::{Front, Services, fields};
+use super::event_copies::Copy;
+use super::{Front, Services, fields, limits};
+use crate::chat::Welcome;
 use crate::error::{ApiError, Kind};
+use crate::events::issued_at;
+use crate::model::UserId;
 
 /// A client's frame has at most a mebibyte, and so has the event it becomes.
 const EVENT_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
-/// `OPTIONS api/eventhandler`: lets any service send here. Whose events count is decided by their signature.
+/// `OPTIONS api/eventhandler`: whether a service may send here.
 pub(super) async fn validate(State(front): State<Front>, call: Call) -> Result<Response, ApiError> {
-    must_know_the_key(&front, &call)?;
-    let origin = call.header(&HeaderName::from_static(validation::REQUEST_ORIGIN));
-    let origin = origin.and_then(|origin| validation::answer(origin, &["*"])).ok_or_else(|| {
+    let door = &front.services().await?.event_door;
+    door.knows_the_code(call.query("code").unwrap_or_default())?;
+    let origin = call.header(&HeaderName::from_static(validation::REQUEST_ORIGIN)).ok_or_else(|| {
         ApiError::field(Kind::MissingField, "WebHook-Request-Origin", "WebHook-Request-Origin is missing.")
     })?;
-    let origin = HeaderValue::from_str(&origin).map_err(|_| ApiError::internal())?;
+    let origin = HeaderValue::from_str(&door.consent(origin)?).map_err(|_| ApiError::internal())?;
     Ok(([(HeaderName::from_static(validation::ALLOWED_ORIGIN), origin)], StatusCode::OK).into_response())
 }
 
-/// `POST api/eventhandler`.
+/// `POST api/eventhandler`. An event that was acted on has no effect when it comes again.
 pub(super) async fn handle(
     State(front): State<Front>,
     call: Call,
     request: Request,
 ) -> Result<Response, ApiError> {
-    must_know_the_key(&front, &call)?;
-    let event = EventContext::from_headers(&call.headers)
-        .map_err(|error| ApiError::field(Kind::InvalidField, error.0, error.to_string()))?;
     let services = front.services().await?;
-    let signature = event.signature.as_deref().unwrap_or_default();
-    // Where we have no key, the URL's secret is the proof; it has been looked at.
-    let proven = services.event_keys.is_empty() && front.config.event_handler_key.is_some();
-    if !proven && !verify_signature(&services.event_keys, &event.connection_id, signature) {
-        return Err(ApiError::new(Kind::BadSignature, "No configured key made the event's signature."));
-    }
+    let event = match let_in(services, &call).await {
+        Ok(event) => event,
+        Err(refused) => {
+            // Events with proof are a service's, for all its clients. Without, they are anybody's.
+            limits::charge(&front, &request)?;
+            return Err(refused);
+        }
+    };
     // One key signs for all hubs of a service, and each has clients of its own.
     if event.hub != *front.config.transport.hub() {
         return Err(ApiError::field(Kind::InvalidField, "ce-hub", "The event is of a hub that is not ours."));
     }
     let body = fields::read(request.into_body(), &call.headers, EVENT_BYTES).await?;
-    act(services, &call, event, body).await
+    services.event_copies.check_user(&event).await?;
+    match services.event_copies.look_up(&event, &body).await? {
+        Copy::Harmless => Ok(act(services, &call, &event, body).await?.0),
+        Copy::First => {
+            let (answer, user) = act(services, &call, &event, body).await?;
+            services.event_copies.note(&event, user.as_ref()).await;
+            Ok(answer)
+        }
+        Copy::Again(user) => again(services, &event, user).await,
+    }
 }
 
+/// The event, if it is proven to be one.
+async fn let_in(services: &Services, call: &Call) -> Result<EventContext, ApiError> {
+    let (door, code) = (&services.event_door, call.query("code").unwrap_or_default());
+    door.first_look(&call.headers, code)?;
+    let event = EventContext::from_headers(&call.headers)
+        .map_err(|error| ApiError::field(Kind::InvalidField, error.0, error.to_string()))?;
+    door.prove(&call.headers, code, &event.connection_id, event.signature.as_deref()).await?;
+    Ok(event)
+}
+
+/// Does what the event asks; the answer, and the user it was done for.
 async fn act(
     services: &Services,
     call: &Call,
-    event: EventContext,
-    body: bytes::Bytes,
-) -> Result<Response, ApiError> {
+    event: &EventContext,
+    body: Bytes,
+) -> Result<(Response, Option<UserId>), ApiError> {
     let (user, connection) = (event.user_id.as_deref(), event.connection_id.as_str());
-    match &event.kind {
+    let answer = match &event.kind {
         EventKind::Connect => {
             let asked = ConnectRequest::parse(&body)
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
             let named = asked.query.first("user_id");
-            let (user, welcome) = services.events.connect(user, named, connection).await?;
-            let answer = ConnectResponse {
-                user_id: Some(user.into()),
-                groups: Some(welcome.groups),
-                roles: Some(welcome.roles),
-                subprotocol: None,
-            };
-            let answer = answer.encode().map_err(|_| ApiError::internal())?;
-            Ok(json(answer))
+            let made = issued_at(&asked.claims);
+            let (user, welcome) = services.events.connect(user, named, connection, made).await?;
+            return Ok((let_connect(&user, welcome)?, Some(user)));
         }
         EventKind::Connected => {
             services.events.connected(user, connection).await;
-            Ok(StatusCode::NO_CONTENT.into_response())
+            nothing()
         }
         EventKind::Disconnected => {
             services.events.disconnected(user, connection).await;
-            Ok(StatusCode::NO_CONTENT.into_response())
+            nothing()
         }
         EventKind::User(name) => {
             let payload = Payload::from_body(call.header(&CONTENT_TYPE), body)
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
-            let answer = services.events.user_event(user, connection, name, payload.as_bytes()).await?;
-            Ok(answer.map_or_else(|| StatusCode::NO_CONTENT.into_response(), json))
+            let of = (connection, event.id.as_str());
+            let answer = services.events.user_event(user, of, name, payload.as_bytes()).await?;
+            answer.map_or_else(nothing, json)
         }
+    };
+    Ok((answer, user.and_then(|user| UserId::new(user).ok())))
+}
+
+/// The first answer, as far as it still matters: who connects is let in with what they have now.
+async fn again(
+    services: &Services,
+    event: &EventContext,
+    user: Option<UserId>,
+) -> Result<Response, ApiError> {
+    tracing::info!(event = %event.kind, connection = event.connection_id, "an event came again");
+    match (&event.kind, user) {
+        (EventKind::Connect, Some(user)) => let_connect(&user, services.chat.welcome(&user).await?),
+        _ => Ok(nothing()),
     }
+}
+
+fn let_connect(user: &UserId, welcome: Welcome) -> Result<Response, ApiError> {
+    let answer = ConnectResponse {
+        user_id: Some(user.as_str().to_owned()),
+        groups: Some(welcome.groups),
+        roles: Some(welcome.roles),
+        subprotocol: None,
+    };
+    Ok(json(answer.encode().map_err(|_| ApiError::internal())?))
+}
+
+fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn json(body: impl Into<Body>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body.into()).into_response()
-}
-
-/// Where `EVENTHANDLER_KEY` is set, the URL carries it as `?code=`.
-fn must_know_the_key(front: &Front, call: &Call) -> Result<(), ApiError> {
-    let Some(key) = &front.config.event_handler_key else { return Ok(()) };
-    let code = call.query("code").unwrap_or_default();
-    if bool::from(key.expose().as_bytes().ct_eq(code.as_bytes())) {
-        Ok(())
-    } else {
-        Err(ApiError::field(Kind::BadSignature, "code", "The event handler's key is missing or wrong."))
-    }
 }

@@ -6,7 +6,8 @@ use tokio::sync::{OnceCell, SetOnce};
 use tokio::time::Instant;
 
 use super::Services;
-use crate::config::{Config, Place};
+use crate::chat::Limits;
+use crate::config::{Config, Place, QueueConfig};
 use crate::error::ApiError;
 use crate::host_json;
 
@@ -18,6 +19,7 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Front {
     pub config: Arc<Config>,
+    pub limits: Arc<Limits>,
     inner: Arc<Inner>,
 }
 
@@ -26,6 +28,7 @@ struct Inner {
     /// An attempt to open has failed: nobody waits for the next one.
     in_trouble: AtomicBool,
     function_timeout: OnceCell<Duration>,
+    host_warnings: OnceCell<Vec<String>>,
     started: Instant,
 }
 
@@ -36,9 +39,11 @@ impl Front {
             services: SetOnce::new(),
             in_trouble: AtomicBool::new(false),
             function_timeout: OnceCell::new(),
+            host_warnings: OnceCell::new(),
             started: Instant::now(),
         };
-        Self { config, inner: Arc::new(inner) }
+        let limits = Arc::new(Limits::new(&config.rate_limits));
+        Self { config, limits, inner: Arc::new(inner) }
     }
 
     /// Lets the waiting requests in. Later calls change nothing.
@@ -78,6 +83,23 @@ impl Front {
             }
         };
         *self.inner.function_timeout.get_or_init(read).await
+    }
+
+    /// How `host.json` breaks the law of the bus; told to the log once.
+    pub(crate) async fn host_warnings(&self) -> &[String] {
+        let read = || async {
+            let (Place::Functions { app_root, .. }, QueueConfig::ServiceBus { .. }) =
+                (&self.config.place, &self.config.queue)
+            else {
+                return Vec::new();
+            };
+            let breaches = host_json::breaches(app_root).await;
+            for breach in &breaches {
+                tracing::warn!("{breach}");
+            }
+            breaches
+        };
+        self.inner.host_warnings.get_or_init(read).await
     }
 
     /// Since the process took its port.

@@ -6,7 +6,8 @@ use axum::response::Response;
 use http::header::{HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderName, Method};
 
-use super::{Front, http_json, timer, trigger};
+use super::trigger::{self, Trigger};
+use super::{Front, http_json, timer};
 use crate::config::Place;
 use crate::ports::Entity;
 
@@ -33,7 +34,7 @@ impl InvocationId {
 /// A function as the host calls it in its JSON envelope.
 #[derive(Clone, Copy)]
 enum Function {
-    Trigger(Entity),
+    Trigger(Trigger),
     Timer,
     Http,
 }
@@ -41,8 +42,10 @@ enum Function {
 /// The function folders, by name.
 fn function(path: &str) -> Option<Function> {
     match path {
-        "/processQueue" => Some(Function::Trigger(Entity::Queue)),
-        "/processTopic" => Some(Function::Trigger(Entity::Topic)),
+        "/processQueue" => Some(Function::Trigger(Trigger::Messages(Entity::Queue))),
+        "/processTopic" => Some(Function::Trigger(Trigger::Messages(Entity::Topic))),
+        "/deadLetters" => Some(Function::Trigger(Trigger::DeadLetters(Entity::Queue))),
+        "/deadLettersTopic" => Some(Function::Trigger(Trigger::DeadLetters(Entity::Topic))),
         "/retention" => Some(Function::Timer),
         "/sendMessage" | "/negotiate" | "/eventhandler" | "/web" => Some(Function::Http),
         _ => None,
@@ -60,7 +63,7 @@ pub(super) async fn layer(State(front): State<Front>, mut request: Request, next
     let function =
         function(request.uri().path()).filter(|_| by_the_host_itself(&request, http.port(), *core_tools));
     match function {
-        Some(Function::Trigger(entity)) => trigger::run(&front, entity, request).await,
+        Some(Function::Trigger(trigger)) => trigger::run(&front, trigger, request).await,
         Some(Function::Timer) => timer::run(&front).await,
         Some(Function::Http) => http_json::run(request, next).await,
         None => next.run(request).await,

@@ -74,7 +74,13 @@ async fn collect(front: &Front) -> Result<Vec<Metric>, ApiError> {
             "conflicts",
             "chat_conflicts_total",
             "Appends another process came before.",
-            counts.conflicts,
+            counts.store.conflicts,
+        ),
+        counter(
+            "store_requests",
+            "chat_store_requests_total",
+            "Requests sent to Table Storage.",
+            counts.store.requests,
         ),
         counter("published", "chat_published_total", "Frames published to groups.", counters.published.get()),
         counter(

@@ -7,6 +7,8 @@ mod base;
 mod call;
 mod cors;
 mod envelope;
+mod event_copies;
+mod event_door;
 mod event_handler;
 mod fields;
 mod front;
@@ -18,6 +20,7 @@ mod identity;
 mod inbox;
 mod invocations;
 mod letters;
+mod limits;
 mod me;
 mod message;
 mod messages;
@@ -40,6 +43,7 @@ mod rooms;
 mod routes;
 mod send_message;
 mod sign_in;
+mod sign_out;
 mod statistics;
 mod sync;
 #[cfg(feature = "testing")]
@@ -53,13 +57,15 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use webpubsub::key::AccessKey;
 
 pub use access::Access;
+pub use event_copies::EventCopies;
+pub use event_door::EventDoor;
 pub use front::Front;
+pub use readyz::Warnings;
 pub use routes::{Route, table};
 pub use sign_in::SignIn;
-pub use statistics::Statistics;
+pub use statistics::{RemoteStore, Statistics};
 
 use crate::calls::Calls;
 use crate::chat::{Chat, Ports};
@@ -75,13 +81,17 @@ pub struct Services {
     pub events: Events,
     /// The embedded hub's own routes.
     pub hub: Router,
-    /// Any of these may have signed an event.
-    pub event_keys: Vec<AccessKey>,
+    /// Who may bring events over HTTP.
+    pub event_door: EventDoor,
+    /// Which of them came before.
+    pub event_copies: EventCopies,
     pub statistics: Statistics,
     /// What stands behind the links to files, where these are stored by this process.
     pub local_files: Option<Arc<dyn LocalFiles>>,
     /// The calls of other machines so far.
     pub calls: Calls,
+    /// What an operator has to mend although everything answers.
+    pub warnings: Warnings,
     /// Makes the stores refuse every call, or serve again.
     #[cfg(feature = "testing")]
     pub set_stores_away: Box<dyn Fn(bool) + Send + Sync>,
@@ -93,6 +103,7 @@ pub struct Services {
 pub fn router(front: Front) -> Router {
     let router = Router::new()
         .fallback_service(routes::router(&front))
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .layer(from_fn_with_state(front.clone(), base::layer))
         .layer(from_fn(paths::layer))
         .layer(from_fn_with_state(front.clone(), cors::layer));
@@ -108,6 +119,7 @@ pub fn router(front: Front) -> Router {
 pub fn hub_router(front: Front) -> Router {
     Router::new()
         .fallback(hub_routes::everything)
+        .layer(from_fn_with_state(front.clone(), limits::layer))
         .with_state(front)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
 }

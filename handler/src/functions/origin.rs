@@ -16,6 +16,11 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// The address that the farthest of so many proxies saw; the connection's own where there are none, or fewer have noted
 /// anything.
 pub(crate) fn origin(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Origin {
+    client(headers, peer, proxies).map_or(Origin::Unknown, Origin::address)
+}
+
+/// The same as an address; `None` where nothing is known.
+pub(crate) fn client(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) -> Option<IpAddr> {
     let noted = proxies.checked_sub(1).and_then(|behind| {
         let hops: Vec<_> = headers
             .get_all(FORWARDED_FOR)
@@ -25,7 +30,7 @@ pub(crate) fn origin(headers: &HeaderMap, peer: Option<Peer>, proxies: usize) ->
         let hop = hops.iter().rev().nth(behind)?;
         address(std::str::from_utf8(hop).ok()?.trim())
     });
-    noted.or(peer.map(|peer| peer.0)).map_or(Origin::Unknown, Origin::address)
+    noted.or(peer.map(|peer| peer.0))
 }
 
 /// Azure's front ends add the port.

@@ -6,7 +6,7 @@ use axum::{Extension, Router};
 use super::{
     Access, Front, attachments, audit, event_handler, health, hub_routes, identity, inbox, invocations,
     letters, me, message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins,
-    publish, reactions, read, readyz, rooms, send_message, sync,
+    publish, reactions, read, readyz, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -127,13 +127,18 @@ fn routes() -> Routes {
         .put(Caller, "/rooms/{id}/read", read::room)
         .put(Caller, "/messages/read", read::direct)
         .get(Caller, "/me/rooms", my_rooms::handle)
+        .post(Caller, "/me/logout", sign_out::own)
         .post(Caller, "/sync", sync::handle)
         .post(Caller, "/attachments", attachments::create)
         .get(Guest, "/attachments/{id}", attachments::get)
         .put(Open, "/attachments/{id}/blob", attachments::store)
         .get(Open, "/attachments/{id}/blob", attachments::serve)
-        .get(Admin, "/admin/letters", letters::handle)
+        .get(Admin, "/admin/letters", letters::list)
+        .get(Admin, "/admin/letters/one", letters::inspect)
+        .post(Admin, "/admin/letters/replay", letters::replay)
+        .post(Admin, "/admin/letters/discard", letters::discard)
         .get(Admin, "/admin/audit", audit::handle)
+        .post(Admin, "/admin/logout", sign_out::of_user)
         .get(Open, "/health", health::handle)
         .get(Open, "/readyz", readyz::handle)
         .get(Operator, "/metrics", metrics::handle)

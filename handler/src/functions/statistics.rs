@@ -18,9 +18,17 @@ const PAGE: usize = 1_000;
 pub struct Statistics {
     /// Whether a group has an open connection in it.
     is_live: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    /// Appends that another process came before, so far.
-    conflicts: Arc<dyn Fn() -> u64 + Send + Sync>,
+    store: Arc<dyn Fn() -> RemoteStore + Send + Sync>,
     rooms: Mutex<Option<(Instant, Rooms)>>,
+}
+
+/// What a store on another machine counts of itself, so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemoteStore {
+    /// Appends that another process came before.
+    pub conflicts: u64,
+    /// Requests sent to it, a transaction being one.
+    pub requests: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +36,7 @@ pub(super) struct Counts {
     pub(super) connections: usize,
     pub(super) rooms: usize,
     pub(super) active_rooms: usize,
-    pub(super) conflicts: u64,
+    pub(super) store: RemoteStore,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,13 +53,13 @@ enum Claim {
 impl Statistics {
     #[must_use]
     pub fn new(is_live: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self { is_live: Box::new(is_live), conflicts: Arc::new(|| 0), rooms: Mutex::new(None) }
+        Self { is_live: Box::new(is_live), store: Arc::new(RemoteStore::default), rooms: Mutex::new(None) }
     }
 
-    /// Where other processes write to the same store.
+    /// Where the store is another machine's, and other processes write to it.
     #[must_use]
-    pub fn with_conflicts(self, conflicts: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
-        Self { conflicts, ..self }
+    pub fn with_remote_store(self, store: Arc<dyn Fn() -> RemoteStore + Send + Sync>) -> Self {
+        Self { store, ..self }
     }
 
     pub(super) async fn now(&self, ports: &Ports) -> Counts {
@@ -60,7 +68,7 @@ impl Statistics {
             connections: ports.transport.connections().unwrap_or_default(),
             rooms: rooms.all,
             active_rooms: rooms.active,
-            conflicts: (self.conflicts)(),
+            store: (self.store)(),
         }
     }
 

@@ -25,54 +25,96 @@ use crate::ports::Entity;
 const INVOCATION_BYTES: usize = 128 * 1024 * 1024;
 /// No failure is answered sooner.
 pub(super) const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
+/// The same for dead letters.
+const SLOWEST_BURIAL: Duration = Duration::from_secs(5);
 /// Kept for what is under way when patience ends; an invocation that reaches the host's limit costs the process.
 pub(super) const RESERVE: Duration = Duration::from_secs(30);
 
+/// Which messages a function is called with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trigger {
+    Messages(Entity),
+    /// Those that the entity's queue gave up.
+    DeadLetters(Entity),
+}
+
+impl Trigger {
+    const fn function(self) -> &'static str {
+        match self {
+            Self::Messages(Entity::Queue) => "processQueue",
+            Self::Messages(Entity::Topic) => "processTopic",
+            Self::DeadLetters(Entity::Queue) => "deadLetters",
+            Self::DeadLetters(Entity::Topic) => "deadLettersTopic",
+        }
+    }
+
+    const fn entity(self) -> Entity {
+        match self {
+            Self::Messages(entity) | Self::DeadLetters(entity) => entity,
+        }
+    }
+
+    /// No failure is answered sooner. A dead letter is delivered again for ever.
+    const fn slowest_failure(self) -> Duration {
+        match self {
+            Self::Messages(_) => SLOWEST_FAILURE,
+            Self::DeadLetters(_) => SLOWEST_BURIAL,
+        }
+    }
+}
+
+/// What became of an invocation's messages: for the line about it, and for the host.
+struct Done {
+    summary: String,
+    lines: Vec<String>,
+}
+
 /// Runs the function and answers the host: 200 when every message is where it belongs, 500 for a redelivery.
-pub(super) async fn run(front: &Front, entity: Entity, request: Request) -> Response {
-    let earliest = Instant::now() + SLOWEST_FAILURE;
+pub(super) async fn run(front: &Front, trigger: Trigger, request: Request) -> Response {
+    let earliest = Instant::now() + trigger.slowest_failure();
     let (front, tally) = (front.clone(), Tally::current().unwrap_or_default());
     // A task of its own, so that a panic is an answer too.
-    let work = async move { tally.count(deliver(&front, entity, request)).await };
+    let work = async move { tally.count(work(&front, trigger, request)).await };
     let outcome = tokio::spawn(work).await;
     let failure = match outcome {
-        Ok(Ok(fates)) => {
-            let lines = fates.iter().map(line).collect::<Vec<_>>();
-            return told(entity, Fate::summary(&fates), answer(&json!({}), &lines));
-        }
+        Ok(Ok(done)) => return told(trigger, done.summary, answer(&json!({}), &done.lines)),
         Ok(Err(failure)) => failure,
         Err(_) => "the delivery panicked".to_owned(),
     };
-    tracing::error!(?entity, "invocation failed, the host will deliver again: {failure}");
+    let function = trigger.function();
+    tracing::error!(function, "invocation failed, the host will deliver again: {failure}");
     sleep_until(earliest).await;
     let answer = Json(json!({ "code": "not_delivered", "message": failure }));
-    told(entity, "not delivered".to_owned(), (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response())
+    told(trigger, "not delivered".to_owned(), (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response())
 }
 
-fn told(entity: Entity, outcome: String, mut response: Response) -> Response {
-    let function = match entity {
-        Entity::Queue => "processQueue",
-        Entity::Topic => "processTopic",
-    };
-    response.extensions_mut().insert(Function(function.into()));
+fn told(trigger: Trigger, outcome: String, mut response: Response) -> Response {
+    response.extensions_mut().insert(Function(trigger.function().into()));
     response.extensions_mut().insert(Ended(outcome));
     response
 }
 
-async fn deliver(front: &Front, entity: Entity, request: Request) -> Result<Vec<Fate>, String> {
+async fn work(front: &Front, trigger: Trigger, request: Request) -> Result<Done, String> {
     let (parts, body) = request.into_parts();
     let deadline =
         Instant::now() + front.function_timeout().await.saturating_sub(RESERVE).max(SLOWEST_FAILURE);
     let bytes = fields::read(body, &parts.headers, INVOCATION_BYTES).await;
     let bytes = bytes.map_err(|error| format!("the invocation cannot be read: {}", error.status()))?;
-    let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(entity));
+    let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(trigger.entity()));
     let messages = messages.map_err(|error| error.to_string())?;
     #[cfg(feature = "testing")]
-    test_controls::before_delivery(&front.config, &messages);
+    if matches!(trigger, Trigger::Messages(_)) {
+        test_controls::before_delivery(&front.config, &messages);
+    }
     let left = || deadline.saturating_duration_since(Instant::now());
     let services = front.services_within(left()).await.map_err(|_| "the stores are not open".to_owned())?;
     let patience = Patience::Until(left().max(SLOWEST_FAILURE));
-    services.chat.deliver(&messages, patience).await.map_err(|error| error.to_string())
+    if let Trigger::DeadLetters(_) = trigger {
+        services.chat.bury(&messages, patience).await.map_err(|error| error.to_string())?;
+        return Ok(Done { summary: format!("stored={}", messages.len()), lines: Vec::new() });
+    }
+    let fates = services.chat.deliver(&messages, patience).await.map_err(|error| error.to_string())?;
+    Ok(Done { summary: Fate::summary(&fates), lines: fates.iter().map(line).collect() })
 }
 
 fn line(fate: &Fate) -> String {

@@ -118,9 +118,10 @@ fn spawn(listener: TcpListener, router: Router, stop: &CancellationToken) -> Joi
 /// messages.
 async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
     loop {
-        match app::open(config).await {
+        match app::open(config, &front.limits).await {
             Ok((services, running)) => {
                 front.open(services);
+                front.host_warnings().await;
                 tracing::info!("ready");
                 return Ok(running);
             }

@@ -58,3 +58,5 @@ pub const SYNC_ENTRIES_MAX: usize = 2_000;
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Entries or messages of an answer (sync, history, inbox), in bytes of JSON. One always goes.
 pub const ANSWER_BYTES: usize = 768 * 1024;
+/// Keys that a process tells the others of, at most.
+pub const USAGE_COUNTS: usize = 400;

@@ -13,13 +13,22 @@ pub struct Profile {
     /// When the last of their connections closed, or was found dead. Only ever raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
+    /// Tokens for sockets that were made until then do not count. Only ever raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_out_at: Option<Timestamp>,
 }
 
 impl Profile {
+    /// With what the user says now; what others noted stays.
+    #[must_use]
+    pub fn replaced_by(&self, said: &Self) -> Self {
+        Self { last_seen: self.last_seen, signed_out_at: self.signed_out_at, ..said.clone() }
+    }
+
     /// Of a user who said nothing yet.
     #[must_use]
     pub const fn of(user: UserId) -> Self {
-        Self { user, display_name: None, avatar_url: None, last_seen: None }
+        Self { user, display_name: None, avatar_url: None, last_seen: None, signed_out_at: None }
     }
 }
 

@@ -12,11 +12,14 @@ pub trait Profiles: Send + Sync {
     /// The profiles of those who have one, in the order asked; others are left out.
     async fn get(&self, users: &[UserId]) -> Result<Vec<Profile>, StoreError>;
 
-    /// Stores name and picture; `last_seen` stays what it was.
+    /// Stores name and picture; `last_seen` and `signed_out_at` stay what they were.
     async fn put(&self, profile: &Profile) -> Result<(), StoreError>;
 
     /// Raises `last_seen`; never lowers it. Makes the row where there is none.
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Raises `signed_out_at`, likewise.
+    async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Removes the row, `last_seen` too.
     async fn remove(&self, user: &UserId) -> Result<(), StoreError>;

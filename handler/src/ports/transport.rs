@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -27,6 +29,15 @@ pub trait Transport: Send + Sync {
 
     /// Ends a connection. One that is not there is `Ok`.
     async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError>;
+
+    /// Ends the user's connections: `connections`, which the caller knows of, and those that the transport can see. After `Ok`
+    /// none of them is open; one that opens meanwhile may be.
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError>;
 
     /// The connections in a group by ascending id, those with id > `after`, at most `limit`. Which is in the group during
     /// the whole of a listing is listed.
@@ -69,6 +80,23 @@ impl std::fmt::Debug for ClientAccess {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
+    /// Worth another try, after `retry_after` where the service named a time.
     #[error("the transport is unavailable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable {
+        retry_after: Option<Duration>,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl TransportError {
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable { retry_after: None, source: source.into() }
+    }
+
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Unavailable { retry_after, .. } = self;
+        *retry_after
+    }
 }

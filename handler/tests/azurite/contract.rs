@@ -24,6 +24,7 @@ suites! {
     erasures: TableErasures,
     inbox: TableInbox,
     dead_letters: TableDeadLetters,
+    handled: TableHandled,
     uploads: TableUploads,
     audit: TableAudit,
 }
@@ -35,4 +36,13 @@ mod leases {
     use crate::tables::tables_in;
 
     handler::contract_suite!(leases, |dir| TableLeases::new(&tables_in(dir)));
+}
+
+/// As short-lived as what it counts.
+mod usage {
+    use handler::adapters::azure::table::TableUsage;
+
+    use crate::tables::tables_in;
+
+    handler::contract_suite!(usage, |dir| TableUsage::new(&tables_in(dir)));
 }

@@ -7,9 +7,10 @@
 mod azurite;
 mod binary;
 mod blobs;
-mod calls_of_messages;
 mod contract;
 mod ends;
+mod events;
+mod limits;
 mod product;
 mod tables;
 mod web_pubsub;

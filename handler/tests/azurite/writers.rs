@@ -1,6 +1,7 @@
 //! Many processes on one log, each an adapter of its own: what only optimistic concurrency keeps in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use handler::adapters::azure::table::TableLog;
 use handler::contract::data::{conversation, marked, message_by};
@@ -8,10 +9,36 @@ use handler::model::{Change, Entry};
 use handler::ports::{Log, Outcome};
 
 use crate::azurite::prefix;
+use crate::real_product::PATIENCE;
 use crate::tables::tables;
 
 const WRITERS: usize = 8;
 const APPENDS: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_is_one_request_and_carries_the_mark_of_the_one_before() {
+    let prefix = prefix();
+    let (tea, tables) = (conversation("tea"), tables(&prefix));
+    let log = TableLog::new(&tables);
+    log.open(&tea).await.unwrap();
+    let before = tables.requests();
+    for seq in 1..=20 {
+        log.append(&tea, vec![marked(&tea, &seq.to_string(), message_by("ann", "m", "x"))]).await.unwrap();
+        log.mark_sent(&tea, seq).await.unwrap();
+    }
+    let requests = tables.requests() - before;
+    // On a machine that stands still for a while, a mark goes by itself.
+    assert!((20..=25).contains(&requests), "{requests} for 20 appends");
+    let another = TableLog::new(&crate::tables::tables(&prefix));
+    let sent = async || another.head(&tea).await.unwrap().unwrap().sent;
+    assert!(sent().await >= 19, "each append carried the mark before it");
+    let all = async {
+        while sent().await < 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "the last one goes by itself");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_writers_leave_neither_gap_nor_double() {

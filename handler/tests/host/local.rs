@@ -8,6 +8,8 @@ use serde_json::json;
 use crate::client::Client;
 use crate::world::{App, PATIENCE};
 
+const DISABLED: [&str; 5] = ["deadLetters", "deadLettersTopic", "processQueue", "processTopic", "retention"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_local_settings_runs_as_it_is() {
     let app = App::new();
@@ -15,7 +17,7 @@ async fn the_example_of_local_settings_runs_as_it_is() {
     let mut settings = Settings::default();
     settings.add_file(example.as_ref()).unwrap();
     let host = start(&app, settings).await;
-    assert_eq!(host.disabled_functions(), ["processQueue", "processTopic", "retention"]);
+    assert_eq!(host.disabled_functions(), DISABLED);
     assert_eq!(host.connection_string(), None);
     a_message_arrives(&host).await;
     assert!(app.path("data/chat.redb").is_file(), "the data is in the app's folder");

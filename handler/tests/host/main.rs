@@ -11,6 +11,7 @@ mod captures;
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;
 mod crash;
+mod dead_letters;
 mod foreign;
 mod local;
 mod outage;

@@ -176,7 +176,7 @@ impl World {
         self.letters("rejected").await
     }
 
-    async fn letters(&self, kind: &str) -> Vec<Value> {
+    pub(crate) async fn letters(&self, kind: &str) -> Vec<Value> {
         let answer = self.client.get(&format!("/api/admin/letters?kind={kind}"), ADMIN).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json["letters"].as_array().unwrap().clone()

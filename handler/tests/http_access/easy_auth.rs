@@ -14,6 +14,7 @@ const LETTERS: &str = "/api/admin/letters";
 fn product(more: &[(&str, &str)]) -> Product {
     let mut settings =
         vec![("AUTH_MODE", "easyauth"), ("AUTH_ADMIN_ROLE", "chat.admin"), ("ADMIN_USERS", "root")];
+    settings.extend(crate::people::UNLIMITED);
     settings.extend_from_slice(more);
     Product::alone(&settings)
 }

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "shared by the modules of this binary")]
 
 mod easy_auth;
+mod events;
 mod people;
 #[path = "../product/mod.rs"]
 mod product;

@@ -78,15 +78,15 @@ fn a_body_without_a_token_is_answered_and_forgotten() {
 }
 
 #[derive(Clone)]
-struct Issuer {
-    url: String,
+pub struct Issuer {
+    pub url: String,
     asked: Arc<AtomicUsize>,
     /// Whether it shows its keys.
     is_there: bool,
 }
 
 impl Issuer {
-    async fn start(is_there: bool) -> Self {
+    pub async fn start(is_there: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Self { url, asked: Arc::default(), is_there };
@@ -113,14 +113,20 @@ impl Issuer {
     }
 
     fn token(&self, user: &str) -> String {
-        let mut claims = claims(user);
+        self.signed(claims(user))
+    }
+
+    /// A token that says this, and whose it is.
+    pub fn signed(&self, mut claims: Value) -> String {
         claims["iss"] = self.url.clone().into();
         let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::RS256) };
         encode(&header, &claims, &key()).unwrap()
     }
 
     fn product(&self) -> Product {
-        Product::alone(&[("AUTH_MODE", "jwt"), ("JWT_ISSUER", &self.url), ("JWT_AUDIENCE", "chat")])
+        let mut settings = vec![("AUTH_MODE", "jwt"), ("JWT_ISSUER", &self.url), ("JWT_AUDIENCE", "chat")];
+        settings.extend(crate::people::UNLIMITED);
+        Product::alone(&settings)
     }
 }
 

@@ -59,6 +59,7 @@ const OTHER: &str = r#"{"user":"OTHER"}"#;
 const PROMOTE: &str = r#"{"user":"OTHER","role":"moderator"}"#;
 const THUMB: &str = r#"{"emoji":":tea:"}"#;
 const EDIT: &str = r#"{"content":"changed"}"#;
+const NO_LETTER: &str = r#"{"kind":"dead","id":"none"}"#;
 const READ: &str = r#"{"seq":1}"#;
 
 /// What a route lets do follows from its class, as for those without a good token; what its callers get stands in the row.
@@ -126,7 +127,12 @@ pub const TABLE: &[Row] = &[
     row(("PUT", "/attachments/FILE/blob"), "", "", [400; 6]),
     row(("GET", "/attachments/FILE/blob"), "", "", [403; 6]),
     row(("GET", "/admin/letters"), "", "", ADMINS),
+    row(("GET", "/admin/letters/one"), "?kind=dead&id=none", "", [403, 403, 403, 403, 403, 404]),
+    row(("POST", "/admin/letters/replay"), "", NO_LETTER, [403, 403, 403, 403, 403, 404]),
+    row(("POST", "/admin/letters/discard"), "", NO_LETTER, ADMINS),
     row(("GET", "/admin/audit"), "", "", ADMINS),
+    row(("POST", "/me/logout"), "", "", ALL),
+    row(("POST", "/admin/logout"), "", OTHER, ADMINS),
     row(("GET", "/health"), "", "", ALL),
     row(("GET", "/readyz"), "", "", ALL),
     row(("GET", "/metrics"), "", "", ADMINS),

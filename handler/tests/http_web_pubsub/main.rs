@@ -130,6 +130,7 @@ fn with_identity(port: u16, hub: &Product, endpoint: &str) -> Product {
             ("IDENTITY_ENDPOINT", endpoint),
             ("IDENTITY_HEADER", IDENTITY_HEADER),
             ("EVENTHANDLER_KEY", "a/secret&more"),
+            ("WEBPUBSUB_EVENT_KEYS", KEY),
             ("RUST_LOG", "trace"),
         ],
     )

@@ -13,6 +13,7 @@
 #[path = "../azurite/azurite.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod azurite;
+mod calls_of_messages;
 #[path = "../host/client.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;

@@ -7,7 +7,7 @@ pub mod listening;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,7 +20,8 @@ pub struct Product {
     child: Child,
     pub http: SocketAddr,
     pub hub: Option<SocketAddr>,
-    lines: mpsc::Receiver<String>,
+    /// Behind a lock so that tests may share the whole between threads.
+    lines: Mutex<mpsc::Receiver<String>>,
     pub seen: Vec<String>,
 }
 
@@ -74,7 +75,13 @@ impl Product {
                 let _ = sender.send(line);
             }
         });
-        Self { child, http: "127.0.0.1:0".parse().unwrap(), hub: None, lines, seen: Vec::new() }
+        Self {
+            child,
+            http: "127.0.0.1:0".parse().unwrap(),
+            hub: None,
+            lines: Mutex::new(lines),
+            seen: Vec::new(),
+        }
     }
 
     /// Reads stdout up to a line that holds the text.
@@ -82,7 +89,7 @@ impl Product {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| {
+            let line = self.lines.get_mut().unwrap().recv_timeout(left).unwrap_or_else(|_| {
                 panic!("no line with {text:?} in {:#?}", self.seen);
             });
             self.seen.push(line.clone());
@@ -94,7 +101,7 @@ impl Product {
 
     /// Everything it printed up to its end, which must have come.
     pub fn all_lines(&mut self) -> Vec<String> {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.lines.get_mut().unwrap().recv_timeout(PATIENCE) {
             self.seen.push(line);
         }
         self.seen.clone()

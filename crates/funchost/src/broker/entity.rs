@@ -85,6 +85,16 @@ impl Entity {
         self.deliver(number, lock_token)
     }
 
+    /// Messages that nobody holds and whose time is over.
+    pub(super) fn expired(&self, now: OffsetDateTime) -> Vec<u64> {
+        let is_over = |stored: &Stored| {
+            let lives = stored.message.time_to_live_ms.and_then(|time| i64::try_from(time).ok());
+            lives.is_some_and(|time| stored.enqueued + time::Duration::milliseconds(time) <= now)
+        };
+        let free = self.messages.iter().filter(|(number, _)| !self.locked.contains(number));
+        free.filter(|(_, stored)| is_over(stored)).map(|(number, _)| *number).collect()
+    }
+
     /// Locks the session whose first message is the oldest among sessions that nobody holds.
     pub(super) fn accept_session(&mut self) -> Option<String> {
         let free = self.sessions.iter().filter(|(session, _)| !self.locked_sessions.contains(*session));

@@ -23,6 +23,8 @@ pub struct Message {
     pub reply_to_session_id: Option<String>,
     pub to: Option<String>,
     pub partition_key: Option<String>,
+    /// How long it may wait, in milliseconds; for ever where nothing is said.
+    pub time_to_live_ms: Option<u64>,
     /// Application properties in the sender's order.
     pub properties: Vec<(String, Value)>,
 }
@@ -43,6 +45,13 @@ impl Message {
     #[must_use]
     pub fn with_session(mut self, session: impl Into<String>) -> Self {
         self.session_id = Some(session.into());
+        self
+    }
+
+    /// Behind which it becomes a dead letter, wherever it waits then.
+    #[must_use]
+    pub fn with_time_to_live(mut self, time: std::time::Duration) -> Self {
+        self.time_to_live_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

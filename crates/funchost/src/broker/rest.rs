@@ -78,7 +78,7 @@ async fn send(
     })
 }
 
-/// The `BrokerProperties` header; other names (a time to live) are taken and have no effect.
+/// The `BrokerProperties` header; other names are taken and have no effect.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct BrokerProperties {
@@ -90,6 +90,8 @@ struct BrokerProperties {
     reply_to_session_id: Option<String>,
     to: Option<String>,
     partition_key: Option<String>,
+    /// Seconds.
+    time_to_live: Option<f64>,
     scheduled_enqueue_time_utc: Option<Value>,
 }
 
@@ -114,8 +116,15 @@ fn described(headers: &HeaderMap) -> Result<Message, String> {
         reply_to_session_id: broker.reply_to_session_id,
         to: broker.to,
         partition_key: broker.partition_key,
+        time_to_live_ms: broker.time_to_live.and_then(milliseconds),
         properties: headers.iter().filter(|(name, _)| is_property(name.as_str())).map(property).collect(),
     })
+}
+
+/// As long as the service takes it; nothing where it is longer than any duration.
+fn milliseconds(seconds: f64) -> Option<u64> {
+    let time = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    u64::try_from(time.as_millis()).ok()
 }
 
 /// Whether a header is the sender's own: neither HTTP's nor the service's.

@@ -186,11 +186,30 @@ impl Broker {
 
     /// Takes the oldest free message of an entity without sessions.
     pub(crate) fn take(&self, key: &str) -> Option<Delivery> {
+        self.expire(key, world::now());
         self.lock().entities.get_mut(key)?.take(world::guid())
+    }
+
+    /// Makes dead letters of what has waited too long. The service does so when somebody receives, or a little later; dead
+    /// letters themselves live for ever.
+    fn expire(&self, key: &str, now: OffsetDateTime) {
+        if key.ends_with(DEAD_LETTERS) {
+            return;
+        }
+        let mut state = self.lock();
+        let expired = state.entities.get(key).map(|entity| entity.expired(now)).unwrap_or_default();
+        for number in &expired {
+            state.bury(key, *number, "TTLExpiredException", "The message expired and was dead lettered.");
+        }
+        drop(state);
+        if !expired.is_empty() {
+            self.announce();
+        }
     }
 
     /// Locks a session that has messages and no holder.
     pub(crate) fn accept_session(&self, key: &str) -> Option<String> {
+        self.expire(key, world::now());
         self.lock().entities.get_mut(key)?.accept_session()
     }
 
@@ -224,7 +243,9 @@ impl Broker {
         let number = delivery.stored.sequence_number;
         let last = delivery.stored.delivery_count >= self.inner.options.max_delivery_count;
         if last && !key.ends_with(DEAD_LETTERS) {
-            state.bury(key, number, self.inner.options.max_delivery_count);
+            let limit = self.inner.options.max_delivery_count;
+            let description = format!("Message could not be consumed after {limit} delivery attempts.");
+            state.bury(key, number, "MaxDeliveryCountExceeded", &description);
         } else if let Some(entity) = state.entities.get_mut(key) {
             entity.unlock(number);
             state.record(Change::Put { entity: key.to_owned(), stored: Box::new(delivery.stored.clone()) });
@@ -313,7 +334,7 @@ impl State {
         drop(self.journal.write(vec![change]));
     }
 
-    fn bury(&mut self, key: &str, number: u64, limit: u32) {
+    fn bury(&mut self, key: &str, number: u64, reason: &str, description: &str) {
         let Some(entity) = self.entities.get_mut(key) else { return };
         let source = entity.path.clone();
         let Some(mut stored) = entity.remove(number) else { return };
@@ -322,8 +343,7 @@ impl State {
         let graveyard = self.entity(&dead_key);
         stored.sequence_number = graveyard.next_number();
         stored.dead_letter_source = Some(source);
-        let description = format!("Message could not be consumed after {limit} delivery attempts.");
-        stored.message.properties.push(("DeadLetterReason".into(), json!("MaxDeliveryCountExceeded")));
+        stored.message.properties.push(("DeadLetterReason".into(), json!(reason)));
         stored.message.properties.push(("DeadLetterErrorDescription".into(), json!(description)));
         graveyard.restore(stored.clone());
         self.record(Change::Put { entity: dead_key, stored: Box::new(stored) });
@@ -383,6 +403,27 @@ mod tests {
         let dead = &broker.messages("plain/$DeadLetterQueue")[0];
         assert_eq!(dead.dead_letter_source.as_deref(), Some("plain"));
         assert_eq!(dead.message.property("DeadLetterReason"), Some("MaxDeliveryCountExceeded"));
+    }
+
+    #[tokio::test]
+    async fn what_waits_too_long_becomes_a_dead_letter_and_stays_one() {
+        let broker = broker(None);
+        let short = Message::new("m").with_id("1").with_time_to_live(Duration::from_secs(60));
+        broker.send("plain", short).await.unwrap();
+        broker.send("plain", Message::new("m").with_id("2")).await.unwrap();
+        broker.expire("plain", world::now() + time::Duration::seconds(59));
+        assert_eq!(ids(&broker, "plain"), ["1", "2"]);
+        let held = broker.take("plain").unwrap();
+        broker.expire("plain", world::now() + time::Duration::seconds(61));
+        assert_eq!(ids(&broker, "plain"), ["1", "2"], "it is in somebody's hands");
+        broker.abandon("plain", &held);
+        for _ in 0..2 {
+            broker.expire("plain", world::now() + time::Duration::seconds(61));
+            broker.expire("plain/$deadletterqueue", world::now() + time::Duration::seconds(61));
+        }
+        assert_eq!(ids(&broker, "plain"), ["2"]);
+        let dead = &broker.messages("plain/$deadletterqueue")[0];
+        assert_eq!(dead.message.property("DeadLetterReason"), Some("TTLExpiredException"));
     }
 
     #[tokio::test]

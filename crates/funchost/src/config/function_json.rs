@@ -241,9 +241,13 @@ impl Binding {
         if self.auto_complete_messages == Some(false) {
             return Err("the double always completes messages (autoCompleteMessages)".into());
         }
+        let entity = EntityPath::parse(&path);
+        if entity.dead_letters && self.is_sessions_enabled {
+            return Err("a dead-letter queue has no sessions (isSessionsEnabled)".into());
+        }
         Ok(ServiceBusTrigger {
             binding: self.name.clone(),
-            entity: EntityPath::parse(&path),
+            entity,
             connection: self.connection(),
             sessions: self.is_sessions_enabled,
             cardinality: self.cardinality()?,
@@ -349,6 +353,10 @@ mod tests {
             (
                 r#"{"bindings":[{"type":"serviceBusTrigger","direction":"in","name":"m","topicName":"t"}]}"#,
                 "a topicName and a subscriptionName",
+            ),
+            (
+                r#"{"bindings":[{"type":"serviceBusTrigger","direction":"in","name":"m","queueName":"q/$deadletterqueue","isSessionsEnabled":true}]}"#,
+                "no sessions",
             ),
             (
                 r#"{"bindings":[{"type":"timerTrigger","direction":"in","name":"t","schedule":"* *"}]}"#,

@@ -107,6 +107,32 @@ fn broken_headers_are_named() {
 }
 
 #[test]
+fn what_stands_twice_or_contradicts_itself_is_invalid() {
+    for name in
+        [header::CONNECTION_ID, header::USER_ID, header::SIGNATURE, header::ID, header::TYPE, header::HUB]
+    {
+        let mut headers = written(&context());
+        let value = headers.get(name).cloned().unwrap_or(HeaderValue::from_static("x"));
+        headers.append(name, value.clone());
+        headers.append(name, value);
+        assert_eq!(EventContext::from_headers(&headers), Err(InvalidHeader(name)), "{name}");
+    }
+    let long = "9".repeat(2_000);
+    for (name, value) in [
+        (header::SOURCE, "/hubs/other/client/c"),
+        (header::EVENT_NAME, "another"),
+        (header::AWPS_VERSION, "2.0"),
+        (header::ID, long.as_str()),
+        (header::CONNECTION_ID, &long),
+        (header::SIGNATURE, &long),
+    ] {
+        let mut headers = written(&context());
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+        assert_eq!(EventContext::from_headers(&headers), Err(InvalidHeader(name)), "{name}");
+    }
+}
+
+#[test]
 fn types_of_events() {
     for (text, kind) in [
         ("azure.webpubsub.sys.connect", EventKind::Connect),

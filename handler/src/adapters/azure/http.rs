@@ -88,6 +88,12 @@ impl HttpClient for Http {
     }
 }
 
+/// How long who answers asks to be left alone: whole seconds, the only form these services use.
+pub(super) fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// Without the URL: it may name an identity.
 fn failed(error: reqwest::Error) -> Error {
     let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };

@@ -1,6 +1,7 @@
 //! Azure's services. The Azure crates are named in this folder alone, so that their successors replace one folder.
 
 mod blob;
+mod bus_law;
 mod connection_string;
 mod credential;
 mod http;
@@ -18,5 +19,5 @@ pub use blob::BlobAttachments;
 pub use connection_string::{BusAccess, BusHost, ConnectionString, ConnectionStringError};
 pub use credential::{Identity, NoToken, Token};
 pub use http::{Http, HttpUnavailable};
-pub use service_bus::ServiceBus;
+pub use service_bus::{BusEntities, ServiceBus};
 pub use web_pubsub::WebPubSub;

@@ -1,6 +1,7 @@
 //! The sender against a server of our own that shows what came over the wire.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
-use super::{BusHost, ConnectionString, Http, Identity, ServiceBus};
+use super::{BusEntities, BusHost, ConnectionString, Http, Identity, ServiceBus};
 use crate::model::Timestamp;
 use crate::ports::queue::MESSAGE_BYTES;
 use crate::ports::{Clock, Entity, Outgoing, Queue, QueueError};
 
 const KEY: &str = "c2VjcmV0IGtleQ==";
+const ENTITIES: BusEntities<'_> =
+    BusEntities { queue: "chat-queue", topic: "chat-topic", subscription: "chat-subscription" };
 const NOW_MILLIS: u64 = 1_799_996_400_000;
 
 struct At;
@@ -63,7 +66,7 @@ async fn bus(answer: impl Fn() -> Response + Send + Sync + 'static) -> (ServiceB
 fn sender(host: &str) -> ServiceBus {
     let text = format!("Endpoint=sb://{host};SharedAccessKeyName=Root;SharedAccessKey={KEY}");
     let connection = ConnectionString::parse(&text).unwrap();
-    ServiceBus::with_key(connection, "chat-queue", "chat-topic", Arc::new(At), &Http::new().unwrap()).unwrap()
+    ServiceBus::with_key(connection, ENTITIES, Arc::new(At), &Http::new().unwrap()).unwrap()
 }
 
 fn message(entity: Entity) -> Outgoing {
@@ -114,7 +117,7 @@ async fn an_identity_shows_its_token() {
     let (_, broker, host) = bus(|| StatusCode::CREATED.into_response()).await;
     let sends = |identity| {
         let host = BusHost::parse(&host).unwrap();
-        ServiceBus::with_identity(host, "chat-queue", "chat-topic", identity, &Http::new().unwrap()).unwrap()
+        ServiceBus::with_identity(host, ENTITIES, identity, &Http::new().unwrap()).unwrap()
     };
     let bus = sends(Identity::fixed(Ok("a token")));
     bus.send(message(Entity::Queue)).await.unwrap();
@@ -181,6 +184,27 @@ async fn refusals_say_what_they_are() {
     }
     let (bus, ..) = bus(|| StatusCode::PAYLOAD_TOO_LARGE.into_response()).await;
     assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn a_missing_role_is_a_warning_until_a_send_succeeds() {
+    let may_send = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&may_send);
+    let (bus, ..) = bus(move || match answers.load(Ordering::Relaxed) {
+        true => StatusCode::CREATED.into_response(),
+        false => StatusCode::FORBIDDEN.into_response(),
+    })
+    .await;
+    assert!(bus.warnings().await.is_empty());
+    bus.send(message(Entity::Queue)).await.unwrap_err();
+    let warnings = bus.warnings().await;
+    assert!(
+        warnings[0].contains("needs the role `Azure Service Bus Data Sender` on the namespace"),
+        "{warnings:?}"
+    );
+    may_send.store(true, Ordering::Relaxed);
+    bus.send(message(Entity::Queue)).await.unwrap();
+    assert!(bus.warnings().await.is_empty());
 }
 
 #[tokio::test]

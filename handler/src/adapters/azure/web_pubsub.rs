@@ -21,7 +21,7 @@ use crate::ports::{ClientAccess, Transport, TransportError};
 
 /// How long a client may take from negotiate to connect.
 const TOKEN_MINUTES: u32 = 60;
-/// The same where the token carries rights: until its end they cannot be taken back.
+/// The same where the token carries rights, at most: until its end they cannot be taken back.
 const TOKEN_WITH_RIGHTS_MINUTES: u32 = 5;
 /// Calls about one user's connections that are made at once.
 const AT_ONCE: usize = 8;
@@ -41,6 +41,7 @@ pub struct WebPubSub {
     /// Where clients connect, if not at the service itself.
     public: Option<String>,
     listing: Mutex<Option<Listing>>,
+    token_minutes: u32,
 }
 
 /// A group's connections as they were when somebody began to read them.
@@ -69,7 +70,13 @@ impl WebPubSub {
         let options = ClientOptions { repeat_sends: RepeatSends::Always, try_timeout, ..usual };
         let once = ClientOptions { tries: 1, ..options.clone() };
         let service = ServiceClient::new(endpoint, hub, credential, http.of(endpoint).clone(), options);
-        Self { impatient: service.with_options(once), service, public: None, listing: Mutex::new(None) }
+        Self {
+            impatient: service.with_options(once),
+            service,
+            public: None,
+            listing: Mutex::new(None),
+            token_minutes: TOKEN_MINUTES,
+        }
     }
 
     /// Clients are sent to `base`, such as `https://chat.example`, where a proxy stands before the service.
@@ -78,11 +85,18 @@ impl WebPubSub {
         Self { public: base, ..self }
     }
 
+    /// Hands out tokens that are valid for so long.
+    #[must_use]
+    pub const fn with_tokens_of(mut self, minutes: u32) -> Self {
+        self.token_minutes = minutes;
+        self
+    }
+
     async fn send(&self, to: Audience<'_>, json: &Bytes, excluded: &[String]) -> Result<(), TransportError> {
         let text = std::str::from_utf8(json).map_err(unavailable)?;
         let payload = Payload::Json(JsonText::new(text).map_err(unavailable)?);
         let options = SendOptions { excluded, ..SendOptions::default() };
-        self.service.send(to, &payload, &options).await.map_err(unavailable)
+        self.service.send(to, &payload, &options).await.map_err(failed)
     }
 
     async fn admit_one(&self, group: &str, connection: &str) -> Result<(), ClientError> {
@@ -112,7 +126,7 @@ impl WebPubSub {
         change: impl Fn(String) -> F,
     ) -> Result<(), TransportError> {
         let changes = stream::iter(connections.to_vec()).map(change).buffer_unordered(AT_ONCE);
-        changes.try_collect::<()>().await.map_err(unavailable)
+        changes.try_collect::<()>().await.map_err(failed)
     }
 
     fn listing(&self) -> MutexGuard<'_, Option<Listing>> {
@@ -146,7 +160,7 @@ impl Transport for WebPubSub {
             None => self.service.add_user_to_group(user.as_str(), group).await.map(drop),
             Some(filter) => self.service.add_to_groups(&[group.to_owned()], Some(&filter)).await,
         };
-        added.map_err(unavailable)
+        added.map_err(failed)
     }
 
     async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
@@ -161,12 +175,31 @@ impl Transport for WebPubSub {
             None => self.service.remove_user_from_group(user.as_str(), group).await,
             Some(filter) => self.service.remove_from_groups(&[group.to_owned()], Some(&filter)).await,
         };
-        removed.map_err(unavailable)
+        removed.map_err(failed)
     }
 
     async fn close(&self, connection: &str, reason: &str) -> Result<(), TransportError> {
         let whom = Audience::Connection(connection);
-        self.service.close(whom, &[], Some(reason)).await.map_err(unavailable)
+        self.service.close(whom, &[], Some(reason)).await.map_err(failed)
+    }
+
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
+        if unspeakable(user).is_none() {
+            self.service
+                .close(Audience::User(user.as_str()), &[], Some(reason))
+                .await
+                .map_err(unavailable)?;
+        }
+        let closing = stream::iter(connections.to_vec()).map(async |connection| {
+            self.service.close(Audience::Connection(&connection), &[], Some(reason)).await
+        });
+        closing.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map_err(unavailable)?;
+        Ok(())
     }
 
     /// The service lists in no promised order and cannot begin behind an id, so all are read when the first page is asked
@@ -180,7 +213,7 @@ impl Transport for WebPubSub {
         if let Some(page) = after.and_then(|after| self.page_of_listing(group, after, limit)) {
             return Ok(page);
         }
-        let all = self.service.connections_in(group, None).all().await.map_err(unavailable)?;
+        let all = self.service.connections_in(group, None).all().await.map_err(failed)?;
         let mut ids: Vec<String> = all.into_iter().map(|connection| connection.connection_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -195,14 +228,15 @@ impl Transport for WebPubSub {
         roles: &[String],
         _base: &str,
     ) -> Result<ClientAccess, TransportError> {
-        let minutes = if roles.is_empty() { TOKEN_MINUTES } else { TOKEN_WITH_RIGHTS_MINUTES };
+        let most = if roles.is_empty() { self.token_minutes } else { TOKEN_WITH_RIGHTS_MINUTES };
+        let minutes = self.token_minutes.min(most);
         let access = TokenOf {
             user_id: Some(user.as_str().to_owned()),
             roles: roles.to_vec(),
             groups: Vec::new(),
             minutes,
         };
-        let token = self.service.client_token(&access).await.map_err(unavailable)?;
+        let token = self.service.client_token(&access).await.map_err(failed)?;
         let base = self.public.as_deref().unwrap_or(self.service.endpoint());
         Ok(ClientAccess { url: client_url(base, self.service.hub(), &token) })
     }
@@ -215,7 +249,7 @@ impl Transport for WebPubSub {
     async fn check(&self) -> Result<(), TransportError> {
         self.impatient.check().await.map_err(|error| {
             tracing::warn!("{error}");
-            unavailable(error)
+            failed(error)
         })
     }
 }
@@ -231,7 +265,12 @@ fn page(ids: &[String], after: Option<&str>, limit: usize) -> Vec<String> {
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
-    TransportError::Unavailable(Box::new(error))
+    TransportError::unavailable(error)
+}
+
+/// With the time the service asked for.
+fn failed(error: ClientError) -> TransportError {
+    TransportError::Unavailable { retry_after: error.retry_after(), source: Box::new(error) }
 }
 
 #[cfg(test)]

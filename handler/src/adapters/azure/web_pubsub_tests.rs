@@ -53,9 +53,10 @@ async fn a_service_that_is_away_is_unavailable() {
     let text = format!("Endpoint=http://{};AccessKey={KEY}", listener.local_addr().unwrap());
     drop(listener);
     let transport = WebPubSub::with_key(&text.parse().unwrap(), name(), &Http::new().unwrap());
-    let TransportError::Unavailable(why) = transport.check().await.unwrap_err();
+    let TransportError::Unavailable { source: why, .. } = transport.check().await.unwrap_err();
     assert!(why.to_string().contains("Look at the endpoint"), "{why}");
-    let TransportError::Unavailable(why) = transport.publish("g", "{}".into(), &[]).await.unwrap_err();
+    let TransportError::Unavailable { source: why, .. } =
+        transport.publish("g", "{}".into(), &[]).await.unwrap_err();
     assert!(!why.to_string().contains("eyJ"), "{why}");
     assert!(transport.connections().is_none());
 }
@@ -65,7 +66,7 @@ async fn a_wrong_key_is_told_by_the_check() {
     let mut connection = service().await;
     connection.access_key = AccessKey::new("another key, which is as long as it must be").unwrap();
     let transport = WebPubSub::with_key(&connection, name(), &Http::new().unwrap());
-    let TransportError::Unavailable(why) = transport.check().await.unwrap_err();
+    let TransportError::Unavailable { source: why, .. } = transport.check().await.unwrap_err();
     assert!(why.to_string().contains("The access key"), "{why}");
 }
 

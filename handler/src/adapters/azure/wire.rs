@@ -6,6 +6,7 @@ use azure_core21::headers::{AUTHORIZATION, Headers};
 use azure_core21::{Body, CollectedResponse, HttpClient, Request, Response, StatusCode};
 use reqwest::Url;
 
+use super::http::retry_after;
 use super::sas::SharedKey;
 use super::{Http, Identity};
 
@@ -77,6 +78,16 @@ impl Wire {
         Ok(())
     }
 
+    /// The description of an entity, as the management side writes it. `None` where it is not given to us.
+    pub(super) async fn describe(&self, path: &str) -> Option<String> {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        let proof = self.proof.authorization(url.as_str()).await.ok()?;
+        url.set_query(Some("api-version=2021-05"));
+        let asked = self.client.get(url).header(AUTHORIZATION.as_str(), proof).timeout(TIMEOUT);
+        asked.send().await.ok()?.error_for_status().ok()?.text().await.ok()
+    }
+
     fn refused(&self, status: u16, retry_after: Option<Duration>, text: &str) -> Refused {
         let detail = text.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS).collect();
         Refused { host: self.base.authority().to_owned(), status, retry_after, detail }
@@ -107,8 +118,8 @@ impl HttpClient for Wire {
         let status = StatusCode::try_from(answer.status().as_u16())
             .map_err(|_| Error::message(ErrorKind::DataConversion, "the status is not one of HTTP's"))?;
         let mut headers = Headers::new();
-        if let Some(Ok(seconds)) = answer.headers().get("retry-after").map(|value| value.to_str()) {
-            headers.insert("retry-after", seconds.to_owned());
+        if let Some(wait) = retry_after(answer.headers()) {
+            headers.insert("retry-after", wait.as_secs().to_string());
         }
         let body = answer.bytes().await.map_err(io);
         Ok(Response::new(status, headers, Box::pin(futures_util::stream::iter([body]))))

@@ -60,13 +60,15 @@ impl Profiles for FileProfiles {
 
     async fn put(&self, profile: &Profile) -> Result<(), StoreError> {
         let new = profile.clone();
-        let put =
-            move |profile: &mut Profile| *profile = Profile { last_seen: profile.last_seen, ..new.clone() };
-        self.change(&profile.user, put).await
+        self.change(&profile.user, move |profile| *profile = profile.replaced_by(&new)).await
     }
 
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, move |profile| profile.last_seen = profile.last_seen.max(Some(at))).await
+    }
+
+    async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.change(user, move |profile| profile.signed_out_at = profile.signed_out_at.max(Some(at))).await
     }
 
     async fn remove(&self, user: &UserId) -> Result<(), StoreError> {

@@ -4,12 +4,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::ports::{DeadLetters, Letter, LetterKind, NewLetter, StoreError};
+use crate::ports::{DeadLetters, Letter, LetterKind, NewLetter, Replays, StoreError};
 
 /// The letters of this process.
 #[derive(Debug, Default)]
 pub struct MemoryDeadLetters {
-    letters: Mutex<BTreeMap<(LetterKind, String), NewLetter>>,
+    letters: Mutex<BTreeMap<(LetterKind, String), Letter>>,
 }
 
 impl MemoryDeadLetters {
@@ -18,7 +18,7 @@ impl MemoryDeadLetters {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(LetterKind, String), NewLetter>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(LetterKind, String), Letter>> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -26,8 +26,12 @@ impl MemoryDeadLetters {
 #[async_trait]
 impl DeadLetters for MemoryDeadLetters {
     async fn put(&self, letter: &NewLetter) -> Result<(), StoreError> {
-        self.lock().entry((letter.kind, letter.id())).or_insert_with(|| letter.clone());
+        self.lock().entry((letter.kind, letter.id())).or_insert_with(|| Letter::new(letter.clone()));
         Ok(())
+    }
+
+    async fn get(&self, kind: LetterKind, id: &str) -> Result<Option<Letter>, StoreError> {
+        Ok(self.lock().get(&(kind, id.to_owned())).cloned())
     }
 
     async fn list(
@@ -42,15 +46,18 @@ impl DeadLetters for MemoryDeadLetters {
         };
         let letters = self.lock();
         let page = letters.range((start, Bound::Unbounded)).take_while(|((other, _), _)| *other == kind);
-        Ok(page
-            .take(limit)
-            .map(|((_, id), letter)| Letter { id: id.clone(), letter: letter.clone() })
-            .collect())
+        Ok(page.take(limit).map(|(_, letter)| letter.clone()).collect())
+    }
+
+    async fn note_replays(&self, kind: LetterKind, id: &str, replays: &Replays) -> Result<(), StoreError> {
+        if let Some(letter) = self.lock().get_mut(&(kind, id.to_owned())) {
+            letter.replays = replays.clone();
+        }
+        Ok(())
     }
 
     async fn remove(&self, kind: LetterKind, id: &str) -> Result<Option<Letter>, StoreError> {
-        let removed = self.lock().remove_entry(&(kind, id.to_owned()));
-        Ok(removed.map(|((_, id), letter)| Letter { id, letter }))
+        Ok(self.lock().remove(&(kind, id.to_owned())))
     }
 }
 

@@ -34,8 +34,8 @@ impl Profiles for MemoryProfiles {
 
     async fn put(&self, profile: &Profile) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        let last_seen = rows.get(&profile.user).and_then(|row| row.last_seen);
-        rows.insert(profile.user.clone(), Profile { last_seen, ..profile.clone() });
+        let there = rows.entry(profile.user.clone()).or_insert_with(|| Profile::of(profile.user.clone()));
+        *there = there.replaced_by(profile);
         Ok(())
     }
 
@@ -43,6 +43,13 @@ impl Profiles for MemoryProfiles {
         let mut rows = self.rows();
         let row = rows.entry(user.clone()).or_insert_with(|| Profile::of(user.clone()));
         row.last_seen = row.last_seen.max(Some(at));
+        Ok(())
+    }
+
+    async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let row = rows.entry(user.clone()).or_insert_with(|| Profile::of(user.clone()));
+        row.signed_out_at = row.signed_out_at.max(Some(at));
         Ok(())
     }
 

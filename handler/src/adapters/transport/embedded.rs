@@ -14,7 +14,9 @@ use crate::model::UserId;
 use crate::ports::{ClientAccess, Clock, Transport, TransportError};
 
 /// How long a client may take from negotiate to connect.
-const TOKEN_SECS: u64 = 3600;
+const TOKEN_MINUTES: u32 = 60;
+/// The same where the token carries rights, at most: until its end they cannot be taken back.
+const TOKEN_WITH_RIGHTS_MINUTES: u32 = 5;
 
 /// The hub in this process. Its calls end at once: whoever is slow has a queue of their own.
 pub struct EmbeddedHub {
@@ -22,12 +24,20 @@ pub struct EmbeddedHub {
     name: HubName,
     key: AccessKey,
     clock: Arc<dyn Clock>,
+    token_minutes: u32,
 }
 
 impl EmbeddedHub {
     #[must_use]
     pub fn new(hub: Hub, name: HubName, key: AccessKey, clock: Arc<dyn Clock>) -> Self {
-        Self { hub, name, key, clock }
+        Self { hub, name, key, clock, token_minutes: TOKEN_MINUTES }
+    }
+
+    /// Hands out tokens that are valid for so long.
+    #[must_use]
+    pub const fn with_tokens_of(mut self, minutes: u32) -> Self {
+        self.token_minutes = minutes;
+        self
     }
 
     fn send(&self, to: Target<'_>, json: &Bytes, excluded: &[String]) -> Result<(), TransportError> {
@@ -86,6 +96,18 @@ impl Transport for EmbeddedHub {
         Ok(())
     }
 
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
+        for connection in self.connections_of(user, connections) {
+            self.hub.close(&self.name, Target::Connection(&connection), &[], Some(reason));
+        }
+        Ok(())
+    }
+
     async fn connections_in(
         &self,
         group: &str,
@@ -103,7 +125,9 @@ impl Transport for EmbeddedHub {
         base: &str,
     ) -> Result<ClientAccess, TransportError> {
         let now = self.clock.now().millis() / 1000;
-        let mut token = ClientToken::new(base, &self.name, now, TOKEN_SECS);
+        let most = if roles.is_empty() { self.token_minutes } else { TOKEN_WITH_RIGHTS_MINUTES };
+        let minutes = self.token_minutes.min(most);
+        let mut token = ClientToken::new(base, &self.name, now, u64::from(minutes) * 60);
         token.user_id = Some(user.as_str().to_owned());
         token.roles = roles.to_vec();
         let token = token.sign(&self.key).map_err(unavailable)?;
@@ -120,7 +144,7 @@ impl Transport for EmbeddedHub {
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
-    TransportError::Unavailable(Box::new(error))
+    TransportError::unavailable(error)
 }
 
 #[cfg(test)]

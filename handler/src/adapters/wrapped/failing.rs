@@ -33,6 +33,10 @@ impl Failing for StoreError {
     fn is_failure(&self) -> bool {
         true
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Self::retry_after(self)
+    }
 }
 
 /// For an error that a store's is one of.
@@ -49,6 +53,13 @@ macro_rules! as_the_store {
 
             fn is_failure(&self) -> bool {
                 matches!(self, Self::Store(_))
+            }
+
+            fn retry_after(&self) -> Option<Duration> {
+                match self {
+                    Self::Store(error) => error.retry_after(),
+                    _ => None,
+                }
             }
         }
     };
@@ -77,11 +88,15 @@ impl Failing for QueueError {
 
 impl Failing for TransportError {
     fn unavailable(reason: &'static str) -> Self {
-        Self::Unavailable(reason.into())
+        Self::unavailable(reason)
     }
 
     fn is_unavailable(&self) -> bool {
-        let Self::Unavailable(_) = self;
+        let Self::Unavailable { .. } = self;
         true
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Self::retry_after(self)
     }
 }

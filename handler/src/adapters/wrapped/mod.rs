@@ -7,6 +7,7 @@ mod audit;
 mod dead_letters;
 mod erasures;
 mod failing;
+mod handled;
 mod inbox;
 mod invitations;
 mod leases;
@@ -20,6 +21,7 @@ mod sanctions;
 pub(crate) mod tests;
 mod transport;
 mod uploads;
+mod usage;
 
 use std::sync::Arc;
 

@@ -19,6 +19,10 @@ impl<P: Profiles + ?Sized, W: Around> Profiles for Wrapped<P, W> {
         self.call(Call::again("profiles.seen"), || self.inner.seen(user, at)).await
     }
 
+    async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.call(Call::again("profiles.sign_out"), || self.inner.sign_out(user, at)).await
+    }
+
     async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
         self.call(Call::again("profiles.remove"), || self.inner.remove(user)).await
     }

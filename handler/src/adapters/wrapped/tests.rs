@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::adapters::faulty::{Faults, Faulty, Mode};
 use crate::adapters::memory::{
-    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations, MemoryLeases, MemoryLog,
-    MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox, MemoryInvitations,
+    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryRooms, MemorySanctions, MemoryUploads,
+    MemoryUsage,
 };
 use crate::adapters::queue::{Limits, MemoryQueue};
 use crate::adapters::retrying::Retrying;
@@ -55,8 +56,9 @@ macro_rules! suites {
 
 suites! {
     log: MemoryLog, rooms: MemoryRooms, members: MemoryMembers, sanctions: MemorySanctions,
-    invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox, leases: MemoryLeases,
-    dead_letters: MemoryDeadLetters, uploads: MemoryUploads, audit: MemoryAudit
+    invitations: MemoryInvitations, erasures: MemoryErasures, profiles: MemoryProfiles, inbox: MemoryInbox,
+    leases: MemoryLeases, dead_letters: MemoryDeadLetters, audit: MemoryAudit, usage: MemoryUsage,
+    handled: MemoryHandled, uploads: MemoryUploads
 }
 
 /// The wrappers are around the sending end, which is the one that is elsewhere.

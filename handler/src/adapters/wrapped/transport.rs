@@ -31,6 +31,16 @@ impl<P: Transport + ?Sized, W: Around> Transport for Wrapped<P, W> {
         self.call(Call::again("transport.close"), || self.inner.close(connection, reason)).await
     }
 
+    async fn close_all(
+        &self,
+        user: &UserId,
+        connections: &[String],
+        reason: &str,
+    ) -> Result<(), TransportError> {
+        self.call(Call::again("transport.close_all"), || self.inner.close_all(user, connections, reason))
+            .await
+    }
+
     async fn connections_in(
         &self,
         group: &str,

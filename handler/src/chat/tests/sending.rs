@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::adapters::faulty::Mode;
-use crate::chat::{Kind, Refused, Submission};
+use crate::calls::Tally;
+use crate::chat::{Kind, Patience, Refused, Submission};
 use crate::contract::data::user;
 use crate::model::{Marker, MessageId, bounds};
 use crate::ports::Entity;
+use crate::trace::Trace;
 
 async fn refused(world: &World, submission: Submission) -> Refused {
     let refused = world.chat.send_message(&caller("ann"), submission, None).await.unwrap_err();
@@ -38,6 +40,24 @@ async fn a_direct_message_goes_to_the_queue_in_the_pairs_session() {
     assert_eq!(received.entity, Entity::Queue);
     assert_eq!(received.session_id, Some(pair("ann", "bob").to_string()));
     assert!(received.properties.is_empty());
+}
+
+#[tokio::test]
+async fn the_trace_of_the_request_goes_with_the_message() {
+    let world = World::open().await;
+    let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let send = async {
+        Tally::follow(Trace::parse(header).unwrap());
+        world.accept("ann", "general", "m1", "hi").await
+    };
+    let (received, _) = Tally::of(send).await;
+    assert_eq!(received.properties["traceparent"], header);
+    let (trace, _) = Tally::of(async {
+        world.chat.deliver(&[received], Patience::Forever).await.unwrap();
+        Tally::trace()
+    })
+    .await;
+    assert_eq!(trace, Trace::parse(header), "the delivery is of the same trace");
 }
 
 #[tokio::test]

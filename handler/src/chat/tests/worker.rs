@@ -165,7 +165,7 @@ async fn a_panic_is_retried_and_parked_after_many_deliveries_without_holding_up_
     until(async || queue.counts().depth == 0).await;
     assert_eq!(world.contents(&conversation("general")).await, ["before", "after"]);
     assert_eq!(world.contents(&pair("ann", "bob")).await, ["elsewhere"]);
-    let letters = world.letters(LetterKind::Dead).await;
+    let letters = world.letters(LetterKind::Waiting).await;
     assert_eq!((letters.len(), letters[0].code.as_str()), (1, "too_many_deliveries"));
     assert_eq!(letters[0].delivery_count, 21);
     assert!(chat.counters().panics.get() >= 21);

@@ -136,7 +136,7 @@ impl Transport for Wire {
     }
     async fn expel(&self, user: &UserId, group: &str, connections: &[String]) -> Result<(), TransportError> {
         if self.stuck.lock().unwrap().contains(user) {
-            return Err(TransportError::Unavailable("it is stuck".into()));
+            return Err(TransportError::unavailable("it is stuck"));
         }
         for connection in connections {
             self.rights.lock().unwrap().remove(&(connection.clone(), group.to_owned()));
@@ -149,6 +149,12 @@ impl Transport for Wire {
     }
     async fn close(&self, connection: &str, _: &str) -> Result<(), TransportError> {
         self.connections.lock().unwrap().remove(connection);
+        Ok(())
+    }
+    async fn close_all(&self, user: &UserId, connections: &[String], _: &str) -> Result<(), TransportError> {
+        let own = crate::chat::groups::user(user);
+        let mut live = self.connections.lock().unwrap();
+        live.retain(|connection, groups| !connections.contains(connection) && !groups.contains(&own));
         Ok(())
     }
     async fn connections_in(
@@ -175,7 +181,7 @@ impl Transport for Wire {
 
 /// Keeps what was sent until a test takes it.
 #[derive(Default)]
-pub(super) struct Outbox(Mutex<VecDeque<Outgoing>>, AtomicU64);
+pub(super) struct Outbox(pub(super) Mutex<VecDeque<Outgoing>>, AtomicU64);
 
 impl Outbox {
     /// Everything that waits, as first deliveries.

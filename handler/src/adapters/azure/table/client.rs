@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use azure_core21::{RetryOptions, TransportOptions};
 use azure_data_tables::clients::{TableClient, TableServiceClient, TableServiceClientBuilder};
@@ -33,6 +34,7 @@ pub const TABLE_PREFIX_CHARS: usize = 50;
 pub struct Tables {
     service: TableServiceClient,
     prefix: String,
+    requests: Arc<AtomicU64>,
 }
 
 /// One table.
@@ -93,12 +95,19 @@ impl Tables {
             (None, Some(identity)) => StorageCredentials::token_credential(Arc::new(identity)),
             (None, None) => return Err(unavailable(Unexpected("the account has neither key nor identity"))),
         };
-        let wire = Wire::new(account.endpoint.as_str(), http);
+        let requests = Arc::<AtomicU64>::default();
+        let wire = Wire::new(account.endpoint.as_str(), http, Arc::clone(&requests));
         let service = TableServiceClientBuilder::with_location(account.location(), credentials)
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::new(wire)))
             .build();
-        Ok(Self { service, prefix: prefix.to_owned() })
+        Ok(Self { service, prefix: prefix.to_owned(), requests })
+    }
+
+    /// Requests sent to the service so far, a transaction being one.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub(super) fn table(&self, name: &str) -> Table {
@@ -386,8 +395,8 @@ impl fmt::Display for Query {
 }
 
 /// The service's own answer within the error, where there was one.
-fn refused(error: &azure_core21::Error) -> Option<&Refused> {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+fn refused<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Refused> {
+    let mut next = Some(error);
     while let Some(error) = next {
         if let Some(refused) = error.downcast_ref::<Refused>() {
             return Some(refused);
@@ -416,7 +425,8 @@ fn judged(error: azure_core21::Error) -> WriteError {
 }
 
 pub(super) fn unavailable(error: impl Error + Send + Sync + 'static) -> StoreError {
-    StoreError::unavailable(STORE, error)
+    let asked = refused(&error).and_then(|refused| refused.retry_after);
+    StoreError::unavailable(STORE, error).asking_for(asked)
 }
 
 #[cfg(test)]

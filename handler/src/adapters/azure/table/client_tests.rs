@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -38,6 +39,9 @@ async fn answer(State(service): State<Service>, request: Request) -> Response {
     let mut answer = body.into_response();
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     let headers = answer.headers_mut();
+    if [429, 503].contains(&status) {
+        headers.insert("retry-after", "7".parse().unwrap());
+    }
     for (name, value) in [
         ("x-ms-request-id", "5b1e8f4f-0002-0042-4e0f-2b5a6a000000"),
         ("x-ms-version", "2022-11-02"),
@@ -115,6 +119,15 @@ async fn refusals_of_the_rows_are_told_apart_from_failures() {
         assert!(matches!(error, WriteError::Store(StoreError::Unavailable { .. })), "{status}: {text}");
         assert!(text.contains(says), "{status}: {text}");
         assert_eq!(asked.asked.lock().unwrap().len(), 1, "nothing is tried again by itself");
+    }
+}
+
+#[tokio::test]
+async fn the_time_the_service_asks_for_is_passed_on() {
+    for (status, body) in [(429, ""), (503, "busy")] {
+        let (table, _) = service(&[(status, "", body)]).await;
+        let error = table.get("p", "r").await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{status}");
     }
 }
 

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::client::{Match, Query, Table, Tables, Write, WriteError};
-use super::keys;
 use super::row::Row;
-use crate::ports::{DeadLetters, Letter, LetterKind, NewLetter, StoreError};
+use super::{keys, pause};
+use crate::ports::{DeadLetters, Letter, LetterKind, NewLetter, Replays, StoreError};
 
 /// Characters of a long id that stand in its key; each may be two UTF-16 units.
 const BEGINNING: usize = 200;
@@ -19,6 +19,7 @@ const fn partition(kind: LetterKind) -> &'static str {
     match kind {
         LetterKind::Rejected => "v1-rejected",
         LetterKind::Dead => "v1-dead",
+        LetterKind::Waiting => "v1-waiting",
     }
 }
 
@@ -44,11 +45,15 @@ impl DeadLetters for TableDeadLetters {
     async fn put(&self, letter: &NewLetter) -> Result<(), StoreError> {
         let (partition, id) = (partition(letter.kind), letter.id());
         let row = Row::new(partition, &key(&id))?.text("code", &letter.code);
-        let row = row.json(&Letter { id, letter: letter.clone() })?;
+        let row = row.json(&Letter::new(letter.clone()))?;
         match self.table.write_one(partition, Write::Insert(row)).await {
             Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
             Err(WriteError::Store(error)) => Err(error),
         }
+    }
+
+    async fn get(&self, kind: LetterKind, id: &str) -> Result<Option<Letter>, StoreError> {
+        self.table.get(partition(kind), &key(id)).await?.map(|row| row.get_json()).transpose()
     }
 
     async fn list(
@@ -62,6 +67,22 @@ impl DeadLetters for TableDeadLetters {
             query = query.after(&key(after));
         }
         self.table.query(&query, limit).await?.iter().map(Row::get_json).collect()
+    }
+
+    async fn note_replays(&self, kind: LetterKind, id: &str, replays: &Replays) -> Result<(), StoreError> {
+        let (partition, key) = (partition(kind), key(id));
+        let mut retry = pause::Retry::default();
+        loop {
+            let Some(row) = self.table.get(partition, &key).await? else { return Ok(()) };
+            let letter = Letter { replays: replays.clone(), ..row.get_json()? };
+            let new = Row::new(partition, &key)?.text("code", &letter.letter.code).json(&letter)?;
+            let replace = Write::Replace(new, Match::Etag(row.etag()?.to_owned()));
+            match self.table.write_one(partition, replace).await {
+                Ok(_) => return Ok(()),
+                Err(WriteError::Refused(_)) => retry.wait().await?,
+                Err(WriteError::Store(error)) => return Err(error),
+            }
+        }
     }
 
     async fn remove(&self, kind: LetterKind, id: &str) -> Result<Option<Letter>, StoreError> {

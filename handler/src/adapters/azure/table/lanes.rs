@@ -39,6 +39,8 @@ pub(super) struct Lane {
     pub(super) top: AtomicU64,
     /// Somebody will write the `sent` mark soon.
     pub(super) is_marking: AtomicBool,
+    /// The mark was raised since they looked.
+    pub(super) is_raised: AtomicBool,
 }
 
 impl Lane {

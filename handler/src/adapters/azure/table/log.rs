@@ -19,7 +19,8 @@ use crate::model::bounds::MARKER_DAYS;
 use crate::model::{ConversationId, Entry, Head, Marker, MessageState, Timestamp, UserId};
 use crate::ports::{EntryPage, Log, LogError, MessagePage, NewEntry, Outcome, Page, Position, StoreError};
 
-/// A `sent` mark that no append has carried along by then is written by itself.
+/// A `sent` mark that no append has carried along is written by itself once its conversation has been quiet for so long. An
+/// instance that appends in between sends again what the mark would have told it of; such a frame costs more than the write.
 const MARK_AFTER: Duration = Duration::from_millis(250);
 /// Reads under way at once for one call.
 const AT_ONCE: usize = 16;
@@ -147,11 +148,15 @@ impl Shared {
 
     fn mark_soon(self: &Arc<Self>, conversation: &ConversationId) {
         let (shared, id, lane) = (Arc::clone(self), conversation.clone(), self.lanes.of(conversation));
+        lane.is_raised.store(true, Ordering::Relaxed);
         if lane.is_marking.swap(true, Ordering::Relaxed) {
             return;
         }
         tokio::spawn(async move {
-            tokio::time::sleep(MARK_AFTER).await;
+            // While it goes on, each append carries the mark of those before it.
+            while lane.is_raised.swap(false, Ordering::Relaxed) {
+                tokio::time::sleep(MARK_AFTER).await;
+            }
             lane.is_marking.store(false, Ordering::Relaxed);
             if let Err(error) = shared.write_mark(&id, &lane).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a sent mark was not stored");

@@ -5,6 +5,7 @@ mod audit;
 mod client;
 mod dead_letters;
 mod erasures;
+mod handled;
 mod inbox;
 mod invitations;
 mod keys;
@@ -22,6 +23,7 @@ mod rooms;
 mod row;
 mod sanctions;
 mod uploads;
+mod usage;
 mod wire;
 
 pub use account::{StorageAccount, StorageAccountError};
@@ -29,6 +31,7 @@ pub use audit::TableAudit;
 pub use client::{TABLE_PREFIX_CHARS, Tables};
 pub use dead_letters::TableDeadLetters;
 pub use erasures::TableErasures;
+pub use handled::TableHandled;
 pub use inbox::TableInbox;
 pub use invitations::TableInvitations;
 pub use leases::TableLeases;
@@ -38,6 +41,7 @@ pub use profiles::TableProfiles;
 pub use rooms::TableRooms;
 pub use sanctions::TableSanctions;
 pub use uploads::TableUploads;
+pub use usage::TableUsage;
 
 /// Its name in errors.
 const STORE: &str = "Table Storage";

@@ -70,11 +70,15 @@ impl Profiles for TableProfiles {
     }
 
     async fn put(&self, profile: &Profile) -> Result<(), StoreError> {
-        self.change(&profile.user, |there| Profile { last_seen: there.last_seen, ..profile.clone() }).await
+        self.change(&profile.user, |there| there.replaced_by(profile)).await
     }
 
     async fn seen(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
         self.change(user, |there| Profile { last_seen: there.last_seen.max(Some(at)), ..there }).await
+    }
+
+    async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.change(user, |there| Profile { signed_out_at: there.signed_out_at.max(Some(at)), ..there }).await
     }
 
     async fn remove(&self, user: &UserId) -> Result<(), StoreError> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,6 +9,7 @@ use azure_core21::{Body, HttpClient, Request, Response, StatusCode};
 use bytes::Bytes;
 
 use crate::adapters::azure::Http;
+use crate::adapters::azure::http::retry_after;
 
 /// For a whole request. A transaction of 4 MiB takes its time; a service that is away should not take more.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,6 +25,7 @@ const NO_ECHO: &str = "\naccept: application/json;odata=nometadata\nprefer: retu
 pub(super) struct Wire {
     client: reqwest::Client,
     timeout: Duration,
+    requests: Arc<AtomicU64>,
 }
 
 /// The service answered, and not with success: the request as a whole, or a part of a transaction.
@@ -31,6 +35,7 @@ pub(super) struct Refused {
     pub(super) status: u16,
     /// Such as `EntityAlreadyExists`.
     pub(super) code: String,
+    pub(super) retry_after: Option<Duration>,
     detail: String,
 }
 
@@ -49,11 +54,12 @@ fn hint(status: u16, code: &str) -> &'static str {
 }
 
 impl Wire {
-    pub(super) fn new(endpoint: &str, http: &Http) -> Self {
-        Self { client: http.of(endpoint).clone(), timeout: http.service_timeout(TIMEOUT) }
+    /// Counts what it sends.
+    pub(super) fn new(endpoint: &str, http: &Http, requests: Arc<AtomicU64>) -> Self {
+        Self { client: http.of(endpoint).clone(), timeout: http.service_timeout(TIMEOUT), requests }
     }
 
-    async fn send(&self, request: &Request) -> azure_core21::Result<(u16, Headers, Bytes)> {
+    async fn send(&self, request: &Request) -> azure_core21::Result<Answer> {
         // The service's own verbs are among them.
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(other)?;
         let is_batch = is_batch(request);
@@ -68,7 +74,9 @@ impl Wire {
             return Err(Error::message(ErrorKind::Other, "a request has its body in memory"));
         };
         let body = if is_batch { without_echo(body) } else { body.clone() };
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = sent.body(body).send().await.map_err(other)?;
+        let retry_after = retry_after(answer.headers());
         let status = answer.status().as_u16();
         let mut headers = Headers::new();
         for (name, value) in answer.headers() {
@@ -77,16 +85,23 @@ impl Wire {
                     .insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
             }
         }
-        Ok((status, headers, answer.bytes().await.map_err(other)?))
+        Ok(Answer { status, headers, retry_after, body: answer.bytes().await.map_err(other)? })
     }
+}
+
+struct Answer {
+    status: u16,
+    headers: Headers,
+    retry_after: Option<Duration>,
+    body: Bytes,
 }
 
 #[async_trait]
 impl HttpClient for Wire {
     async fn execute_request(&self, request: &Request) -> azure_core21::Result<Response> {
-        let (status, headers, body) = self.send(request).await?;
+        let Answer { status, headers, retry_after, body } = self.send(request).await?;
         if !(200..300).contains(&status) {
-            return Err(other(refused(status, &String::from_utf8_lossy(&body))));
+            return Err(other(Refused { retry_after, ..refused(status, &String::from_utf8_lossy(&body)) }));
         }
         if is_batch(request)
             && let Some(refused) = refused_part(&String::from_utf8_lossy(&body))
@@ -126,6 +141,7 @@ fn refused(status: u16, body: &str) -> Refused {
     Refused {
         status,
         code: code.unwrap_or_default().to_owned(),
+        retry_after: None,
         detail: detail.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS).collect(),
     }
 }

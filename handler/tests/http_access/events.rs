@@ -1,0 +1,96 @@
+//! Events of a service that shows its identity instead of a signature.
+
+use serde_json::{Value, json};
+
+use crate::people::now;
+use crate::product::{Answer, Product, call};
+use crate::sign_in::Issuer;
+
+const IDENTITY: &str = "11111111-2222-3333-4444-555555555555";
+
+fn product(issuer: &Issuer, more: &[(&str, &str)]) -> Product {
+    let mut settings = vec![
+        ("EVENTHANDLER_TOKEN_ISSUER", issuer.url.as_str()),
+        ("EVENTHANDLER_TOKEN_AUDIENCE", "api://chat"),
+        ("EVENTHANDLER_TOKEN_IDS", IDENTITY),
+        ("HUB_ACCESS_KEY", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"),
+    ];
+    settings.extend_from_slice(more);
+    Product::alone(&settings)
+}
+
+/// The token of a service's identity.
+fn claims() -> Value {
+    json!({ "aud": "api://chat", "oid": IDENTITY, "exp": now() + 600 })
+}
+
+fn say(product: &Product, path: &str, proof: &[(&str, &str)]) -> Answer {
+    let mut headers = vec![
+        ("ce-type", "azure.webpubsub.user.send"),
+        ("ce-hub", "demo_ai_chat"),
+        ("ce-connectionId", "c1"),
+        ("ce-userId", "ann"),
+        ("content-type", "application/json"),
+    ];
+    headers.extend_from_slice(proof);
+    call(product.http, "POST", path, &headers, br#"{"room_id":"general","content":"hi"}"#)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_token_of_the_services_identity_is_proof() {
+    let issuer = Issuer::start(true).await;
+    let product = product(&issuer, &[("EVENTHANDLER_KEY", "open sesame")]);
+    let with = |claims: Value, path: &str| {
+        let bearer = format!("Bearer {}", issuer.signed(claims));
+        say(&product, path, &[("authorization", &bearer)])
+    };
+    let but = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        claims
+    };
+    for path in ["/api/eventhandler", "/eventhandler"] {
+        let sent = with(claims(), path);
+        assert_eq!((sent.status, &sent.json()["type"]), (200, &json!("sent")), "{}", sent.text());
+    }
+    for id in ["appid", "azp"] {
+        let mut by_app = but("oid", json!("another"));
+        by_app[id] = json!(IDENTITY.to_uppercase());
+        assert_eq!(with(by_app, "/eventhandler").status, 200, "{id}");
+    }
+    let forgeries = [
+        but("aud", json!("api://another")),
+        but("oid", json!("66666666-2222-3333-4444-555555555555")),
+        but("oid", Value::Null),
+        but("exp", json!(now() - 600)),
+        but("nbf", json!(now() + 600)),
+    ];
+    for claims in forgeries {
+        for path in ["/api/eventhandler", "/eventhandler", "/eventhandler?code=open%20sesame"] {
+            let refused = with(claims.clone(), path);
+            assert_eq!((refused.status, refused.error().0.as_str()), (401, "bad_signature"), "{claims}");
+        }
+    }
+    let other = Issuer::start(true).await;
+    let foreign = format!("Bearer {}", other.signed(claims()));
+    let unsigned = format!("Bearer {}", issuer.signed(claims()).rsplit_once('.').unwrap().0);
+    for proof in [foreign.as_str(), &unsigned, "Bearer x", "Basic x", ""] {
+        assert_eq!(say(&product, "/eventhandler", &[("authorization", proof)]).status, 401, "{proof}");
+    }
+    // Without a token it is as it was: the URL's secret and a signature.
+    let signature = "sha256=dd527c793428b58b71b037644217fc6bb0164a08513c39f37ac6c2cad55f9023";
+    let signed = [("ce-signature", signature)];
+    assert_eq!(say(&product, "/eventhandler?code=open%20sesame", &signed).status, 200);
+    assert_eq!(say(&product, "/eventhandler", &signed).status, 401);
+    assert_eq!(say(&product, "/eventhandler?code=open%20sesame", &[]).status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_issuers_keys_are_not_to_be_had_events_wait() {
+    let issuer = Issuer::start(false).await;
+    let product = product(&issuer, &[]);
+    let bearer = format!("Bearer {}", issuer.signed(claims()));
+    let answer = say(&product, "/eventhandler", &[("authorization", &bearer)]);
+    assert_eq!(answer.status, 503, "a service repeats what it got no answer to: {}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+}
