@@ -145,7 +145,7 @@ fn the_documents_examples_do_what_it_says() {
         if answer.status == 201 && route.1.ends_with("/invitations") {
             invitation = answer.json()["id"].as_str().unwrap().to_owned();
             token = answer.json()["token"].as_str().unwrap().to_owned();
-        } else if answer.status == 201 {
+        } else if answer.status == 201 && route.1.ends_with("/rooms") {
             room = answer.json()["id"].as_str().unwrap().to_owned();
         }
         if route.0 == "GET" && route.1.ends_with("/reviews") {
@@ -154,7 +154,11 @@ fn the_documents_examples_do_what_it_says() {
         let path = if room.is_empty() { route.1 } else { route.1.replace(&room, "{id}") };
         let path = if invitation.is_empty() { path } else { path.replace(&invitation, "{invitation}") };
         let path = if review.is_empty() { path } else { path.replace(&review, "{review}") };
-        let words = path.split('/').map(|word| if word.parse::<u64>().is_ok() { "{seq}" } else { word });
+        let words = path.split('/').map(|word| match word {
+            file if file.len() == 64 => "{id}",
+            number if number.parse::<u64>().is_ok() => "{seq}",
+            word => word,
+        });
         let path = words.collect::<Vec<_>>().join("/");
         told.insert((route.0, path.replace("/rooms/general", "/rooms/{id}")));
     }

@@ -140,6 +140,7 @@ fn message(n: usize, members: usize) -> Done<Change> {
         sent_at: None,
         attachment_url: None,
         attachment_id: None,
+        to: None,
         reply_to: None,
         to: None,
     }))
