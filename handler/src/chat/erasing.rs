@@ -78,7 +78,7 @@ impl Chat {
         };
         self.audited(caller, act, async { Ok(self.ports.erasures.put(&row).await?) }).await?;
         // Those who wait for it see them gone at once; whatever fails here the chores do.
-        if let Err(refused) = self.take_away(&row.user).await {
+        if let Err(refused) = self.take_away(&row).await {
             tracing::warn!(code = refused.code, "an erasure is left to the chores");
         }
         Ok(row.into())
@@ -122,7 +122,7 @@ impl Chat {
             return Ok(());
         }
         if row.up_to.is_none() {
-            self.take_away(&row.user).await?;
+            self.take_away(&row).await?;
         }
         let ids = self.ports.log.conversations(row.up_to.as_ref(), CONVERSATIONS).await?;
         let is_last = ids.len() < CONVERSATIONS;
@@ -140,7 +140,7 @@ impl Chat {
             (row.laps, row.up_to) = (row.laps + 1, None);
             if row.laps > 1 {
                 self.drop_letters(&row.user).await?;
-                self.take_away(&row.user).await?;
+                self.take_away(&row).await?;
                 row.done_at = Some(self.ports.clock.now());
             }
             self.ports.erasures.put(&row).await?;
@@ -149,8 +149,9 @@ impl Chat {
     }
 
     /// What is theirs alone: connections, memberships with their marks, profile, inbox.
-    async fn take_away(&self, user: &UserId) -> Result<(), Refused> {
-        self.ports.profiles.remove(user).await?;
+    async fn take_away(&self, row: &Erasure) -> Result<(), Refused> {
+        let user = &row.user;
+        self.drop_profile(row).await?;
         self.names.learn(user, None);
         while self.drop_attachments_of(user).await? {}
         loop {
@@ -176,7 +177,13 @@ impl Chat {
             }
         }
         // Leaving and closing told of when they were last here.
-        Ok(self.ports.profiles.remove(user).await?)
+        self.drop_profile(row).await
+    }
+
+    /// All of the profile but the mark of a sign-out: tokens for sockets from before the erasure stay without worth.
+    async fn drop_profile(&self, row: &Erasure) -> Result<(), Refused> {
+        self.ports.profiles.sign_out(&row.user, row.requested_at).await?;
+        Ok(self.ports.profiles.blank(&row.user).await?)
     }
 
     /// Those who follow the log are told first, as of any deletion; then every trace of content goes. Answers where to go on,

@@ -164,7 +164,7 @@ macro_rules! contract_suite {
             a_profile_replaces_the_former_but_for_last_seen,
             last_seen_is_only_raised,
             a_sign_out_is_only_raised_and_stays,
-            a_removed_profile_is_gone_with_all_of_it,
+            a_blanked_profile_keeps_the_sign_out_alone,
             concurrent_changes_lose_nothing,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
