@@ -10,7 +10,7 @@ use super::audit::Act;
 use super::command::{Audience, Command, Failure};
 use super::members::user_in;
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, ConversationId, Entry, Erasure, Marker, Timestamp, UserId};
+use crate::model::{Change, ConversationId, Desk, Entry, Erasure, Marker, Timestamp, UserId};
 use crate::ports::{LetterKind, NewEntry};
 
 /// Erasures that one round works at.
@@ -129,6 +129,9 @@ impl Chat {
         for id in ids {
             let within = row.within.take().filter(|(conversation, _)| *conversation == id);
             let mut after = within.map_or(0, |(_, seq)| seq);
+            if let Some(room) = id.room() {
+                self.erase_in_reviews(&row.user, &Desk::Room(room)).await?;
+            }
             while let Some(seq) = self.blank_some(&row.user, &id, after).await? {
                 (after, row.within) = (seq, Some((id.clone(), seq)));
                 self.ports.erasures.put(&row).await?;
@@ -148,12 +151,13 @@ impl Chat {
         Ok(())
     }
 
-    /// What is theirs alone: connections, memberships with their marks, profile, inbox.
+    /// What is theirs alone: connections, memberships with their marks, profile, files, what was held of direct messages, inbox.
     async fn take_away(&self, row: &Erasure) -> Result<(), Refused> {
         let user = &row.user;
         self.drop_profile(row).await?;
         self.names.learn(user, None);
         while self.drop_attachments_of(user).await? {}
+        self.erase_in_reviews(user, &Desk::Direct).await?;
         loop {
             let rooms = self.ports.members.rooms_of(user, None, PAGE).await?;
             for (room, member) in &rooms {

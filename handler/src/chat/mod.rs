@@ -32,6 +32,7 @@ mod history;
 mod inbox;
 mod ingest;
 mod invitations;
+mod kept_reviews;
 mod known;
 mod letters;
 mod limits;

@@ -9,7 +9,7 @@ use super::command::Failure;
 use super::ingest::Status;
 use super::known::{AT_APPEND, AT_INGEST, Copies};
 use super::scene::{PresentMessage, Scene};
-use super::{Caller, Chat, QueuedMessage, Refused, Target, reviews};
+use super::{Caller, Chat, QueuedMessage, Refused, Target, kept_reviews, reviews};
 use crate::model::{Links, Marker, Matter, Review, Room, Ruling, Timestamp, UserId};
 use crate::ports::moderator::Kind;
 use crate::ports::{Judgement, Question, StoreError};
@@ -108,7 +108,10 @@ impl Chat {
             }
             Judgement::Reject { code, reason } => Ok(Delivered::Refused(code, reason)),
             Judgement::Hold { content, code, reason } => {
-                let review = self.keep(message, content, code, reason).await?;
+                let Some(review) = self.keep(message, content, code, reason).await? else {
+                    let sentence = kept_reviews::TOO_MANY_HELD_SENTENCE.to_owned();
+                    return Ok(Delivered::Refused(kept_reviews::TOO_MANY_HELD, sentence));
+                };
                 Ok(match review.decision.map(|decision| decision.ruling) {
                     None => Delivered::Held,
                     Some(Ruling::Approve) => Delivered::Publish,
@@ -235,7 +238,10 @@ impl Chat {
         if self.ports.log.find(&message.conversation, &message.marker).await?.is_some() {
             return Ok(Status::Accepted);
         }
-        let review = self.keep(message, content, code, reason).await?;
+        let Some(review) = self.keep(message, content, code, reason).await? else {
+            let sentence = kept_reviews::TOO_MANY_HELD_SENTENCE;
+            return Err(Refused::conflict(kept_reviews::TOO_MANY_HELD, sentence));
+        };
         match review.decision.map(|decision| decision.ruling) {
             None => Ok(Status::Held),
             Some(Ruling::Approve) => Ok(Status::Accepted),
@@ -243,13 +249,14 @@ impl Chat {
         }
     }
 
+    /// `None` where too many wait already. One that waits, or was decided, is answered all the same.
     async fn keep(
         &self,
         message: &QueuedMessage,
         content: Option<String>,
         code: &'static str,
         reason: String,
-    ) -> Result<Review, StoreError> {
+    ) -> Result<Option<Review>, StoreError> {
         let now = self.ports.clock.now();
         let accepted_at: Timestamp = message.accepted_at.unwrap_or(now);
         let mut said = message.message.clone();
@@ -270,7 +277,13 @@ impl Chat {
             decision: None,
             revision: 0,
         };
+        if let Some(there) = self.ports.reviews.get(&review.desk, &review.id).await? {
+            return Ok(Some(there));
+        }
+        if !self.has_place(&review.desk, &review.message.sender).await? {
+            return Ok(None);
+        }
         self.counters.held.add(1);
-        self.ports.reviews.open(&review).await
+        self.ports.reviews.open(&review).await.map(Some)
     }
 }

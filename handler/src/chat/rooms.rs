@@ -238,8 +238,9 @@ impl Chat {
         Ok(())
     }
 
-    /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
+    /// Reviews, sanctions and links of a room that ends: the id may be opened again, by somebody else.
     pub(super) async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
+        self.drop_reviews(room).await?;
         for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
             loop {
                 let rows = self.ports.sanctions.list(room, kind, None, PAGE).await?;

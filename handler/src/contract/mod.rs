@@ -242,6 +242,7 @@ macro_rules! contract_suite {
             open_ones_are_listed_oldest_first_behind_the_cursor,
             one_of_two_changes_wins,
             what_is_done_is_listed_no_more,
+            all_are_gone_through_page_by_page,
             removal_tells_whether_it_was_there,
             odd_and_large_ones_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);
