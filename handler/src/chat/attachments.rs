@@ -319,7 +319,7 @@ impl Chat {
         if self.ports.attachments.is_none() {
             return Ok(false);
         }
-        let uploads = self.ports.uploads.of_owner(owner, ROUND).await?;
+        let uploads = self.ports.uploads.of_owner(owner, None, ROUND).await?;
         for upload in &uploads {
             self.links.remove(&upload.id).await?;
         }

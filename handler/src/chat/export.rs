@@ -8,8 +8,8 @@ use super::audit::Act;
 use super::erasing::is_content_of;
 use super::{Caller, Chat, Refused};
 use crate::model::{
-    ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId, Ruling, Sanction,
-    Timestamp, UserId,
+    AttachmentId, ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId, Ruling, Sanction,
+    Timestamp, Upload, UserId,
 };
 use crate::ports::{InboxItem, InboxKey};
 
@@ -36,6 +36,15 @@ pub enum ExportRecord {
     /// A message that waits for them.
     Inbox {
         item: InboxItem,
+    },
+    /// A file of theirs. Before a message has it nobody else can read it.
+    File {
+        id: AttachmentId,
+        conversation: ConversationId,
+        name: String,
+        content_type: String,
+        bytes: u64,
+        at: Timestamp,
     },
     /// A message of theirs that was held, until it goes with its time; `decision` is whether it was published.
     Held {
@@ -78,6 +87,7 @@ enum Place {
     Profile,
     Memberships(Option<RoomId>),
     Inbox(Option<String>),
+    Files(Option<AttachmentId>),
     /// At the desk of direct messages; those of rooms come with the conversations.
     Reviews(Option<String>),
     /// In the conversations behind this one, after this `seq` of the first of them.
@@ -107,6 +117,7 @@ impl Chat {
             }
             Place::Memberships(after) => self.export_memberships(&user, after).await?,
             Place::Inbox(after) => self.export_inbox(&user, after.as_deref()).await?,
+            Place::Files(after) => self.export_files(&user, after).await?,
             Place::Reviews(after) => self.export_direct_reviews(&user, after).await?,
             Place::Conversations(after, seq) => self.export_entries(&user, after, seq).await?,
         };
@@ -133,8 +144,27 @@ impl Chat {
         let after = after.map(|text| InboxKey::parse(text).ok_or_else(invalid_cursor)).transpose()?;
         let items = self.ports.inbox.list(user, after, None, PAGE).await?;
         let last = items.last().filter(|_| items.len() == PAGE).map(|item| item.key().to_text());
-        let next = last.map_or(Place::Reviews(None), |key| Place::Inbox(Some(key)));
+        let next = last.map_or(Place::Files(None), |key| Place::Inbox(Some(key)));
         Ok((items.into_iter().map(|item| ExportRecord::Inbox { item }).collect(), Some(next)))
+    }
+
+    async fn export_files(
+        &self,
+        user: &UserId,
+        after: Option<AttachmentId>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let rows = self.ports.uploads.of_owner(user, after.as_ref(), PAGE).await?;
+        let last = rows.last().filter(|_| rows.len() == PAGE).map(|row| row.id.clone());
+        let next = last.map_or(Place::Reviews(None), |id| Place::Files(Some(id)));
+        let record = |Upload { id, conversation, name, content_type, bytes, at, .. }| ExportRecord::File {
+            id,
+            conversation,
+            name,
+            content_type,
+            bytes,
+            at,
+        };
+        Ok((rows.into_iter().map(record).collect(), Some(next)))
     }
 
     async fn export_direct_reviews(
