@@ -8,8 +8,8 @@ use super::audit::Act;
 use super::erasing::is_content_of;
 use super::{Caller, Chat, Refused};
 use crate::model::{
-    AttachmentId, ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId, Ruling, Sanction,
-    Timestamp, Upload, UserId,
+    AttachmentId, ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId,
+    Ruling, Sanction, Timestamp, Upload, UserId,
 };
 use crate::ports::{InboxItem, InboxKey};
 

@@ -3,33 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::command::Failure;
 use super::ingest::Status;
-use super::known::{AT_APPEND, AT_INGEST, Copies};
+use super::known::{AT_APPEND, AT_INGEST};
 use super::scene::{PresentMessage, Scene};
 use super::{Caller, Chat, QueuedMessage, Refused, Target, kept_reviews, reviews};
 use crate::model::{Links, Marker, Matter, Review, Room, Ruling, Timestamp, UserId};
 use crate::ports::moderator::Kind;
 use crate::ports::{Judgement, Question, StoreError};
-
-/// How long an accepted message is known here without asking the log: longer than a repeat takes to come.
-const LATELY: Duration = Duration::from_secs(10 * 60);
-
-/// Messages that this process accepted lately. They may be in the queue still, where the log does not know them.
-#[derive(Default)]
-pub(super) struct Lately(Copies<Marker, ()>);
-
-impl Lately {
-    pub(super) fn accepted(&self, marker: Marker) {
-        self.0.set(marker, Some(()), Instant::now());
-    }
-
-    fn has(&self, marker: &Marker) -> bool {
-        self.0.get(marker, LATELY).is_some()
-    }
-}
 
 /// What a message is that was accepted lately and comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

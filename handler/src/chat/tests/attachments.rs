@@ -220,7 +220,8 @@ async fn an_export_lists_the_files_and_an_erasure_removes_them() {
             break;
         }
     }
-    let mut expected = [&used, &waiting].map(|ticket| (ticket.id.clone(), "a.png".to_owned(), world.ticker.now()));
+    let mut expected =
+        [&used, &waiting].map(|ticket| (ticket.id.clone(), "a.png".to_owned(), world.ticker.now()));
     expected.sort();
     assert_eq!(files, expected);
     // Whatever fails on the way.

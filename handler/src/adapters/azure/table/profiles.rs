@@ -88,9 +88,7 @@ impl Profiles for TableProfiles {
             let Some((there, etag)) = self.find(user).await? else { return Ok(()) };
             let write = match there.blanked() {
                 Some(blank) if blank == there => return Ok(()),
-                Some(blank) => {
-                    Write::Replace(Row::new(&partition, KEY)?.json(&blank)?, Match::Etag(etag))
-                }
+                Some(blank) => Write::Replace(Row::new(&partition, KEY)?.json(&blank)?, Match::Etag(etag)),
                 None => Write::Delete(KEY.to_owned(), Match::Etag(etag)),
             };
             match self.table.write_one(&partition, write).await {
