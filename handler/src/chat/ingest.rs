@@ -145,6 +145,7 @@ impl Chat {
             (None, Some(key)) => id_of_key(key).unwrap_or_else(|_| self.ports.ids.message_id()),
             (None, None) => self.ports.ids.message_id(),
         };
+        submission.check_receiver()?;
         let (target, message) = submission.judge(caller.user.clone(), id)?;
         Ok(QueuedMessage::new(target, message, Some(self.ports.clock.now())))
     }

@@ -342,7 +342,7 @@ pub(super) fn check_description(description: &str) -> Result<&str, Refused> {
 
 pub(super) fn check_allowed(users: &[String]) -> Result<Vec<UserId>, Refused> {
     check_how_many_allowed(users.len())?;
-    let users = users.iter().map(|user| UserId::new(user)).collect::<Result<_, _>>();
+    let users = users.iter().map(|user| UserId::given(user)).collect::<Result<_, _>>();
     users.map_err(|error| Refused::bad_id("allowed_users", &error))
 }
 
