@@ -99,7 +99,7 @@ impl Known {
     }
 }
 
-struct Copies<K, V>(Mutex<FxHashMap<K, (V, Instant)>>);
+pub(super) struct Copies<K, V>(Mutex<FxHashMap<K, (V, Instant)>>);
 
 impl<K, V> Default for Copies<K, V> {
     fn default() -> Self {
@@ -108,12 +108,12 @@ impl<K, V> Default for Copies<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Copies<K, V> {
-    fn get(&self, key: &K, max_age: Duration) -> Option<V> {
+    pub(super) fn get(&self, key: &K, max_age: Duration) -> Option<V> {
         let copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         copies.get(key).filter(|(_, read)| read.elapsed() < max_age).map(|(value, _)| value.clone())
     }
 
-    fn set(&self, key: K, value: Option<V>, read: Instant) {
+    pub(super) fn set(&self, key: K, value: Option<V>, read: Instant) {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A look that began earlier may end later.
         if copies.get(&key).is_some_and(|(_, held)| *held > read) {

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::world::*;
 use crate::adapters::faulty::Mode;
 use crate::calls::Tally;
 use crate::chat::{Kind, Patience, Refused, Submission};
 use crate::contract::data::user;
-use crate::model::{Marker, MessageId, bounds};
+use crate::model::{Marker, MessageId, Role, bounds};
 use crate::ports::Entity;
 use crate::trace::Trace;
 
