@@ -2,6 +2,7 @@
 //! because the host takes every line there for an error.
 //!
 //! Never logged: secrets, tokens, query strings (they carry `?code=` and access tokens), message contents.
+//! A text of a caller is given as `&str`, which is quoted; with `%` its line ends would make lines of their own.
 
 use std::io::IsTerminal;
 
@@ -47,5 +48,6 @@ fn tells_secrets(metadata: &Metadata<'_>) -> bool {
 fn log_panic(info: &std::panic::PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("no text");
     let at = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(at, "panic: {message}");
+    // It may quote what a caller sent, and a line of the log is ours alone.
+    tracing::error!(at, "panic: {}", message.escape_debug());
 }

@@ -1,5 +1,5 @@
 //! Who may know whom: `functions`, `events`, `worker` → `chat` → `ports` ← `adapters`; only `app` names both a port and an
-//! adapter.
+//! adapter. And what comes from outside comes from the registries, as its lock file says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -88,5 +88,36 @@ fn the_environment_is_read_in_one_place() {
     for file in files("").iter().filter(|file| !file.to_string_lossy().contains("test")) {
         let reads = code(file).contains("env::var");
         assert_eq!(reads, file.ends_with("config/vars.rs"), "{}", file.display());
+    }
+}
+
+#[test]
+fn every_dependency_is_the_registrys_and_has_its_checksum() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+    };
+    for path in [
+        "Cargo.lock",
+        "handler/fuzz/Cargo.lock",
+        "crates/hub/fuzz/Cargo.lock",
+        "crates/webpubsub/fuzz/Cargo.lock",
+    ] {
+        let lock = read(path);
+        let foreign = lock.split("[[package]]").filter(|package| package.contains("\nsource = "));
+        for package in foreign {
+            let crates_io =
+                "\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"";
+            assert!(package.contains(crates_io), "{path}: {package}");
+        }
+    }
+    for path in ["webclient", "tests/js", "tests/azurite", "bench/peers"] {
+        let lock: serde_json::Value =
+            serde_json::from_str(&read(&format!("{path}/package-lock.json"))).unwrap();
+        for (name, package) in lock["packages"].as_object().unwrap() {
+            let Some(from) = package["resolved"].as_str() else { continue };
+            let is_npms = from.starts_with("https://registry.npmjs.org/");
+            let is_ours = package["link"] == true;
+            assert!(is_ours || is_npms && package["integrity"].is_string(), "{path}: {name}");
+        }
     }
 }

@@ -184,6 +184,8 @@ fn each_mistake_has_its_status_code_and_field_and_nothing_is_queued() {
         ),
         ("POST", "/api/rooms?user_id=ann", JSON, br#"{"name":"General"}"#, 409, "room_name_taken", "name"),
         ("POST", "/api/rooms", JSON, br#"{"name":"x"}"#, 400, "missing_user", "X-User-Id"),
+        ("GET", "/api/rooms?user_id=ann&user_id=root", JSON, b"", 400, "invalid_field", ""),
+        ("GET", "/api/rooms?limit=1&limit=1", JSON, b"", 400, "invalid_field", ""),
         ("GET", "/api/rooms?limit=many", JSON, b"", 400, "invalid_field", "limit"),
         ("GET", "/api/rooms?after=a%20b", JSON, b"", 400, "invalid_id", "after"),
         ("GET", "/api/rooms/nowhere", JSON, b"", 404, "room_not_found", ""),

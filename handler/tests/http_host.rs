@@ -95,7 +95,7 @@ fn every_captured_http_call_is_answered_without_failure() {
 
 #[test]
 fn json_mode_is_unwrapped_answered_by_the_same_routes_and_wrapped() {
-    let product = Product::under_host(&[]);
+    let product = Product::under_host(&[("EVENTHANDLER_ORIGINS", "*")]);
     for (case, request) in every_request("http-json.json") {
         if request.target == "/jsonHttp" {
             continue;

@@ -28,7 +28,7 @@ fn mistakes_are_all_told_with_64_before_a_port_is_bound() {
         ends_with(&[("PORT", &port), ("STORAGE_MODE", "disk"), ("AUTH_MODE", "jwt")], &[]);
     assert_eq!((code, stdout.as_str()), (Some(64), ""));
     assert!(stderr.contains("STORAGE_MODE: must be one of memory, file, table"), "{stderr}");
-    assert!(stderr.contains("AUTH_MODE: this version does not have jwt yet"), "{stderr}");
+    assert!(stderr.contains("JWT_ISSUER: must be set for AUTH_MODE=jwt"), "{stderr}");
     assert!(!stderr.contains("listened"), "the port, which is taken, was not touched: {stderr}");
 }
 

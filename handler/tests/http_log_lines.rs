@@ -103,6 +103,49 @@ fn each_invocation_is_one_line() {
     assert_eq!((&worker["outcome"], &worker["conversation"]), (&"delivered=1".into(), &conversation.into()));
 }
 
+/// Names and ids may hold any text; a line of the log is the program's alone.
+#[test]
+fn what_callers_send_makes_no_line_of_its_own() {
+    let odd = "ann\r\nforged line\n{\"message\":\"forged line\"}\u{1b}[2J";
+    let (in_url, escaped) = ("ann%0D%0Aforged%20line%0A", "forged line");
+    for is_hosted in [true, false] {
+        let settings = [("RUST_LOG", "debug"), ("ADMIN_USERS", "root")];
+        let product = if is_hosted { Product::under_host(&settings) } else { Product::alone(&settings) };
+        let ask = |method: &str, path: &str, body: &str| {
+            let headers = [JSON, (INVOCATION, "i-1"), ("traceparent", "00-forged line-1-01")];
+            call(product.http, method, path, &headers, body.as_bytes()).status
+        };
+        let message = json!({"SenderID": odd, "ReceiverID": odd, "MessageText": odd, "MessageID": odd});
+        assert_eq!(ask("POST", "/api/sendMessage", &message.to_string()), 200);
+        let room = json!({"SenderID": odd, "RoomID": odd, "MessageText": odd});
+        assert_eq!(ask("POST", "/api/sendMessage", &room.to_string()), 400);
+        assert_eq!(
+            ask("POST", &format!("/api/rooms?user_id={in_url}"), &json!({"name": "Tea"}).to_string()),
+            201
+        );
+        assert_eq!(ask("GET", &format!("/api/rooms/{in_url}"), ""), 400);
+        assert_eq!(ask("GET", &format!("/api/{in_url}"), ""), 404);
+        assert_eq!(ask("GET", &format!("/api/negotiate?user_id={in_url}"), ""), 200);
+        assert_eq!(ask("GET", &format!("/api/admin/audit?user_id={in_url}"), ""), 403);
+        assert_eq!(ask("POST", &format!("/api/me/logout?user_id={in_url}"), ""), 200);
+        trigger(&product, "i-2", &captured_trigger().replace("hi \u{2615}", "\\n\\nforged line"));
+        trigger(
+            &product,
+            "i-3",
+            &json!({"Data": {"message": odd}, "Metadata": {"MessageId": odd}}).to_string(),
+        );
+        let sent = |answer: &product::Answer| answer.json()["delivered"].as_u64() >= Some(1);
+        product.eventually("/api/metrics", sent);
+        let lines = finished(product);
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert!(!line.trim_start().trim_start_matches('{').starts_with("\"message\":\"forged"), "{line}");
+            assert!(!line.trim_start().starts_with(escaped) && !line.contains('\u{1b}'), "{line:?}");
+            assert!(!is_hosted || serde_json::from_str::<Value>(&line).is_ok(), "{line:?}");
+        }
+    }
+}
+
 /// Refuses whatever is asked.
 fn refusing() -> String {
     answering(|_| "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno".to_owned())

@@ -281,3 +281,24 @@ fn the_hosts_settings_are_the_laws() {
         assert_eq!(named, queue);
     }
 }
+
+/// The page names tests as `file::test`.
+#[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = repository("docs/SECURITY.md");
+    let named: BTreeSet<_> = page.split('`').filter(|word| word.contains(".rs::")).collect();
+    assert!(named.len() > 60, "{}", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|named| !is_test(named)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+fn is_test(named: &str) -> bool {
+    let (file, name) = named.split_once("::").unwrap();
+    let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let function = format!("fn {name}(");
+    let Some(at) = lines.iter().position(|line| line.contains(&function)) else { return false };
+    let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+    attributes.into_iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+}

@@ -34,7 +34,7 @@ def with_real_values(values):
     drawn = random.Random(repr(sorted(values.items(), key=str)))
     for name in values:
         known = REAL.get(name)
-        if known and drawn.random() < 0.67:
+        if known and isinstance(values[name], str) and drawn.random() < 0.67:
             values[name] = drawn.choice(known)
     return values
 

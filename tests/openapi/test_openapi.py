@@ -4,6 +4,8 @@
 the same calls again.
 """
 
+import base64
+import hmac
 import json
 import os
 import signal
@@ -59,8 +61,11 @@ class Server:
                 time.sleep(0.02)
         raise AssertionError("the handler does not start")
 
+    def proof(self, user):
+        return {"X-User-Id": user}
+
     def call(self, method, path, user, body=None):
-        headers = {"content-type": "application/json", "X-User-Id": user}
+        headers = {"content-type": "application/json", **self.proof(user)}
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.base + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -90,6 +95,27 @@ class Server:
     def lines(self):
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
+
+
+class SignedIn(Server):
+    """The same where callers sign in with tokens."""
+
+    SECRET = "a secret of at least thirty-two bytes"
+
+    def __init__(self, test):
+        super().__init__(
+            test, AUTH_MODE="jwt", JWT_SECRET=self.SECRET, JWT_ISSUER="test", JWT_AUDIENCE="chat", RATE_LIMIT_IP="off"
+        )
+
+    def proof(self, user):
+        claims = {"iss": "test", "aud": "chat", "sub": user, "exp": int(time.time()) + 3600}
+        parts = [base64url(json.dumps(part).encode()) for part in [{"alg": "HS256", "typ": "JWT"}, claims]]
+        signature = hmac.digest(self.SECRET.encode(), ".".join(parts).encode(), "sha256")
+        return {"Authorization": f"Bearer {'.'.join([*parts, base64url(signature)])}"}
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class Document(unittest.TestCase):
@@ -123,6 +149,18 @@ class Document(unittest.TestCase):
         server = Server(self)
         server.furnish()
         self.check(server)
+
+    def test_of_a_member_who_has_signed_in(self):
+        server = SignedIn(self)
+        server.furnish()
+        authorization = server.proof("moderator")["Authorization"]
+        self.check(server, "--header", f"Authorization: {authorization}")
+
+    def test_of_an_admin_who_has_signed_in(self):
+        server = SignedIn(self)
+        server.furnish()
+        authorization = server.proof("admin")["Authorization"]
+        self.check(server, "--header", f"Authorization: {authorization}")
 
 
 if __name__ == "__main__":

@@ -142,6 +142,5 @@ fn message(n: usize, members: usize) -> Done<Change> {
         attachment_id: None,
         to: None,
         reply_to: None,
-        to: None,
     }))
 }

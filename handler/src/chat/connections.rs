@@ -111,7 +111,7 @@ impl Chat {
     /// The connection is closed. Memberships stay: closing is not leaving.
     pub async fn disconnected(&self, user: &UserId, connection: &str) {
         self.counters.disconnected.add(1);
-        tracing::debug!(%user, connection, "a connection closed");
+        tracing::debug!(user = user.as_str(), connection, "a connection closed");
         if let Err(refused) = self.end_lease(user, connection).await {
             tracing::warn!(code = refused.code, "a connection closed and its lease is left to the repair");
         }

@@ -53,7 +53,7 @@ impl Chat {
         let leases = self.ports.leases.of(whom).await?;
         let connections: Vec<_> = leases.into_iter().map(|lease| lease.connection).collect();
         self.ports.transport.close_all(whom, &connections, SIGNED_OUT).await?;
-        tracing::info!(user = %whom, by = %caller.user, "signed out everywhere");
+        tracing::info!(user = whom.as_str(), by = caller.user.as_str(), "signed out everywhere");
         let left = SECOND - at.millis() % SECOND;
         let passed = self.ports.clock.now().millis().saturating_sub(at.millis());
         tokio::time::sleep(Duration::from_millis(left.saturating_sub(passed))).await;

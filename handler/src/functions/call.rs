@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
@@ -16,6 +16,9 @@ use crate::model::{MessageId, Origin, UserId};
 
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The one parameter of a query that is a list.
+const MAY_BE_REPEATED: &str = "user";
 
 /// How a body names its user.
 const BODY_USER: [&str; 2] = ["user_id", "userId"];
@@ -46,8 +49,9 @@ impl Call {
         if percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().is_err() {
             return Err(ApiError::new(Kind::InvalidUtf8, "The query is not UTF-8."));
         }
-        let Query(query) = Query::try_from_uri(&parts.uri)
+        let Query::<Vec<_>>(query) = Query::try_from_uri(&parts.uri)
             .map_err(|_| ApiError::new(Kind::InvalidField, "The query cannot be read."))?;
+        said_once(&query)?;
         Ok(Self {
             headers: parts.headers.clone(),
             query,
@@ -238,6 +242,18 @@ impl Call {
 
 fn guest(services: &Services) -> Result<UserId, ApiError> {
     UserId::guest(&services.ports.ids.token()).map_err(|_| ApiError::internal())
+}
+
+/// What stands twice could be read one way by us and another by a proxy in front.
+fn said_once(query: &[(String, String)]) -> Result<(), ApiError> {
+    let mut seen = HashSet::new();
+    for (name, _) in query {
+        if name != MAY_BE_REPEATED && !seen.insert(name) {
+            let sentence = format!("The query says {name} more than once.");
+            return Err(ApiError::new(Kind::InvalidField, sentence));
+        }
+    }
+    Ok(())
 }
 
 fn is_digits(text: &str) -> bool {

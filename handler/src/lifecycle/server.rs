@@ -80,3 +80,26 @@ async fn answer(router: Router, request: Request<Incoming>) -> axum::response::R
         Err(never) => match never {},
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        let started = Instant::now();
+        let serving = serve_one(stream, Peer(peer.ip()), Router::new(), CancellationToken::new());
+        timeout(HEAD_TIMEOUT * 2, serving).await.expect("it is given up");
+        assert!(started.elapsed() >= HEAD_TIMEOUT);
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+}

@@ -223,6 +223,52 @@ fn no_field_makes_somebody_else_of_a_caller() {
     assert_eq!((made.status, &made.json()["created_by"]), (201, &json!(member)));
 }
 
+/// Nothing is checked by one value and done by another.
+#[test]
+fn what_is_said_twice_makes_nobody_else_of_a_caller() {
+    let product = product(&[]);
+    let bearer = format!("Bearer {}", token("ann"));
+    let shown = ("authorization", bearer.as_str());
+    let named = |first, second| [shown, ("x-user-id", first), ("x-user-id", second)];
+    let once = |_, _| [shown, ("x-twice", "no"), ("x-twice", "no")];
+    let mut done = 0;
+    for (n, (first, second)) in [("ann", "eve"), ("eve", "ann")].into_iter().enumerate() {
+        let cases: [(String, [(&str, &str); 3], String); 4] = [
+            (format!("/api/rooms?user_id={first}&user_id={second}"), once(first, second), String::new()),
+            ("/api/rooms".to_owned(), named(first, second), String::new()),
+            (
+                "/api/rooms".to_owned(),
+                once(first, second),
+                format!(r#","user_id":"{first}","user_id":"{second}""#),
+            ),
+            (
+                "/api/rooms".to_owned(),
+                once(first, second),
+                format!(r#","created_by":"{first}","created_by":"{second}""#),
+            ),
+        ];
+        for (case, (path, headers, more)) in cases.into_iter().enumerate() {
+            let body = format!(r#"{{"name":"{n} {case}"{more}}}"#);
+            let answer = ask(&product, &headers, "POST", &path, &body);
+            let is_anns = answer.status == 201 && answer.json()["created_by"] == "ann";
+            assert!(is_anns || [400, 401, 403].contains(&answer.status), "{path} {body}: {}", answer.text());
+            done += usize::from(is_anns);
+        }
+        let body = format!(
+            r#"{{"SenderID":"{first}","sender_id":"{second}","SenderID":"{second}","ReceiverID":"bob","MessageText":"x"}}"#
+        );
+        let answer = ask(&product, &[shown], "POST", "/api/sendMessage", &body);
+        assert!([200, 400, 403].contains(&answer.status), "{body}: {}", answer.text());
+    }
+    assert!(done > 0, "otherwise nothing was tried");
+    let inbox = |user: &str| ask_as(&product, user, "GET", "/api/inbox", "").json()["messages"].clone();
+    let patience = std::time::Instant::now() + crate::product::PATIENCE;
+    while inbox("bob").as_array().unwrap().is_empty() {
+        assert!(std::time::Instant::now() < patience, "one of them was good");
+    }
+    assert!(inbox("bob").as_array().unwrap().iter().all(|message| message["sender"] == "ann"));
+}
+
 /// The settings name no way of signing in, and everything is as it was.
 #[test]
 fn in_anonymous_mode_a_token_is_not_looked_at() {

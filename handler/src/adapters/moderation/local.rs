@@ -197,6 +197,31 @@ mod tests {
         }
     }
 
+    /// What makes other judges work for minutes. A judge whose work grew faster than the text would not come back from this.
+    #[tokio::test]
+    async fn no_text_takes_for_ever() {
+        let moderator = LocalModerator::new(Thresholds::default());
+        let longest = crate::model::bounds::CONTENT_UTF16_UNITS;
+        let dear = [
+            "0123456789",
+            "@#!$%^&*()",
+            "a",
+            "a.",
+            "a ",
+            "f.",
+            "fu",
+            "s1",
+            "\u{301}",
+            "a\u{200b}",
+            "漢",
+            "🦀",
+        ];
+        for piece in dear {
+            let units: usize = piece.chars().map(char::len_utf16).sum();
+            judged(&moderator, question(&piece.repeat(longest / units))).await;
+        }
+    }
+
     #[tokio::test]
     async fn the_weight_of_a_word_decides() {
         let moderator = LocalModerator::new(Thresholds::default());

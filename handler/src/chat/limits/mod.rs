@@ -189,7 +189,11 @@ impl Chat {
         else {
             return;
         };
-        tracing::info!(user = %caller.user, connection, "a connection went on after too many refusals");
+        tracing::info!(
+            user = caller.user.as_str(),
+            connection,
+            "a connection went on after too many refusals"
+        );
         if let Err(error) = self.ports.transport.close(connection, FLOODING).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "a flooding connection was not closed");
         }
