@@ -43,7 +43,7 @@ impl Events {
     ) -> Result<(UserId, Welcome), Refused> {
         let named = named.filter(|_| self.believes_names);
         let user = match proven.or(named).filter(|user| !user.is_empty()) {
-            Some(user) => UserId::new(user),
+            Some(user) => UserId::given(user),
             None if self.believes_names => UserId::guest(&self.ids.token()),
             None => return Err(Refused::unauthenticated("The connection's token names no user.")),
         };

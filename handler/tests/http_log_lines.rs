@@ -115,19 +115,21 @@ fn what_callers_send_makes_no_line_of_its_own() {
             let headers = [JSON, (INVOCATION, "i-1"), ("traceparent", "00-forged line-1-01")];
             call(product.http, method, path, &headers, body.as_bytes()).status
         };
-        let message = json!({"SenderID": odd, "ReceiverID": odd, "MessageText": odd, "MessageID": odd});
+        let message = json!({"SenderID": "ann", "ReceiverID": "bob", "MessageText": odd, "MessageID": odd});
         assert_eq!(ask("POST", "/api/sendMessage", &message.to_string()), 200);
+        let nobody = json!({"SenderID": odd, "ReceiverID": odd, "MessageText": odd, "MessageID": odd});
+        assert_eq!(ask("POST", "/api/sendMessage", &nobody.to_string()), 400);
         let room = json!({"SenderID": odd, "RoomID": odd, "MessageText": odd});
         assert_eq!(ask("POST", "/api/sendMessage", &room.to_string()), 400);
         assert_eq!(
             ask("POST", &format!("/api/rooms?user_id={in_url}"), &json!({"name": "Tea"}).to_string()),
-            201
+            400
         );
         assert_eq!(ask("GET", &format!("/api/rooms/{in_url}"), ""), 400);
         assert_eq!(ask("GET", &format!("/api/{in_url}"), ""), 404);
-        assert_eq!(ask("GET", &format!("/api/negotiate?user_id={in_url}"), ""), 200);
-        assert_eq!(ask("GET", &format!("/api/admin/audit?user_id={in_url}"), ""), 403);
-        assert_eq!(ask("POST", &format!("/api/me/logout?user_id={in_url}"), ""), 200);
+        assert_eq!(ask("GET", &format!("/api/negotiate?user_id={in_url}"), ""), 400);
+        assert_eq!(ask("GET", &format!("/api/admin/audit?user_id={in_url}"), ""), 400);
+        assert_eq!(ask("POST", &format!("/api/me/logout?user_id={in_url}"), ""), 400);
         trigger(&product, "i-2", &captured_trigger().replace("hi \u{2615}", "\\n\\nforged line"));
         trigger(
             &product,

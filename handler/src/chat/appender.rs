@@ -30,8 +30,15 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Pauses between tries to hand over what the transport did not take, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The same between looks for an append whose answer was lost.
+const LONGEST_DOUBT_PAUSE: Duration = Duration::from_secs(5);
+/// A store may finish an append this long after it was given up.
+const LATE: Duration = Duration::from_secs(30);
+/// Where the store does not even say how far the log is, nobody looks longer than this.
+const DOUBT: Duration = Duration::from_secs(10 * 60);
 
 struct Job {
+    /// None where only what was left behind is to be sent.
     commands: Vec<Command>,
     answer: oneshot::Sender<Result<Appended, Failure>>,
     /// Of whoever asks, for the calls that are made for it here.
@@ -79,6 +86,29 @@ impl Appenders {
         conversation: &ConversationId,
         commands: Vec<Command>,
     ) -> Result<Appended, Failure> {
+        self.ask(audience, conversation, commands).await
+    }
+
+    /// Sends what the head's mark shows as left behind. For whoever finds done what they were to do: the answer to it, and with it
+    /// the fan-out, may have been lost.
+    pub(super) async fn send_left_behind(
+        &self,
+        audience: &Audience,
+        conversation: &ConversationId,
+    ) -> Result<(), Failure> {
+        let head = self.shared.ports.log.head(conversation).await?;
+        if head.is_some_and(|head| head.sent < head.seq) {
+            self.ask(audience, conversation, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        audience: &Audience,
+        conversation: &ConversationId,
+        commands: Vec<Command>,
+    ) -> Result<Appended, Failure> {
         let (answer, answered) = oneshot::channel();
         Tally::about(conversation.as_str());
         let mut job = Job { commands, answer, tally: Tally::current() };
@@ -114,6 +144,7 @@ impl Appenders {
             shared: Arc::clone(&self.shared),
             conversation: conversation.clone(),
             held_back: None,
+            doubted_since: None,
         };
         tokio::spawn(actor.run(jobs));
         mailbox
@@ -154,6 +185,8 @@ struct Appender {
     fanout: Fanout,
     /// A job that did not fit into the last batch.
     held_back: Option<Job>,
+    /// When an append failed of which nobody knows whether it took effect, or will.
+    doubted_since: Option<Instant>,
 }
 
 impl Appender {
@@ -164,8 +197,12 @@ impl Appender {
             let next = match self.held_back.take() {
                 Some(job) => Some(job),
                 None => {
-                    let until =
-                        if self.fanout.is_behind() { idle_at.min(Instant::now() + pause) } else { idle_at };
+                    let next_try = Instant::now() + pause;
+                    let until = match self.doubted_since {
+                        Some(_) => next_try,
+                        None if self.fanout.is_behind() => idle_at.min(next_try),
+                        None => idle_at,
+                    };
                     match tokio::time::timeout_at(until, jobs.recv()).await {
                         Ok(None) => return,
                         Ok(job) => job,
@@ -177,6 +214,10 @@ impl Appender {
                 self.work(job, &mut jobs).await;
                 idle_at = Instant::now() + IDLE;
                 pause = FIRST_PAUSE;
+            } else if self.doubted_since.is_some() {
+                self.look_for_late().await;
+                let longest = if self.fanout.is_behind() { LONGEST_PAUSE } else { LONGEST_DOUBT_PAUSE };
+                pause = (pause * 2).min(longest);
             } else if Instant::now() >= idle_at {
                 // What is still behind stays marked in the head, for the next append.
                 if self.shared.retire(&self.conversation, &jobs) {
@@ -190,6 +231,22 @@ impl Appender {
                 }
             }
         }
+    }
+
+    /// Sends what a lost append has put into the log after all, until none can come any more.
+    async fn look_for_late(&mut self) {
+        let Some(since) = self.doubted_since else { return };
+        let age = since.elapsed();
+        let outcome = self.send_up_to_head(&[], 0).await;
+        let is_settled = age >= LATE && outcome.is_ok();
+        if is_settled || age >= DOUBT {
+            self.doubted_since = None;
+        }
+    }
+
+    async fn send_up_to_head(&mut self, fresh: &[Fresh], top: u64) -> Result<(), Failure> {
+        let head = self.shared.ports.log.head(&self.conversation).await?;
+        self.fanout.send(fresh, head.map_or(top, |head| top.max(head.seq))).await
     }
 
     /// Takes what waits besides, as far as one append holds it, and answers every job.
@@ -210,9 +267,10 @@ impl Appender {
             askers.push(Asker { count: job.commands.len(), answer: job.answer, tally: job.tally });
             commands.extend(job.commands);
         }
+        let looks_back = askers.iter().any(|asker| asker.count == 0);
         let (outcome, tally) = Tally::of(async {
             let (verdicts, fresh) = self.append(commands).await?;
-            let reached = self.reach(&verdicts, &fresh).await;
+            let reached = self.reach(&verdicts, &fresh, looks_back).await;
             Ok::<_, Failure>((verdicts, reached))
         })
         .await;
@@ -244,18 +302,26 @@ impl Appender {
 
     /// Sends what the verdicts name, and what is before it. Where the log takes no more, a crash may have kept its end
     /// from everybody: whoever finishes a deletion tells of it first.
-    async fn reach(&mut self, verdicts: &[Verdict], fresh: &[Fresh]) -> Result<(), Failure> {
-        let mut top = top(verdicts);
-        if verdicts.contains(&Verdict::Gone)
-            && let Some(head) = self.shared.ports.log.head(&self.conversation).await?
-        {
-            top = top.max(head.seq);
+    async fn reach(
+        &mut self,
+        verdicts: &[Verdict],
+        fresh: &[Fresh],
+        looks_back: bool,
+    ) -> Result<(), Failure> {
+        let top = top(verdicts);
+        if looks_back || verdicts.contains(&Verdict::Gone) {
+            return self.send_up_to_head(fresh, top).await;
         }
         self.fanout.send(fresh, top).await
     }
 
-    async fn append(&self, commands: Vec<Command>) -> Result<(Vec<Verdict>, Vec<Fresh>), Failure> {
-        let verdicts = self.append_to_log(&commands).await?;
+    async fn append(&mut self, commands: Vec<Command>) -> Result<(Vec<Verdict>, Vec<Fresh>), Failure> {
+        if commands.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let verdicts = self.append_to_log(&commands).await.inspect_err(|_| {
+            self.doubted_since = Some(Instant::now());
+        })?;
         let mut fresh = Vec::with_capacity(commands.len());
         for (command, verdict) in commands.into_iter().zip(&verdicts) {
             let Verdict::Stored { position: Position { seq, number, at }, duplicate } = *verdict else {
@@ -271,6 +337,10 @@ impl Appender {
             }
             let entry = Entry { seq, number, at, change: command.entry.change };
             fresh.push(Fresh { entry, excluded: command.excluded });
+        }
+        if !fresh.is_empty() {
+            // The head has gone on: what is late finds another than it was made for, and what was in time is sent before this.
+            self.doubted_since = None;
         }
         Ok((verdicts, fresh))
     }

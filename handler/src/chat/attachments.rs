@@ -83,9 +83,9 @@ impl Chat {
                 ));
             }
             (Some(room), None) => Target::Room(super::access::room_id(room)?),
-            (None, Some(receiver)) => {
-                Target::Direct(UserId::new(receiver).map_err(|error| Refused::bad_id("receiver_id", &error))?)
-            }
+            (None, Some(receiver)) => Target::Direct(
+                UserId::given(receiver).map_err(|error| Refused::bad_id("receiver_id", &error))?,
+            ),
             (None, None) => return Err(Refused::invalid("missing_field", "room_id", "room_id is missing.")),
         };
         if let Target::Room(room) = &target {
@@ -319,7 +319,7 @@ impl Chat {
         if self.ports.attachments.is_none() {
             return Ok(false);
         }
-        let uploads = self.ports.uploads.of_owner(owner, ROUND).await?;
+        let uploads = self.ports.uploads.of_owner(owner, None, ROUND).await?;
         for upload in &uploads {
             self.links.remove(&upload.id).await?;
         }

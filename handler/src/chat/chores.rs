@@ -41,6 +41,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "erasures", every: CHORES_EVERY, round: |chat| chat.go_on_erasing().boxed() },
     Chore { name: "conversations", every: UPKEEP_EVERY, round: |chat| chat.walk_conversations().boxed() },
     Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },
+    Chore { name: "reviews", every: UPKEEP_EVERY, round: |chat| chat.forget_direct_reviews().boxed() },
     Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
     Chore { name: "files", every: UPKEEP_EVERY, round: |chat| chat.look_after_attachments().boxed() },

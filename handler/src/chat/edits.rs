@@ -42,7 +42,7 @@ impl Chat {
             return Err(Refused::message_deleted());
         }
         if key.is_none() && message.state.message.content == content {
-            return Ok(Changed { entry: None, message });
+            return self.unchanged(message).await;
         }
         let content = match self.moderate_edit(caller, &message, &content, marker).await {
             Ok(masked) => masked.unwrap_or(content),
@@ -75,7 +75,7 @@ impl Chat {
         if message.state.deleted_at.is_some() {
             // Whoever deleted it may not have come as far as the inbox.
             self.clear_inbox(&message).await?;
-            return Ok(Changed { entry: None, message });
+            return self.unchanged(message).await;
         }
         let conversation = message.scene.conversation();
         // A message is deleted once: nothing else has to tell the occasions apart.

@@ -10,7 +10,7 @@ use super::audit::Act;
 use super::command::{Audience, Command, Failure};
 use super::members::user_in;
 use super::{Caller, Chat, Refused};
-use crate::model::{Change, ConversationId, Entry, Erasure, Marker, Timestamp, UserId};
+use crate::model::{Change, ConversationId, Desk, Entry, Erasure, Marker, Timestamp, UserId};
 use crate::ports::{LetterKind, NewEntry};
 
 /// Erasures that one round works at.
@@ -78,7 +78,7 @@ impl Chat {
         };
         self.audited(caller, act, async { Ok(self.ports.erasures.put(&row).await?) }).await?;
         // Those who wait for it see them gone at once; whatever fails here the chores do.
-        if let Err(refused) = self.take_away(&row.user).await {
+        if let Err(refused) = self.take_away(&row).await {
             tracing::warn!(code = refused.code, "an erasure is left to the chores");
         }
         Ok(row.into())
@@ -122,13 +122,16 @@ impl Chat {
             return Ok(());
         }
         if row.up_to.is_none() {
-            self.take_away(&row.user).await?;
+            self.take_away(&row).await?;
         }
         let ids = self.ports.log.conversations(row.up_to.as_ref(), CONVERSATIONS).await?;
         let is_last = ids.len() < CONVERSATIONS;
         for id in ids {
             let within = row.within.take().filter(|(conversation, _)| *conversation == id);
             let mut after = within.map_or(0, |(_, seq)| seq);
+            if let Some(room) = id.room() {
+                self.erase_in_reviews(&row.user, &Desk::Room(room)).await?;
+            }
             while let Some(seq) = self.blank_some(&row.user, &id, after).await? {
                 (after, row.within) = (seq, Some((id.clone(), seq)));
                 self.ports.erasures.put(&row).await?;
@@ -140,7 +143,7 @@ impl Chat {
             (row.laps, row.up_to) = (row.laps + 1, None);
             if row.laps > 1 {
                 self.drop_letters(&row.user).await?;
-                self.take_away(&row.user).await?;
+                self.take_away(&row).await?;
                 row.done_at = Some(self.ports.clock.now());
             }
             self.ports.erasures.put(&row).await?;
@@ -148,11 +151,13 @@ impl Chat {
         Ok(())
     }
 
-    /// What is theirs alone: connections, memberships with their marks, profile, inbox.
-    async fn take_away(&self, user: &UserId) -> Result<(), Refused> {
-        self.ports.profiles.remove(user).await?;
+    /// What is theirs alone: connections, memberships with their marks, profile, files, what was held of direct messages, inbox.
+    async fn take_away(&self, row: &Erasure) -> Result<(), Refused> {
+        let user = &row.user;
+        self.drop_profile(row).await?;
         self.names.learn(user, None);
         while self.drop_attachments_of(user).await? {}
+        self.erase_in_reviews(user, &Desk::Direct).await?;
         loop {
             let rooms = self.ports.members.rooms_of(user, None, PAGE).await?;
             for (room, member) in &rooms {
@@ -176,7 +181,13 @@ impl Chat {
             }
         }
         // Leaving and closing told of when they were last here.
-        Ok(self.ports.profiles.remove(user).await?)
+        self.drop_profile(row).await
+    }
+
+    /// All of the profile but the mark of a sign-out: tokens for sockets from before the erasure stay without worth.
+    async fn drop_profile(&self, row: &Erasure) -> Result<(), Refused> {
+        self.ports.profiles.sign_out(&row.user, row.requested_at).await?;
+        Ok(self.ports.profiles.blank(&row.user).await?)
     }
 
     /// Those who follow the log are told first, as of any deletion; then every trace of content goes. Answers where to go on,

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::audit::Act;
 use super::erasing::is_content_of;
 use super::{Caller, Chat, Refused};
-use crate::model::{ConversationId, Entry, Member, Profile, RoomId, Sanction, UserId};
+use crate::model::{
+    AttachmentId, ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId,
+    Ruling, Sanction, Timestamp, Upload, UserId,
+};
 use crate::ports::{InboxItem, InboxKey};
 
 /// Rows read at once, which bounds a page.
@@ -34,6 +37,31 @@ pub enum ExportRecord {
     Inbox {
         item: InboxItem,
     },
+    /// A file of theirs. Before a message has it nobody else can read it.
+    File {
+        id: AttachmentId,
+        conversation: ConversationId,
+        name: String,
+        content_type: String,
+        bytes: u64,
+        at: Timestamp,
+    },
+    /// A message of theirs that was held, until it goes with its time; `decision` is whether it was published.
+    Held {
+        conversation: ConversationId,
+        opened_at: Timestamp,
+        message: NewMessage,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decision: Option<Ruling>,
+    },
+    /// A message that they reported.
+    Report {
+        conversation: ConversationId,
+        seq: u64,
+        at: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// What they wrote into a log: messages, edits, deletions, reactions; `entry` as it is stored.
     Entry {
         conversation: ConversationId,
@@ -59,6 +87,9 @@ enum Place {
     Profile,
     Memberships(Option<RoomId>),
     Inbox(Option<String>),
+    Files(Option<AttachmentId>),
+    /// At the desk of direct messages; those of rooms come with the conversations.
+    Reviews(Option<String>),
     /// In the conversations behind this one, after this `seq` of the first of them.
     Conversations(Option<ConversationId>, u64),
 }
@@ -86,6 +117,8 @@ impl Chat {
             }
             Place::Memberships(after) => self.export_memberships(&user, after).await?,
             Place::Inbox(after) => self.export_inbox(&user, after.as_deref()).await?,
+            Place::Files(after) => self.export_files(&user, after).await?,
+            Place::Reviews(after) => self.export_direct_reviews(&user, after).await?,
             Place::Conversations(after, seq) => self.export_entries(&user, after, seq).await?,
         };
         Ok(ExportPage { user, records, next: next.map(|place| place.to_text()) })
@@ -111,8 +144,48 @@ impl Chat {
         let after = after.map(|text| InboxKey::parse(text).ok_or_else(invalid_cursor)).transpose()?;
         let items = self.ports.inbox.list(user, after, None, PAGE).await?;
         let last = items.last().filter(|_| items.len() == PAGE).map(|item| item.key().to_text());
-        let next = last.map_or(Place::Conversations(None, 0), |key| Place::Inbox(Some(key)));
+        let next = last.map_or(Place::Files(None), |key| Place::Inbox(Some(key)));
         Ok((items.into_iter().map(|item| ExportRecord::Inbox { item }).collect(), Some(next)))
+    }
+
+    async fn export_files(
+        &self,
+        user: &UserId,
+        after: Option<AttachmentId>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let rows = self.ports.uploads.of_owner(user, after.as_ref(), PAGE).await?;
+        let last = rows.last().filter(|_| rows.len() == PAGE).map(|row| row.id.clone());
+        let next = last.map_or(Place::Reviews(None), |id| Place::Files(Some(id)));
+        let record = |Upload { id, conversation, name, content_type, bytes, at, .. }| ExportRecord::File {
+            id,
+            conversation,
+            name,
+            content_type,
+            bytes,
+            at,
+        };
+        Ok((rows.into_iter().map(record).collect(), Some(next)))
+    }
+
+    async fn export_direct_reviews(
+        &self,
+        user: &UserId,
+        mut after: Option<String>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        let Some(page) = self.reviews_behind(&Desk::Direct, &mut after).await? else {
+            return Ok((Vec::new(), Some(Place::Conversations(None, 0))));
+        };
+        let records = page.iter().flat_map(|review| records_of(user, review));
+        Ok((records.collect(), Some(Place::Reviews(after))))
+    }
+
+    async fn export_reviews(&self, user: &UserId, id: &ConversationId) -> Result<Vec<ExportRecord>, Refused> {
+        let Some(room) = id.room() else { return Ok(Vec::new()) };
+        let (desk, mut after, mut records) = (Desk::Room(room), None, Vec::new());
+        while let Some(page) = self.reviews_behind(&desk, &mut after).await? {
+            records.extend(page.iter().flat_map(|review| records_of(user, review)));
+        }
+        Ok(records)
     }
 
     /// The first conversation may be gone through in part; of the others some are, until a page is full or has looked
@@ -128,6 +201,7 @@ impl Chat {
         for id in ids {
             if seq == 0 {
                 records.extend(self.export_sanctions(user, &id).await?);
+                records.extend(self.export_reviews(user, &id).await?);
             }
             loop {
                 let page = self.ports.log.entries(&id, seq, PAGE).await?;
@@ -164,6 +238,30 @@ impl Chat {
         let Some(room) = id.room() else { return Ok(Vec::new()) };
         let rows = self.ports.sanctions.of(&room, user).await?;
         Ok(rows.into_iter().map(|sanction| ExportRecord::Sanction { room: room.clone(), sanction }).collect())
+    }
+}
+
+/// What a review holds of theirs.
+fn records_of(user: &UserId, review: &Review) -> Vec<ExportRecord> {
+    let conversation = || review.conversation.clone();
+    match &review.matter {
+        Matter::Held { .. } if review.message.sender == *user => vec![ExportRecord::Held {
+            conversation: conversation(),
+            opened_at: review.opened_at,
+            message: review.message.clone(),
+            decision: review.decision.as_ref().map(|decision| decision.ruling),
+        }],
+        Matter::Held { .. } => Vec::new(),
+        Matter::Reported { seq, reports } => {
+            let theirs = reports.iter().filter(|report| report.by == *user);
+            let record = |report: &Report| ExportRecord::Report {
+                conversation: conversation(),
+                seq: *seq,
+                at: report.at,
+                reason: report.reason.clone(),
+            };
+            theirs.map(record).collect()
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Chat {
                 Err(refused) => return self.accepted_before(&queued, refused).await,
             },
         };
-        let paid = match self.limits.message(&queued) {
+        let paid = match self.charge_message(&queued) {
             Ok(paid) => paid,
             // While the log cannot say, it is a refusal.
             Err(refused) => {
@@ -86,8 +86,7 @@ impl Chat {
                 self.limits.give_back(&paid);
                 return Err(error.into());
             }
-            self.lately.accepted(queued.marker);
-            self.limits.accepted(queued.marker);
+            self.lately.add(queued.marker);
             self.counters.accepted.add(1);
         }
         let room_name = room.map(|room| Arc::from(room.name.as_str()));
@@ -146,6 +145,7 @@ impl Chat {
             (None, Some(key)) => id_of_key(key).unwrap_or_else(|_| self.ports.ids.message_id()),
             (None, None) => self.ports.ids.message_id(),
         };
+        submission.check_receiver()?;
         let (target, message) = submission.judge(caller.user.clone(), id)?;
         Ok(QueuedMessage::new(target, message, Some(self.ports.clock.now())))
     }

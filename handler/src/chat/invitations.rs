@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::room_id;
 use super::audit::Act;
 use super::history::page_length;
-use super::members::user_in;
+use super::members::given_user;
 use super::policy::Action;
 use super::rooms::ALLOWED_USERS;
 use super::{Caller, Chat, Refused, RoomView, groups, view};
@@ -78,7 +78,7 @@ struct Notice<'a> {
 impl Chat {
     /// Lets a user join a private room, and tells them. Changes nothing where they may already.
     pub async fn invite_user(&self, caller: &Caller, room: &str, user: &str) -> Result<UserId, Refused> {
-        let (id, user) = (room_id(room)?, user_in("user", user)?);
+        let (id, user) = (room_id(room)?, given_user("user", user)?);
         let found = self.visible(caller, &id).await?;
         self.require(caller, &found, Action::Invite).await?;
         self.check_not_banned(&id, &user).await?;

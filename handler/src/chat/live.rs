@@ -240,7 +240,7 @@ impl Chat {
             },
             Target::Direct(_) => None,
         };
-        let paid = match self.limits.message(message) {
+        let paid = match self.charge_message(message) {
             Ok(paid) => paid,
             Err(refused) => {
                 let first = self.first_position(message, refused.clone()).await;
@@ -264,8 +264,7 @@ impl Chat {
         if is_duplicate {
             self.limits.give_back(&paid);
         }
-        self.limits.accepted(message.marker);
-        self.lately.accepted(message.marker);
+        self.lately.add(message.marker);
         Ok(Some(position))
     }
 

@@ -117,7 +117,7 @@ impl Chat {
         user: &str,
         role: Role,
     ) -> Result<MemberView, Refused> {
-        let (id, user) = (room_id(room)?, user_in("user", user)?);
+        let (id, user) = (room_id(room)?, given_user("user", user)?);
         let room = self.visible(caller, &id).await?;
         let action = if role == Role::Member { Action::AddMember } else { Action::ChangeRole };
         self.require(caller, &room, action).await?;
@@ -182,6 +182,11 @@ impl Chat {
 /// A room's creator is its owner, whatever the row says.
 pub(super) fn role_in(room: &Room, member: &Member) -> Role {
     if room.created_by == member.user { Role::Owner } else { member.role }
+}
+
+/// One who is to come, whose id has to be one that is taken today.
+pub(super) fn given_user(field: &'static str, text: &str) -> Result<UserId, Refused> {
+    UserId::given(text).map_err(|error| Refused::bad_id(field, &error))
 }
 
 /// The user that a request names.

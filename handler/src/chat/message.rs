@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Refused;
 use super::fields::{Field, Fields, Naming};
 use crate::model::{
-    AttachmentId, ConversationId, Marker, MessageId, NewMessage, RoomId, Timestamp, UserId, bounds,
+    AttachmentId, ConversationId, InvalidId, Marker, MessageId, NewMessage, RoomId, Timestamp, UserId, bounds,
 };
 use crate::ports::{Entity, Received};
 
@@ -238,6 +238,14 @@ impl Submission {
                 field: Some(self.name(Field::Sender)),
                 ..Refused::forbidden("sender_mismatch", "The sender is not the caller.")
             }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is in the queue already may be to an id of before.
+    pub(super) fn check_receiver(&self) -> Result<(), Refused> {
+        match self.receiver.as_deref().map(UserId::given) {
+            Some(Err(error @ InvalidId::Control)) => Err(Refused::bad_id(self.name(Field::Receiver), &error)),
             _ => Ok(()),
         }
     }

@@ -32,7 +32,9 @@ mod history;
 mod inbox;
 mod ingest;
 mod invitations;
+mod kept_reviews;
 mod known;
+mod lately;
 mod letters;
 mod limits;
 mod links;
@@ -99,6 +101,7 @@ pub use inbox::InboxPage;
 pub use ingest::{Accepted, Status};
 pub use invitations::{InvitationPage, InvitationView, Issued, NewInvitation};
 use known::Known;
+use lately::Lately;
 pub use letters::LetterPage;
 pub use limits::{EXCHANGE_EVERY, Exchange, Limits};
 use links::Links;
@@ -245,7 +248,7 @@ pub struct Chat {
     options: ChatOptions,
     known: Arc<Known>,
     names: Names,
-    lately: moderation::Lately,
+    lately: Lately,
     appenders: Appenders,
     pulse: Arc<Pulse>,
     presence: Arc<Presence>,
@@ -290,7 +293,7 @@ impl Chat {
             options,
             known,
             names,
-            lately: moderation::Lately::default(),
+            lately: Lately::default(),
             appenders,
             pulse,
             presence,

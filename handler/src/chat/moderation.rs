@@ -3,33 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::command::Failure;
 use super::ingest::Status;
-use super::known::{AT_APPEND, AT_INGEST, Copies};
+use super::known::{AT_APPEND, AT_INGEST};
 use super::scene::{PresentMessage, Scene};
-use super::{Caller, Chat, QueuedMessage, Refused, Target, reviews};
+use super::{Caller, Chat, QueuedMessage, Refused, Target, kept_reviews, reviews};
 use crate::model::{Links, Marker, Matter, Review, Room, Ruling, Timestamp, UserId};
 use crate::ports::moderator::Kind;
 use crate::ports::{Judgement, Question, StoreError};
-
-/// How long an accepted message is known here without asking the log: longer than a repeat takes to come.
-const LATELY: Duration = Duration::from_secs(10 * 60);
-
-/// Messages that this process accepted lately. They may be in the queue still, where the log does not know them.
-#[derive(Default)]
-pub(super) struct Lately(Copies<Marker, ()>);
-
-impl Lately {
-    pub(super) fn accepted(&self, marker: Marker) {
-        self.0.set(marker, Some(()), Instant::now());
-    }
-
-    fn has(&self, marker: &Marker) -> bool {
-        self.0.get(marker, LATELY).is_some()
-    }
-}
 
 /// What a message is that was accepted lately and comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +89,10 @@ impl Chat {
             }
             Judgement::Reject { code, reason } => Ok(Delivered::Refused(code, reason)),
             Judgement::Hold { content, code, reason } => {
-                let review = self.keep(message, content, code, reason).await?;
+                let Some(review) = self.keep(message, content, code, reason).await? else {
+                    let sentence = kept_reviews::TOO_MANY_HELD_SENTENCE.to_owned();
+                    return Ok(Delivered::Refused(kept_reviews::TOO_MANY_HELD, sentence));
+                };
                 Ok(match review.decision.map(|decision| decision.ruling) {
                     None => Delivered::Held,
                     Some(Ruling::Approve) => Delivered::Publish,
@@ -235,7 +219,10 @@ impl Chat {
         if self.ports.log.find(&message.conversation, &message.marker).await?.is_some() {
             return Ok(Status::Accepted);
         }
-        let review = self.keep(message, content, code, reason).await?;
+        let Some(review) = self.keep(message, content, code, reason).await? else {
+            let sentence = kept_reviews::TOO_MANY_HELD_SENTENCE;
+            return Err(Refused::conflict(kept_reviews::TOO_MANY_HELD, sentence));
+        };
         match review.decision.map(|decision| decision.ruling) {
             None => Ok(Status::Held),
             Some(Ruling::Approve) => Ok(Status::Accepted),
@@ -243,13 +230,14 @@ impl Chat {
         }
     }
 
+    /// `None` where too many wait already. One that waits, or was decided, is answered all the same.
     async fn keep(
         &self,
         message: &QueuedMessage,
         content: Option<String>,
         code: &'static str,
         reason: String,
-    ) -> Result<Review, StoreError> {
+    ) -> Result<Option<Review>, StoreError> {
         let now = self.ports.clock.now();
         let accepted_at: Timestamp = message.accepted_at.unwrap_or(now);
         let mut said = message.message.clone();
@@ -270,7 +258,13 @@ impl Chat {
             decision: None,
             revision: 0,
         };
+        if let Some(there) = self.ports.reviews.get(&review.desk, &review.id).await? {
+            return Ok(Some(there));
+        }
+        if !self.has_place(&review.desk, &review.message.sender).await? {
+            return Ok(None);
+        }
         self.counters.held.add(1);
-        self.ports.reviews.open(&review).await
+        self.ports.reviews.open(&review).await.map(Some)
     }
 }

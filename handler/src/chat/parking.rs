@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::command::Failure;
 use super::deliver::Fate;
-use super::{Chat, Poison, QueuedMessage, groups, view};
-use crate::model::{NewMessage, Timestamp};
-use crate::ports::{Entity, LetterKind, NewLetter, Received};
+use super::{Chat, Poison, QueuedMessage, Target, groups, view};
+use crate::model::{Matter, NewMessage, Review, Timestamp};
+use crate::ports::{Entity, LetterKind, NewLetter, Properties, Received};
 
 pub(super) const TOO_MANY_DELIVERIES: &str = "too_many_deliveries";
 
@@ -88,6 +88,30 @@ pub(super) fn rejected(
         reason: reason.to_owned(),
         ..of_message(LetterKind::Rejected, received, message, now)
     }
+}
+
+/// A message that was held when its room went.
+pub(super) fn of_review(review: &Review, now: Timestamp) -> Option<NewLetter> {
+    let Matter::Held { accepted_at, .. } = &review.matter else { return None };
+    let room = review.conversation.room().filter(|_| review.is_open())?;
+    let message = QueuedMessage::new(Target::Room(room), review.message.clone(), Some(*accepted_at));
+    Some(NewLetter {
+        kind: LetterKind::Rejected,
+        key: message.marker.to_string(),
+        entity: Entity::Topic,
+        code: "room_not_found".to_owned(),
+        reason: "The room was deleted before anybody decided whether to publish the message.".to_owned(),
+        at: *accepted_at,
+        session: Some(message.conversation.to_string()),
+        body: String::from_utf8_lossy(&message.to_body()).into_owned(),
+        body_is_base64: false,
+        delivery_count: 0,
+        message_id: Some(message.marker.to_string()),
+        sequence_number: None,
+        enqueued_at: None,
+        properties: Properties::new(),
+        parked_at: Some(now),
+    })
 }
 
 pub(super) fn too_many_deliveries(received: &Received, message: &QueuedMessage, now: Timestamp) -> NewLetter {

@@ -52,7 +52,7 @@ impl Chat {
         let message = self.find_message(Scene::Room(room), seq).await?;
         let is_on = self.pins_of(&id).await?.contains(&seq);
         let changed = if is_on == on {
-            Changed { entry: None, message }
+            self.unchanged(message).await?
         } else {
             let occasion = format!("{seq}:{}:{on}", message.state.as_of);
             let marker = Marker::of_command(&conversation, &caller.user, "pinned", &occasion);

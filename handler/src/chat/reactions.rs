@@ -75,7 +75,7 @@ impl Chat {
         }
         let is_on = message.state.reactions.get(emoji).is_some_and(|users| users.contains(&caller.user));
         if is_on == on {
-            return Ok(Changed { entry: None, message });
+            return self.unchanged(message).await;
         }
         let conversation = message.scene.conversation();
         let occasion = format!("{seq}:{}:{on}:{emoji}", message.state.as_of);

@@ -238,8 +238,9 @@ impl Chat {
         Ok(())
     }
 
-    /// Sanctions and links of a room that ends: the id may be opened again, by somebody else.
+    /// Reviews, sanctions and links of a room that ends: the id may be opened again, by somebody else.
     pub(super) async fn forget_decisions(&self, room: &RoomId) -> Result<(), Refused> {
+        self.drop_reviews(room).await?;
         for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
             loop {
                 let rows = self.ports.sanctions.list(room, kind, None, PAGE).await?;
@@ -341,7 +342,7 @@ pub(super) fn check_description(description: &str) -> Result<&str, Refused> {
 
 pub(super) fn check_allowed(users: &[String]) -> Result<Vec<UserId>, Refused> {
     check_how_many_allowed(users.len())?;
-    let users = users.iter().map(|user| UserId::new(user)).collect::<Result<_, _>>();
+    let users = users.iter().map(|user| UserId::given(user)).collect::<Result<_, _>>();
     users.map_err(|error| Refused::bad_id("allowed_users", &error))
 }
 

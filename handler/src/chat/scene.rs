@@ -112,6 +112,14 @@ impl Chat {
         Ok(PresentMessage { scene, state })
     }
 
+    /// The message is as wanted already. Whoever made it so may have lost the answer before anybody was told, so what is left
+    /// behind is sent; that nobody takes it is no failure here either.
+    pub(super) async fn unchanged(&self, message: PresentMessage) -> Result<Changed, Refused> {
+        let scene = &message.scene;
+        self.appenders.send_left_behind(&scene.audience(), &scene.conversation()).await?;
+        Ok(Changed { entry: None, message })
+    }
+
     /// Appends what a command says of a message, and reads what the message is then. The caller's own connection gets the
     /// answer and no copy. That the transport did not take it is no failure: the appender goes on trying.
     pub(super) async fn change_message(
@@ -143,7 +151,7 @@ impl Chat {
             }
             // A repeat that overtook this one, or somebody else, did it.
             Some(Verdict::Refused(Refusal::Unchanged)) => {
-                Ok(Changed { entry: None, message: self.find_message(scene, seq).await? })
+                self.unchanged(self.find_message(scene, seq).await?).await
             }
             Some(Verdict::Refused(refusal)) => Err((*refusal).into()),
             _ => Err(Refused::room_not_found()),

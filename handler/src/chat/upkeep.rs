@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Chat, Refused};
 use crate::model::{
-    Change, ConversationId, Entry, Head, Marker, Room, RoomId, SanctionKind, Timestamp, UserId,
+    Change, ConversationId, Desk, Entry, Head, Marker, Room, RoomId, SanctionKind, Timestamp, UserId,
 };
 use crate::ports::{InboxKey, LetterKind};
 
@@ -56,10 +56,12 @@ impl Chat {
             return Ok(cleared + self.let_go(id, &head, self.options.retention_days).await?);
         }
         let Some(room) = room else { return Ok(0) };
-        let gone = self.let_go(id, &head, shorter(room.retention_days, self.options.retention_days)).await?;
+        let days = shorter(room.retention_days, self.options.retention_days);
+        let gone = self.let_go(id, &head, days).await?;
+        let reviewed = self.forget_reviews(&Desk::Room(room_id.clone()), days).await?;
         let forgotten = self.forget_invitations(&room_id).await?;
         let followed = self.follow_roles(&room_id, &head).await?;
-        Ok(gone + forgotten + followed)
+        Ok(gone + reviewed + forgotten + followed)
     }
 
     /// Raises the floor over what is older than so many days, and removes it. What waits in an inbox goes before its
@@ -150,6 +152,7 @@ impl Chat {
         for kind in [SanctionKind::Ban, SanctionKind::Mute, SanctionKind::Removal] {
             decided += self.ports.sanctions.list(room, kind, None, 1).await?.len();
         }
+        decided += self.ports.reviews.all(&Desk::Room(room.clone()), None, 1).await?.len();
         // Somebody may have opened the id meanwhile.
         if decided > 0 && self.ports.rooms.get(room).await?.is_none() {
             self.forget_decisions(room).await?;

@@ -164,7 +164,7 @@ macro_rules! contract_suite {
             a_profile_replaces_the_former_but_for_last_seen,
             last_seen_is_only_raised,
             a_sign_out_is_only_raised_and_stays,
-            a_removed_profile_is_gone_with_all_of_it,
+            a_blanked_profile_keeps_the_sign_out_alone,
             concurrent_changes_lose_nothing,
             odd_user_ids_are_kept_apart
         ], [everything_is_there_again], $($make)*);
@@ -242,6 +242,7 @@ macro_rules! contract_suite {
             open_ones_are_listed_oldest_first_behind_the_cursor,
             one_of_two_changes_wins,
             what_is_done_is_listed_no_more,
+            all_are_gone_through_page_by_page,
             removal_tells_whether_it_was_there,
             odd_and_large_ones_come_back_as_they_were
         ], [everything_is_there_again], $($make)*);

@@ -118,17 +118,24 @@ pub async fn everything_is_there_again<P: Profiles>(make: impl AsyncFn() -> P) {
     assert_eq!(get(&profiles, "ann").await.unwrap().last_seen, Some(at(5)));
 }
 
-pub async fn a_removed_profile_is_gone_with_all_of_it<P: Profiles>(make: impl AsyncFn() -> P) {
+pub async fn a_blanked_profile_keeps_the_sign_out_alone<P: Profiles>(make: impl AsyncFn() -> P) {
     let profiles = make().await;
     profiles.put(&named("bob", "Bob")).await.unwrap();
     profiles.put(&named("ann", "Ann")).await.unwrap();
     profiles.seen(&user("ann"), at(5)).await.unwrap();
     for _ in 0..2 {
-        profiles.remove(&user("ann")).await.unwrap();
+        profiles.blank(&user("ann")).await.unwrap();
         assert_eq!(get(&profiles, "ann").await, None);
     }
     profiles.seen(&user("ann"), at(3)).await.unwrap();
     let anew = Profile { last_seen: Some(at(3)), ..Profile::of(user("ann")) };
     assert_eq!(get(&profiles, "ann").await, Some(anew), "nothing of before");
     assert_eq!(get(&profiles, "bob").await, Some(named("bob", "Bob")));
+    profiles.sign_out(&user("bob"), at(7)).await.unwrap();
+    profiles.seen(&user("bob"), at(8)).await.unwrap();
+    for _ in 0..2 {
+        profiles.blank(&user("bob")).await.unwrap();
+        let blank = Profile { signed_out_at: Some(at(7)), ..Profile::of(user("bob")) };
+        assert_eq!(get(&profiles, "bob").await, Some(blank));
+    }
 }

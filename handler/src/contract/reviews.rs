@@ -78,6 +78,32 @@ pub async fn what_is_done_is_listed_no_more<R: Reviews>(make: impl AsyncFn() -> 
     assert_eq!(ids(&reviews, &tea()).await, ["a"]);
 }
 
+pub async fn all_are_gone_through_page_by_page<R: Reviews>(make: impl AsyncFn() -> R) {
+    let reviews = make().await;
+    for id in ["held_b", "held_a", "reported_1_0", "held_c"] {
+        reviews.open(&review(&tea(), id, 1)).await.unwrap();
+    }
+    for other in [Desk::Room(room_id("te")), Desk::Room(room_id("teas")), Desk::Direct] {
+        reviews.open(&review(&other, "z", 1)).await.unwrap();
+    }
+    reviews.update(&decided(&review(&tea(), "held_b", 1), true)).await.unwrap();
+    let (mut met, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = reviews.all(&tea(), after.as_deref(), 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        // What was met may go meanwhile.
+        reviews.remove(&tea(), &last.id).await.unwrap();
+        met.extend(page.into_iter().map(|review| (review.id.clone(), review.is_open())));
+    }
+    met.sort();
+    let expected = [("held_a", true), ("held_b", false), ("held_c", true), ("reported_1_0", true)];
+    assert_eq!(met, expected.map(|(id, is_open)| (id.to_owned(), is_open)));
+    let direct = reviews.all(&Desk::Direct, None, 9).await.unwrap();
+    assert_eq!(direct, [review(&Desk::Direct, "z", 1)]);
+    assert!(reviews.all(&Desk::Direct, Some("z"), 9).await.unwrap().is_empty());
+}
+
 pub async fn removal_tells_whether_it_was_there<R: Reviews>(make: impl AsyncFn() -> R) {
     let reviews = make().await;
     let first = review(&tea(), "a", 1);

@@ -147,10 +147,12 @@ pub async fn a_users_rows_are_theirs_alone<U: Uploads>(make: impl AsyncFn() -> U
     for owner in &owners {
         let mut expected = ["a", "b"].map(|key| upload(owner, key, 500));
         expected.sort_by(|a, b| a.id.cmp(&b.id));
-        assert_eq!(uploads.of_owner(&user(owner), 9).await.unwrap(), expected);
-        assert_eq!(uploads.of_owner(&user(owner), 1).await.unwrap(), expected[..1]);
+        assert_eq!(uploads.of_owner(&user(owner), None, 9).await.unwrap(), expected);
+        assert_eq!(uploads.of_owner(&user(owner), None, 1).await.unwrap(), expected[..1]);
+        let behind = uploads.of_owner(&user(owner), Some(&expected[0].id), 9).await.unwrap();
+        assert_eq!(behind, expected[1..]);
     }
-    assert_eq!(uploads.of_owner(&user("nobody"), 9).await.unwrap(), []);
+    assert_eq!(uploads.of_owner(&user("nobody"), None, 9).await.unwrap(), []);
 }
 
 pub async fn everything_is_there_again<U: Uploads>(make: impl AsyncFn() -> U) {

@@ -265,7 +265,7 @@ fn no_number(name: &'static str) -> ApiError {
 }
 
 fn user(field: &'static str, text: &str) -> Result<UserId, ApiError> {
-    UserId::new(text).map_err(|why| Refused::bad_id(field, &why).into())
+    UserId::given(text).map_err(|why| Refused::bad_id(field, &why).into())
 }
 
 /// The room named in the path; the use cases judge it.

@@ -99,7 +99,7 @@ fn the_only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a 
 }
 
 fn user(claim: Option<&str>) -> Result<UserId, ApiError> {
-    let id = claim.and_then(|claim| UserId::new(claim).ok());
+    let id = claim.and_then(|claim| UserId::given(claim).ok());
     id.filter(|id| id.as_str() != SYSTEM && !id.is_guest())
         .ok_or_else(|| ApiError::new(Kind::UnusableUser, "The sign-in names no user that can be one here."))
 }

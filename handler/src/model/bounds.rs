@@ -47,6 +47,10 @@ pub const BLOCKED_WORDS: usize = 200;
 pub const BLOCKED_WORD_CHARS: usize = 50;
 /// Reports of one message that are kept; with the longest reasons they fit a Table's row beside the longest content.
 pub const REPORTS_PER_MESSAGE: usize = 50;
+/// Held messages of one sender that wait at one desk.
+pub const HELD_OF_A_SENDER: usize = 20;
+/// Where so many reviews are open, held or reported, no further message is held.
+pub const OPEN_REVIEWS: usize = 500;
 /// Reviews of a page: default and maximum.
 pub const REVIEWS_PAGE: usize = 50;
 /// Members of a page: default and maximum.

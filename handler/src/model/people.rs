@@ -25,6 +25,13 @@ impl Profile {
         Self { last_seen: self.last_seen, signed_out_at: self.signed_out_at, ..said.clone() }
     }
 
+    /// Without what tells of the user; `None` where nothing is left.
+    #[must_use]
+    pub fn blanked(&self) -> Option<Self> {
+        let signed_out_at = self.signed_out_at?;
+        Some(Self { signed_out_at: Some(signed_out_at), ..Self::of(self.user.clone()) })
+    }
+
     /// Of a user who said nothing yet.
     #[must_use]
     pub const fn of(user: UserId) -> Self {

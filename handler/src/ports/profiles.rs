@@ -21,6 +21,6 @@ pub trait Profiles: Send + Sync {
     /// Raises `signed_out_at`, likewise.
     async fn sign_out(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes the row, `last_seen` too.
-    async fn remove(&self, user: &UserId) -> Result<(), StoreError>;
+    /// Takes all out of the row but `signed_out_at`, `last_seen` too; a row without one is removed.
+    async fn blank(&self, user: &UserId) -> Result<(), StoreError>;
 }

@@ -28,6 +28,10 @@ pub trait Reviews: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Review>, StoreError>;
 
+    /// All of the desk, open or not, in an order of ids that stays the same, those behind `after` (an id, which need not be there any
+    /// more), at most `limit`.
+    async fn all(&self, desk: &Desk, after: Option<&str>, limit: usize) -> Result<Vec<Review>, StoreError>;
+
     /// Removes a review, open or not. `false` when it is not there.
     async fn remove(&self, desk: &Desk, id: &str) -> Result<bool, StoreError>;
 }

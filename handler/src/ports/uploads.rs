@@ -26,8 +26,13 @@ pub trait Uploads: Send + Sync {
     /// It waits no longer. The row stays.
     async fn settle(&self, due: &Due) -> Result<(), StoreError>;
 
-    /// A user's rows by ascending id, at most `limit`.
-    async fn of_owner(&self, owner: &UserId, limit: usize) -> Result<Vec<Upload>, StoreError>;
+    /// A user's rows by ascending id, those with id > `after`, at most `limit`.
+    async fn of_owner(
+        &self,
+        owner: &UserId,
+        after: Option<&AttachmentId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError>;
 
     /// Removes the row and gives its bytes back. What is not there is no mistake; what waits goes on waiting.
     async fn remove(&self, id: &AttachmentId) -> Result<(), StoreError>;

@@ -71,13 +71,17 @@ impl Profiles for FileProfiles {
         self.change(user, move |profile| profile.signed_out_at = profile.signed_out_at.max(Some(at))).await
     }
 
-    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
+    async fn blank(&self, user: &UserId) -> Result<(), StoreError> {
         let key = key(user);
-        let remove = move |txn: &WriteTransaction| {
-            txn.open_table(PROFILES)?.remove(key.as_bytes())?;
+        let blank = move |txn: &WriteTransaction| {
+            let mut profiles = txn.open_table(PROFILES)?;
+            match get::<Profile>(&profiles, &key)?.and_then(|profile| profile.blanked()) {
+                Some(blank) => profiles.insert(key.as_bytes(), encode(&blank)?.as_slice())?,
+                None => profiles.remove(key.as_bytes())?,
+            };
             Ok(())
         };
-        self.engine.write(remove).await
+        self.engine.write(blank).await
     }
 }
 

@@ -79,6 +79,16 @@ impl Reviews for FileReviews {
         self.engine.scan(list).await
     }
 
+    async fn all(&self, desk: &Desk, after: Option<&str>, limit: usize) -> Result<Vec<Review>, StoreError> {
+        let (prefix, after) = (desk_key(desk), after.map(|id| row_key(desk, id)));
+        let scan = move |txn: &ReadTransaction| {
+            let (reviews, end) = (txn.open_table(REVIEWS)?, prefix.end_of_prefix());
+            let page = reviews.range::<&[u8]>(behind(&prefix, &end, after.as_ref()))?.take(limit);
+            page.map(|row| decode(row?.1.value())).collect()
+        };
+        self.engine.scan(scan).await
+    }
+
     async fn remove(&self, desk: &Desk, id: &str) -> Result<bool, StoreError> {
         let (desk, key) = (desk.clone(), row_key(desk, id));
         let remove = move |txn: &WriteTransaction| {

@@ -118,12 +118,18 @@ impl Uploads for FileUploads {
         self.engine.write(settle).await
     }
 
-    async fn of_owner(&self, owner: &UserId, limit: usize) -> Result<Vec<Upload>, StoreError> {
+    async fn of_owner(
+        &self,
+        owner: &UserId,
+        after: Option<&AttachmentId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError> {
         let shelf = Key::default().then_text(&AttachmentId::shelf_of(owner));
+        let after = after.map(key);
         let scan = move |txn: &ReadTransaction| {
             let rows = txn.open_table(ROWS)?;
             let end = shelf.end_of_prefix();
-            let page = rows.range::<&[u8]>(behind(&shelf, &end, None))?.take(limit);
+            let page = rows.range::<&[u8]>(behind(&shelf, &end, after.as_ref()))?.take(limit);
             page.map(|row| decode(row?.1.value())).collect()
         };
         self.engine.scan(scan).await

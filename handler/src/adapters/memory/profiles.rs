@@ -53,8 +53,12 @@ impl Profiles for MemoryProfiles {
         Ok(())
     }
 
-    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
-        self.rows().remove(user);
+    async fn blank(&self, user: &UserId) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let there = rows.remove(user);
+        if let Some(blank) = there.and_then(|profile| profile.blanked()) {
+            rows.insert(user.clone(), blank);
+        }
         Ok(())
     }
 }

@@ -81,6 +81,14 @@ impl Reviews for MemoryReviews {
         Ok(page.filter_map(|((_, id), ())| desks.reviews.get(&(desk.clone(), id.clone())).cloned()).collect())
     }
 
+    async fn all(&self, desk: &Desk, after: Option<&str>, limit: usize) -> Result<Vec<Review>, StoreError> {
+        let start = (desk.clone(), after.unwrap_or_default().to_owned());
+        let desks = self.lock();
+        let of_desk = desks.reviews.range(start..).take_while(|((of, _), _)| of == desk);
+        let behind = of_desk.filter(|((_, id), _)| after.is_none_or(|after| id.as_str() > after));
+        Ok(behind.take(limit).map(|(_, review)| review.clone()).collect())
+    }
+
     async fn remove(&self, desk: &Desk, id: &str) -> Result<bool, StoreError> {
         let mut desks = self.lock();
         let Some(review) = desks.reviews.remove(&(desk.clone(), id.to_owned())) else { return Ok(false) };

@@ -72,9 +72,16 @@ impl Uploads for MemoryUploads {
         Ok(())
     }
 
-    async fn of_owner(&self, owner: &UserId, limit: usize) -> Result<Vec<Upload>, StoreError> {
+    async fn of_owner(
+        &self,
+        owner: &UserId,
+        after: Option<&AttachmentId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError> {
         let rows = self.rows();
-        Ok(rows.uploads.values().filter(|row| row.owner == *owner).take(limit).cloned().collect())
+        let of_owner = rows.uploads.values().filter(|row| row.owner == *owner);
+        let behind = of_owner.filter(|row| after.is_none_or(|after| row.id > *after));
+        Ok(behind.take(limit).cloned().collect())
     }
 
     async fn remove(&self, id: &AttachmentId) -> Result<(), StoreError> {

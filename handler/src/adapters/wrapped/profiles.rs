@@ -23,7 +23,7 @@ impl<P: Profiles + ?Sized, W: Around> Profiles for Wrapped<P, W> {
         self.call(Call::again("profiles.sign_out"), || self.inner.sign_out(user, at)).await
     }
 
-    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
-        self.call(Call::again("profiles.remove"), || self.inner.remove(user)).await
+    async fn blank(&self, user: &UserId) -> Result<(), StoreError> {
+        self.call(Call::again("profiles.blank"), || self.inner.blank(user)).await
     }
 }

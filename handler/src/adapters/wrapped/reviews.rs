@@ -28,6 +28,10 @@ impl<P: Reviews + ?Sized, W: Around> Reviews for Wrapped<P, W> {
         self.call(Call::again("reviews.list"), || self.inner.list(desk, after, limit)).await
     }
 
+    async fn all(&self, desk: &Desk, after: Option<&str>, limit: usize) -> Result<Vec<Review>, StoreError> {
+        self.call(Call::again("reviews.all"), || self.inner.all(desk, after, limit)).await
+    }
+
     async fn remove(&self, desk: &Desk, id: &str) -> Result<bool, StoreError> {
         self.call(Call::once("reviews.remove"), || self.inner.remove(desk, id)).await
     }

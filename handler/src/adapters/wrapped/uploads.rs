@@ -28,8 +28,13 @@ impl<P: Uploads + ?Sized, W: Around> Uploads for Wrapped<P, W> {
         self.call(Call::again("uploads.settle"), || self.inner.settle(due)).await
     }
 
-    async fn of_owner(&self, owner: &UserId, limit: usize) -> Result<Vec<Upload>, StoreError> {
-        self.call(Call::again("uploads.of_owner"), || self.inner.of_owner(owner, limit)).await
+    async fn of_owner(
+        &self,
+        owner: &UserId,
+        after: Option<&AttachmentId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError> {
+        self.call(Call::again("uploads.of_owner"), || self.inner.of_owner(owner, after, limit)).await
     }
 
     async fn remove(&self, id: &AttachmentId) -> Result<(), StoreError> {

@@ -197,7 +197,7 @@ impl Limits {
     /// Whether nothing is limited, so that nobody has anything to tell.
     #[must_use]
     pub const fn are_off(&self) -> bool {
-        self.is_off() && self.address.is_none()
+        self.user.is_none() && self.room.is_none() && self.address.is_none()
     }
 }
 

@@ -4,7 +4,6 @@
 mod bucket;
 mod buckets;
 mod exchange;
-mod lately;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use tokio::time::Instant;
 
 use self::buckets::{Buckets, Key};
 pub use self::exchange::{EXCHANGE_EVERY, Exchange};
-use self::lately::Lately;
 use super::message::Target;
 use super::{Caller, Chat, QueuedMessage, Refused, Via};
 use crate::model::{ConversationId, Marker, RateLimit, RateLimits, RoomId, UserId};
@@ -33,7 +31,6 @@ pub struct Limits {
     room: Option<Buckets>,
     address: Option<Buckets>,
     floods: Buckets,
-    lately: Lately,
 }
 
 /// Tokens that were taken, to be given back where nothing came of it.
@@ -53,7 +50,6 @@ impl Limits {
             room: limits.room.map(Buckets::new),
             address: limits.address.map(Buckets::new),
             floods: Buckets::new(FLOOD),
-            lately: Lately::default(),
         }
     }
 
@@ -106,27 +102,13 @@ impl Limits {
         }
     }
 
-    /// One message. A repeat of one that was accepted here lately costs nothing.
-    pub(super) fn message(&self, message: &QueuedMessage) -> Result<Paid, Refused> {
-        if self.is_off() || self.lately.has(&message.marker) {
-            return Ok(Paid::default());
-        }
+    /// One message.
+    fn message(&self, message: &QueuedMessage) -> Result<Paid, Refused> {
         let room = match &message.target {
             Target::Room(room) => Some(room.as_str()),
             Target::Direct(_) => None,
         };
         self.act_in(&message.message.sender, room)
-    }
-
-    /// The message was accepted: its repeats are free.
-    pub(super) fn accepted(&self, marker: Marker) {
-        if !self.is_off() {
-            self.lately.add(marker, self.now());
-        }
-    }
-
-    const fn is_off(&self) -> bool {
-        self.user.is_none() && self.room.is_none()
     }
 
     /// A connection was refused once more; answers whether it has gone on too long.
@@ -160,6 +142,14 @@ impl Chat {
     /// One act in a room, beside what it costs its user.
     pub(super) fn charge_room(&self, room: &RoomId) -> Result<(), Refused> {
         self.limits.in_room(room.as_str())
+    }
+
+    /// One message. A repeat of one that was accepted here lately costs nothing.
+    pub(super) fn charge_message(&self, message: &QueuedMessage) -> Result<Paid, Refused> {
+        if self.lately.has(&message.marker) {
+            return Ok(Paid::default());
+        }
+        self.limits.message(message)
     }
 
     /// One command about a message. Its repeat is let through: the log knows it and changes nothing.

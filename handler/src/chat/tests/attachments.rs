@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::world::{World, caller, foreign, pair, to_room, to_user};
 use crate::adapters::faulty::Mode;
-use crate::chat::{NewAttachment, Submission, UploadTicket, Venue};
+use crate::chat::{ExportRecord, NewAttachment, Submission, UploadTicket, Venue};
 use crate::contract::data::user;
 use crate::ports::*;
 
@@ -193,4 +193,45 @@ async fn a_file_of_two_is_theirs() {
     let link = history.views().next().unwrap().message.attachment_url.clone();
     assert!(link.is_some());
     assert_eq!(world.truth.log.head(&pair("ann", "bob")).await.unwrap().unwrap().seq, 1);
+}
+
+#[tokio::test]
+async fn an_export_lists_the_files_and_an_erasure_removes_them() {
+    let world = World::open().await;
+    let (used, waiting, others) = (
+        world.asks_for_a_file("ann", "general").await,
+        world.asks_for_a_file("ann", "general").await,
+        world.asks_for_a_file("bob", "general").await,
+    );
+    for ticket in [&used, &waiting, &others] {
+        world.stores(ticket).await;
+    }
+    let received = world.accepts_with_file(&used, "1").await;
+    world.deliver(&[received]).await;
+    let (mut files, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = world.chat.export(&caller("ann"), None, after.as_deref()).await.unwrap();
+        files.extend(page.records.into_iter().filter_map(|record| match record {
+            ExportRecord::File { id, name, at, .. } => Some((id, name, at)),
+            _ => None,
+        }));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut expected =
+        [&used, &waiting].map(|ticket| (ticket.id.clone(), "a.png".to_owned(), world.ticker.now()));
+    expected.sort();
+    assert_eq!(files, expected);
+    // Whatever fails on the way.
+    world.store.set(Mode::FailCalls("attachments.remove"));
+    world.chat.erase(&caller("ann"), None).await.unwrap();
+    assert_eq!(world.has(&used).await, (true, true));
+    world.store.set(Mode::Quiet);
+    world.chat.repair().await.unwrap();
+    for ticket in [&used, &waiting] {
+        assert_eq!(world.has(ticket).await, (false, false));
+    }
+    assert_eq!(world.has(&others).await, (true, true));
 }

@@ -7,6 +7,7 @@ mod delivery;
 mod enforcement;
 mod inbox;
 mod judged;
+mod kept_reviews;
 mod leaving;
 mod limits;
 mod live;

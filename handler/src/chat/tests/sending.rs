@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::world::*;
 use crate::adapters::faulty::Mode;
 use crate::calls::Tally;
 use crate::chat::{Kind, Patience, Refused, Submission};
 use crate::contract::data::user;
-use crate::model::{Marker, MessageId, bounds};
+use crate::model::{Marker, MessageId, Role, bounds};
 use crate::ports::Entity;
 use crate::trace::Trace;
 
@@ -239,4 +241,22 @@ async fn a_sender_whom_a_silent_store_alone_knows_is_told_to_come_again_soon() {
     // Who writes to a person needs nothing of the store.
     let direct = world.chat.send_message(&caller("ann"), to_user("bob", "m2", "hi"), None).await;
     assert!(direct.is_ok(), "{direct:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_addressed_by_control_characters() {
+    const ODD: &str = "bob\u{7}";
+    let world = World::open().await;
+    let refused = [
+        world.chat.send_message(&caller("ann"), to_user(ODD, "1", "hi"), None).await.map(drop),
+        world.chat.add_member(&caller("ann"), "general", ODD, Role::Member).await.map(drop),
+        world.chat.invite_user(&caller("ann"), "general", ODD).await.map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().code, "invalid_id");
+    }
+    // What the queue has from before arrives.
+    let body = json!({"SenderID": "ann", "ReceiverID": ODD, "MessageText": "hi", "MessageID": "1"});
+    world.deliver(&[foreign(Entity::Queue, body.to_string())]).await;
+    assert_eq!(world.contents(&pair("ann", ODD)).await, ["hi"]);
 }

@@ -86,3 +86,22 @@ async fn while_the_transport_is_away_a_sign_out_is_repeated() {
     world.chat.sign_out(&caller("ann"), &user("ann")).await.unwrap();
     assert!(!is_open(&world, "ann", "c1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn tokens_from_before_an_erasure_open_no_connection() {
+    let world = World::open().await;
+    let now = START / 1_000;
+    world.chat.set_profile(&caller("ann"), Some("Ann"), None).await.unwrap();
+    world.ticker.advance(Duration::from_millis(300));
+    world.chat.erase(&caller("ann"), None).await.unwrap();
+    assert_eq!(connects(&world, "ann", "c1", now).await, Err("unauthenticated"));
+    for _ in 0..2 {
+        world.ticker.advance(Duration::from_secs(11 * 60));
+        world.chat.repair().await.unwrap();
+    }
+    assert_eq!(world.chat.erasure(&caller("ann"), None).await.unwrap().status, "done");
+    assert_eq!(connects(&world, "ann", "c1", now).await, Err("unauthenticated"));
+    let kept = world.truth.profiles.get(&[user("ann")]).await.unwrap().remove(0);
+    assert_eq!((kept.display_name, kept.last_seen), (None, None));
+    connects(&world, "ann", "c2", now + 60).await.unwrap();
+}

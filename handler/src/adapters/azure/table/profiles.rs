@@ -81,12 +81,21 @@ impl Profiles for TableProfiles {
         self.change(user, |there| Profile { signed_out_at: there.signed_out_at.max(Some(at)), ..there }).await
     }
 
-    async fn remove(&self, user: &UserId) -> Result<(), StoreError> {
-        let delete = Write::Delete(KEY.to_owned(), Match::Any);
-        match self.table.write_one(&partition(user), delete).await {
-            // It is gone already.
-            Ok(_) | Err(WriteError::Refused(_)) => Ok(()),
-            Err(WriteError::Store(error)) => Err(error),
+    async fn blank(&self, user: &UserId) -> Result<(), StoreError> {
+        let partition = partition(user);
+        let mut retry = pause::Retry::default();
+        loop {
+            let Some((there, etag)) = self.find(user).await? else { return Ok(()) };
+            let write = match there.blanked() {
+                Some(blank) if blank == there => return Ok(()),
+                Some(blank) => Write::Replace(Row::new(&partition, KEY)?.json(&blank)?, Match::Etag(etag)),
+                None => Write::Delete(KEY.to_owned(), Match::Etag(etag)),
+            };
+            match self.table.write_one(&partition, write).await {
+                Ok(_) => return Ok(()),
+                Err(WriteError::Refused(_)) => retry.wait().await?,
+                Err(WriteError::Store(error)) => return Err(error),
+            }
         }
     }
 }

@@ -98,6 +98,14 @@ impl Reviews for TableReviews {
         self.table.query(&query, limit).await?.iter().map(Row::get_json).collect()
     }
 
+    async fn all(&self, desk: &Desk, after: Option<&str>, limit: usize) -> Result<Vec<Review>, StoreError> {
+        let mut query = Query::partition(&partition(desk)).beginning("r");
+        if let Some(id) = after {
+            query = query.after(&row_key(id));
+        }
+        self.table.query(&query, limit).await?.iter().map(Row::get_json).collect()
+    }
+
     async fn remove(&self, desk: &Desk, id: &str) -> Result<bool, StoreError> {
         let partition = partition(desk);
         let mut retry = pause::Retry::default();

@@ -155,8 +155,16 @@ impl Uploads for TableUploads {
         }
     }
 
-    async fn of_owner(&self, owner: &UserId, limit: usize) -> Result<Vec<Upload>, StoreError> {
-        let query = Query::partition(&format!("v1-{}", AttachmentId::shelf_of(owner))).beginning("u-");
+    async fn of_owner(
+        &self,
+        owner: &UserId,
+        after: Option<&AttachmentId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError> {
+        let mut query = Query::partition(&format!("v1-{}", AttachmentId::shelf_of(owner))).beginning("u-");
+        if let Some(after) = after {
+            query = query.after(&key(after));
+        }
         self.table.query(&query, limit).await?.iter().map(Row::get_json).collect()
     }
 
