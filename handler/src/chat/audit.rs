@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::access::room_id;
 use super::history::page_length;
 use super::members::user_in;
+use super::policy::require_admin;
 pub use super::sign_ins::RefusedSignIn;
 pub(super) use super::sign_ins::SignIns;
 use super::{Caller, Chat, Refused};
@@ -181,9 +182,7 @@ impl Chat {
 
     /// Records, newest first; for admins.
     pub async fn list_audit(&self, caller: &Caller, query: &AuditQuery) -> Result<AuditPage, Refused> {
-        if !caller.is_admin {
-            return Err(Refused::admins_only());
-        }
+        require_admin(caller)?;
         let limit = page_length(query.limit, PAGE, PAGE)?;
         let wanted = Wanted::of(query)?;
         let mut before = wanted.before(query)?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::audit::Act;
 use super::command::{Audience, Command, Failure};
 use super::members::user_in;
+use super::policy::require_self_or_admin;
 use super::{Caller, Chat, Refused};
 use crate::model::{Change, ConversationId, Desk, Entry, Erasure, Marker, Timestamp, UserId};
 use crate::ports::{LetterKind, NewEntry};
@@ -97,9 +98,7 @@ impl Chat {
     pub(super) fn whose_data(&self, caller: &Caller, user: Option<&str>) -> Result<UserId, Refused> {
         let Some(user) = user else { return Ok(caller.user.clone()) };
         let user = user_in("user", user)?;
-        if user != caller.user && !caller.is_admin {
-            return Err(Refused::forbidden("admins_only", "Only admins may ask for the data of others."));
-        }
+        require_self_or_admin(caller, &user)?;
         Ok(user)
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::audit::Act;
 use super::history::page_length;
+use super::policy::require_admin;
 use super::removal::check_reason;
 use super::{Caller, Chat, QueuedMessage, Refused};
 use crate::ports::{Letter, LetterKind};
@@ -32,9 +33,7 @@ impl Chat {
         after: Option<&str>,
         limit: Option<usize>,
     ) -> Result<LetterPage, Refused> {
-        if !caller.is_admin {
-            return Err(Refused::admins_only());
-        }
+        require_admin(caller)?;
         let limit = page_length(limit, PAGE, PAGE)?;
         if after.is_some_and(|after| after.len() > ID_BYTES) {
             return Err(Refused::invalid(
@@ -92,9 +91,7 @@ impl Chat {
         kind: LetterKind,
         id: &str,
     ) -> Result<Letter, Refused> {
-        if !caller.is_admin {
-            return Err(Refused::admins_only());
-        }
+        require_admin(caller)?;
         if id.len() > ID_BYTES {
             return Err(not_found());
         }

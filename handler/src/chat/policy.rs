@@ -1,5 +1,5 @@
-//! Who may do what in a room: one table of standing × action. Every use case that needs more than being able to see the
-//! room asks here.
+//! Who may do what. In a room: one table of standing × action, which every use case asks that needs more than being able to
+//! see the room. In the deployment: what admins alone may, and what is everybody's own.
 
 use super::{Caller, Chat, Refused};
 use crate::model::{Member, Role, Room, UserId};
@@ -66,6 +66,16 @@ impl Standing {
     pub(super) fn is_over(self, other: Self) -> bool {
         self > other && !matches!(other, Self::Creator | Self::Admin)
     }
+}
+
+/// What is the deployment's and no room's: letters, the audit, reviews of direct messages.
+pub(super) fn require_admin(caller: &Caller) -> Result<(), Refused> {
+    if caller.is_admin { Ok(()) } else { Err(Refused::admins_only()) }
+}
+
+/// What is one person's: their sessions, their data.
+pub(super) fn require_self_or_admin(caller: &Caller, whose: &UserId) -> Result<(), Refused> {
+    if caller.user == *whose { Ok(()) } else { require_admin(caller) }
 }
 
 impl Chat {
@@ -178,6 +188,18 @@ mod tests {
         for standing in [Owner, Creator, Admin] {
             assert_eq!(permitted(standing), all);
         }
+    }
+
+    #[test]
+    fn what_is_of_no_room_is_for_admins_and_what_is_ones_own_for_oneself_too() {
+        let [ann, bob] = ["ann", "bob"].map(|name| UserId::new(name).unwrap());
+        let caller = Caller::request(ann.clone());
+        let admin = Caller { is_admin: true, ..caller.clone() };
+        assert_eq!(require_admin(&caller), Err(Refused::admins_only()));
+        assert_eq!(require_admin(&admin), Ok(()));
+        assert_eq!(require_self_or_admin(&caller, &ann), Ok(()));
+        assert_eq!(require_self_or_admin(&caller, &bob), Err(Refused::admins_only()));
+        assert_eq!(require_self_or_admin(&admin, &bob), Ok(()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::access::room_id;
 use super::audit::Act;
 use super::command::{Command, Failure, Verdict};
 use super::edits::check_reason;
-use super::policy::Action;
+use super::policy::{Action, require_admin};
 use super::{Caller, Chat, QueuedMessage, Refused, Target, page_length};
 use crate::model::{
     Change, ConversationId, Decision, Desk, Marker, Matter, NewMessage, Report, Review, RoomId, Ruling,
@@ -186,8 +186,7 @@ impl Chat {
                 let room = self.visible(caller, room).await?;
                 self.require(caller, &room, Action::Review).await.map(drop)
             }
-            Desk::Direct if caller.is_admin => Ok(()),
-            Desk::Direct => Err(Refused::admins_only()),
+            Desk::Direct => require_admin(caller),
         }
     }
 

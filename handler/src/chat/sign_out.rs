@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Act;
+use super::policy::require_self_or_admin;
 use super::{Caller, Chat, Refused};
 use crate::model::{Timestamp, UserId};
 
@@ -26,9 +27,7 @@ impl Chat {
     /// The mark first: a connection that opens meanwhile meets it in `connect`, or when it is confirmed. The answer comes
     /// when the second is over, since tokens tell whole seconds: one that is made after it is younger for sure.
     pub async fn sign_out(&self, caller: &Caller, whom: &UserId) -> Result<SignedOut, Refused> {
-        if *whom != caller.user && !caller.is_admin {
-            return Err(Refused::forbidden("admins_only", "Only an admin may sign somebody else out."));
-        }
+        require_self_or_admin(caller, whom)?;
         self.charge(caller)?;
         let at = self.ports.clock.now();
         if *whom == caller.user {
