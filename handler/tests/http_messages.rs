@@ -23,11 +23,16 @@ impl Plain {
         self.next().await
     }
 
+    /// The next frame about a message. A hand-over of the inbox may come between: a message that arrives while its receiver
+    /// connects is told both ways.
     async fn next(&mut self) -> Value {
         let waiting = async {
             loop {
                 if let Message::Text(text) = self.0.next().await.unwrap().unwrap() {
-                    return serde_json::from_str(&text).unwrap();
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    if !["inbox", "presence"].contains(&frame["type"].as_str().unwrap_or_default()) {
+                        return frame;
+                    }
                 }
             }
         };
