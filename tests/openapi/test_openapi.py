@@ -1,6 +1,6 @@
 """Generated calls of every route against the OpenAPI document: no 5xx, no answer that the document does not know.
 
-`make test-openapi` sets HANDLER (the program). EXAMPLES is how many calls of each kind are made for a route (20), SEED makes
+`make test-openapi` sets HANDLER (the program). EXAMPLES is how many calls of each kind are made for a route (10), SEED makes
 the same calls again.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 HANDLER = os.environ["HANDLER"]
-EXAMPLES = os.environ.get("EXAMPLES", "20")
+EXAMPLES = os.environ.get("EXAMPLES", "10")
 SEED = os.environ.get("SEED", "1")
 PATIENCE = 30
 PEOPLE = ["owner", "moderator", "member", "stranger", "admin"]
