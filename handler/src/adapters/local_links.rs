@@ -32,6 +32,18 @@ impl LocalLinks {
         Self { key: format!("{}{}", ids.token(), ids.token()).into_bytes(), base, clock }
     }
 
+    /// A link that reads the file under this name and type.
+    pub(super) fn read_link(
+        &self,
+        id: &AttachmentId,
+        name: &str,
+        content_type: &str,
+        until: Timestamp,
+    ) -> String {
+        let permit = Permit::Read { name: name.to_owned(), content_type: content_type.to_owned() };
+        self.link(id, &permit, until)
+    }
+
     pub(super) fn link(&self, id: &AttachmentId, permit: &Permit, until: Timestamp) -> String {
         let base = reach::base().unwrap_or_else(|| self.base.as_str().into());
         let until = until.millis() / 1000;

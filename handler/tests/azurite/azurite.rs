@@ -11,6 +11,9 @@ use std::time::Duration;
 /// An account's key, planted: it must be nowhere to be read.
 pub const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRhYmxlIHRlc3RzIHRoYXQgbm9ib2R5IG1heSBzZWU=";
 
+/// What its table service says, and its blob service.
+const LISTENS: [&str; 2] = ["successfully started", "successfully listen"];
+
 /// It finishes what it is answering, and writes a file.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -32,7 +35,7 @@ impl Azurite {
     pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let data = tempfile::tempdir().unwrap();
-        let child = launched(port, data.path());
+        let child = launched("table", port, data.path());
         let connection =
             format!("AccountName=chat;AccountKey={KEY};TableEndpoint=http://127.0.0.1:{port}/chat");
         Self { child, port, data, connection }
@@ -60,7 +63,7 @@ impl Azurite {
 
     /// On the same port and folder.
     pub fn start_again(&mut self) {
-        self.child = launched(self.port, self.data.path());
+        self.child = launched("table", self.port, self.data.path());
     }
 }
 
@@ -72,12 +75,14 @@ impl Drop for Azurite {
     }
 }
 
-fn launched(port: u16, data: &Path) -> Child {
+/// One of its services, `table` or `blob`, once it listens.
+pub fn launched(service: &str, port: u16, data: &Path) -> Child {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/azurite");
     assert!(folder.join("node_modules/azurite").is_dir(), "Azurite is not installed; run: make azurite");
     let mut child = Command::new("node")
-        .arg("table.cjs")
-        .args(["--tableHost", "127.0.0.1", "--tablePort", &port.to_string()])
+        .arg(format!("{service}.cjs"))
+        .args([format!("--{service}Host"), "127.0.0.1".to_owned()])
+        .args([format!("--{service}Port"), port.to_string()])
         .args(["--disableTelemetry", "--silent", "--skipApiVersionCheck", "--location"])
         .arg(data)
         .env("AZURITE_ACCOUNTS", format!("chat:{KEY}"))
@@ -87,7 +92,8 @@ fn launched(port: u16, data: &Path) -> Child {
         .spawn()
         .unwrap_or_else(|error| panic!("Node is needed for Azurite: {error}"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("successfully started"));
+    let started =
+        lines.by_ref().map_while(Result::ok).any(|line| LISTENS.iter().any(|words| line.contains(words)));
     assert!(started, "Azurite ended before it listened");
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     child

@@ -1,9 +1,7 @@
 //! The blob service of Azurite: the contract of files, with links that it checks itself, and what it lets nobody do.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -15,7 +13,7 @@ use handler::contract::data::user;
 use handler::model::{AttachmentId, Timestamp};
 use handler::ports::{Attachments, Clock};
 
-use crate::azurite::{KEY, azurite, prefix};
+use crate::azurite::{KEY, azurite, launched, prefix};
 use crate::real_product::{Answer, call};
 
 pub struct Blobs {
@@ -37,30 +35,9 @@ pub fn blobs() -> &'static Blobs {
     BLOBS.get_or_init(|| {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let data = tempfile::tempdir().unwrap();
-        let child = launched(port, data.path());
+        let child = launched("blob", port, data.path());
         Blobs { child, _data: data, endpoint: format!("http://127.0.0.1:{port}/chat") }
     })
-}
-
-fn launched(port: u16, data: &Path) -> Child {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/azurite");
-    assert!(folder.join("node_modules/azurite").is_dir(), "Azurite is not installed; run: make azurite");
-    let mut child = Command::new("node")
-        .arg("blob.cjs")
-        .args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()])
-        .args(["--disableTelemetry", "--silent", "--skipApiVersionCheck", "--location"])
-        .arg(data)
-        .env("AZURITE_ACCOUNTS", format!("chat:{KEY}"))
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("Node is needed for Azurite: {error}"));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("successfully listen"));
-    assert!(started, "Azurite ended before it listened");
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    child
 }
 
 /// Tables and blobs of the one account.

@@ -59,8 +59,7 @@ impl Attachments for MemoryAttachments {
         content_type: &str,
         until: Timestamp,
     ) -> Result<String, StoreError> {
-        let permit = Permit::Read { name: name.to_owned(), content_type: content_type.to_owned() };
-        Ok(self.links.link(id, &permit, until))
+        Ok(self.links.read_link(id, name, content_type, until))
     }
 
     async fn remove(&self, id: &AttachmentId) -> Result<(), StoreError> {

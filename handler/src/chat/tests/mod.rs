@@ -30,6 +30,7 @@ mod rooms;
 mod sending;
 mod sign_out;
 mod sync;
+mod unseen;
 mod upkeep;
 mod waiting;
 mod worker;
