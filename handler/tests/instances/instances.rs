@@ -91,7 +91,7 @@ impl Instances {
             rooms.push(worlds[n % INSTANCES].room("ann", &format!("Room {n}")).await);
             worlds[0].join(&rooms[n], "watcher").await;
         }
-        let watcher = Watcher::watch(&worlds[0].host.url()).await;
+        let watcher = Watcher::watch(&worlds[0]).await;
         Self { worlds, rooms, _hub: hub, watcher, senders: Vec::new() }
     }
 
@@ -149,8 +149,7 @@ impl Instances {
                 .map(|(_, _, ids)| ids.len())
                 .sum();
             assert_eq!(history.len(), of_room + 1, "each once");
-            let seqs = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
-            self.watcher.has(room, &seqs).await;
+            self.watcher.heard(&history).await;
             histories.push(history);
         }
         for (from, place, ids) in &sent {

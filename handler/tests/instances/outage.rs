@@ -1,7 +1,6 @@
 //! What the app depends on is away while messages flow: the tables, the bus, the hub; silent at first, then gone.
 //! `OUTAGE_SECONDS=60` makes each absence that long.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -159,7 +158,7 @@ impl Traffic {
             rooms.push(world.room(&format!("owner{n}"), &format!("{} {n}", prefix())).await);
             world.join(&rooms[n], "watcher").await;
         }
-        let watcher = Watcher::watch(&world.host.url()).await;
+        let watcher = Watcher::watch(world).await;
         let flow = Arc::new(Flow::new(PACE, usize::MAX, false));
         let senders = send(world, &rooms, &flow);
         watcher.hears_of(&rooms, Instant::now()).await;
@@ -206,11 +205,9 @@ impl Traffic {
             }
             assert_eq!(history.len(), count);
             are_gap_free(&entries(world, room).await);
-            let seqs: BTreeSet<u64> =
-                history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
             if is_heard {
                 // Some frames may have come twice, none was left out.
-                self.watcher.has(room, &seqs).await;
+                self.watcher.heard(&history).await;
             }
         }
         for n in 0..PAIRS {

@@ -145,7 +145,7 @@ pub(crate) async fn connected(http: &reqwest::Client, base: &str, user: &str) ->
     let protocol = "json.webpubsub.azure.v1".parse().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", protocol);
     let mut stream = connect_async(request).await.ok()?.0;
-    until(&mut stream, |frame| frame["event"] == "connected").await?;
+    until_frame(&mut stream, |frame| frame["event"] == "connected").await?;
     Some(stream)
 }
 
@@ -153,11 +153,11 @@ async fn asked(stream: &mut Stream, id: &str, data: &Value) -> Option<Value> {
     let frame = json!({ "type": "invoke", "invocationId": id, "target": "event", "event": "send",
         "dataType": "json", "data": data });
     stream.send(Message::text(frame.to_string())).await.ok()?;
-    until(stream, |frame| frame["type"] == "invokeResponse" && frame["invocationId"] == id).await
+    until_frame(stream, |frame| frame["type"] == "invokeResponse" && frame["invocationId"] == id).await
 }
 
 /// `None` when the socket ends before.
-async fn until(stream: &mut Stream, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+pub(crate) async fn until_frame(stream: &mut Stream, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
     let waiting = async {
         loop {
             let frame = next_frame(stream).await?;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::senders::{connected, next_frame};
-use crate::world::PATIENCE;
+use crate::senders::{connected, next_frame, until_frame};
+use crate::world::{PATIENCE, World};
 
 /// Between two tries to connect, and between two looks.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -28,12 +29,19 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// The user `watcher`, who must be in the rooms already.
-    pub(crate) async fn watch(base: &str) -> Self {
-        let (book, base) = (Book::default(), base.to_owned());
+    /// The user `watcher`, who must be in the rooms already. From here on the app has nothing left to ask about the
+    /// connection: one whose memberships it cannot confirm, it closes.
+    pub(crate) async fn watch(world: &World) -> Self {
+        let waiting = json!({ "SenderID": "herald", "ReceiverID": "watcher", "MessageText": "x" });
+        world.send(&waiting).await;
+        world.settled().await;
+        let (book, base) = (Book::default(), world.host.url());
         let (notes, http) = (Arc::clone(&book), reqwest::Client::builder().no_proxy().build().unwrap());
-        let mut first = connected(&http, &base, "watcher").await;
-        assert!(first.is_some(), "the watcher is not let in");
+        let mut stream = connected(&http, &base, "watcher").await.expect("the watcher is let in");
+        // What waits is handed over behind all else.
+        let inbox = until_frame(&mut stream, |frame| frame["data"]["type"] == "inbox").await;
+        assert!(inbox.is_some(), "the watcher's connection is closed");
+        let mut first = Some(stream);
         let watching = tokio::spawn(async move {
             loop {
                 match first.take() {
@@ -56,13 +64,23 @@ impl Watcher {
             self.book.lock().unwrap().get(room)?.frames.iter().copied().find(|moment| *moment >= since)
         };
         let all = || rooms.iter().map(first_of).collect::<Option<Vec<_>>>();
-        let firsts = until(all).await;
+        let firsts = tokio::time::timeout(PATIENCE, until(all)).await.expect("in time");
         (*firsts.iter().min().unwrap(), *firsts.iter().max().unwrap())
     }
 
-    pub(crate) async fn has(&self, room: &str, seqs: &BTreeSet<u64>) {
-        let seen = || self.book.lock().unwrap().get(room).map(|seen| seen.seqs.clone());
-        until(|| seen().is_some_and(|seen| seen.is_superset(seqs)).then_some(())).await;
+    /// All messages of a room's history came live.
+    pub(crate) async fn heard(&self, history: &[Value]) {
+        let missing = || {
+            let book = self.book.lock().unwrap();
+            let came = |message: &&Value| {
+                let seen = book.get(message["room_id"].as_str().unwrap());
+                seen.is_some_and(|seen| seen.seqs.contains(&message["seq"].as_u64().unwrap()))
+            };
+            history.iter().filter(|message| !came(message)).cloned().collect::<Vec<_>>()
+        };
+        let all = until(|| missing().is_empty().then_some(()));
+        let ended = tokio::time::timeout(PATIENCE, all).await;
+        assert!(ended.is_ok(), "never heard: {:#?}", missing());
     }
 }
 
@@ -72,7 +90,7 @@ impl Drop for Watcher {
     }
 }
 
-fn note(book: &Book, data: &serde_json::Value) {
+fn note(book: &Book, data: &Value) {
     let (Some(room), Some(seq)) = (data["room_id"].as_str(), data["seq"].as_u64()) else { return };
     let mut book = book.lock().unwrap();
     let seen = book.entry(room.to_owned()).or_default();
@@ -82,13 +100,10 @@ fn note(book: &Book, data: &serde_json::Value) {
 
 /// Asks until there is an answer.
 async fn until<T>(ask: impl Fn() -> Option<T>) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask() {
-                return answer;
-            }
-            tokio::time::sleep(AGAIN).await;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
         }
-    };
-    tokio::time::timeout(PATIENCE, asking).await.expect("in time")
+        tokio::time::sleep(AGAIN).await;
+    }
 }
