@@ -33,7 +33,8 @@ run: build ## The whole backend on this machine: http://127.0.0.1:5000, data in 
 
 host: build ## The same binary as the Functions host runs it, on http://127.0.0.1:7071
 	@echo "Building the host double …"
-	$(CARGO) build --release --locked -p funchost
+	# Together: each by itself would build what they share with other features.
+	$(CARGO) build --release --locked -p handler -p funchost
 	exec $(TARGET)/release/funchost --app . --port 7071 $(ARGS)
 
 package: ## dist/chat-functions.zip for Azure Functions, with a static program; looked at and run under the host double
@@ -41,7 +42,7 @@ package: ## dist/chat-functions.zip for Azure Functions, with a static program; 
 	scripts/need musl
 	echo "Building the handler (release, static) …"
 	$(CARGO) build --release --locked -p handler --target $(STATIC)
-	$(CARGO) build --release --locked -p funchost
+	$(CARGO) build --release --locked -p handler -p funchost
 	scripts/package --binary $(TARGET)/$(STATIC)/release/handler --out dist/chat-functions.zip
 	STATIC=1 PACKAGE=dist/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
 
@@ -64,7 +65,7 @@ azurite: ## The emulator of Azure Storage, which the Rust tests of the table sto
 
 # The same zip around the program that the other tests use: a second build for one test would cost minutes.
 test-package: build
-	@$(CARGO) build --release --locked -p funchost
+	@$(CARGO) build --release --locked -p handler -p funchost
 	scripts/package --binary bin/handler --out $(TARGET)/package/chat-functions.zip
 	PACKAGE=$(TARGET)/package/chat-functions.zip FUNCHOST=$(TARGET)/release/funchost python3 tests/package/test_package.py
 

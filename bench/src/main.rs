@@ -10,6 +10,7 @@ mod moderation;
 mod peers;
 mod report;
 mod rooms;
+mod scratch;
 mod spawn;
 mod tables;
 

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use crate::peers::Peer;
 use crate::report::{Table, percentile};
+use crate::scratch::Scratch;
 use crate::{Options, Outcome};
 
 pub(crate) fn measure(options: &Options) -> Outcome<Table> {
@@ -39,7 +40,7 @@ pub(crate) fn measure(options: &Options) -> Outcome<Table> {
 }
 
 fn once(peer: Peer, path: &str) -> Outcome<f64> {
-    let data = tempfile::tempdir()?;
+    let data = Scratch::new()?;
     let (port, command) = peer.prepare(data.path())?;
     let begin = Instant::now();
     let _server = crate::peers::Server::spawn(peer, port, command, data)?;

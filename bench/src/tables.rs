@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::report::{Table, percentile, thousands};
+use crate::scratch::Scratch;
 use crate::{Options, Outcome};
 
 const ACCOUNT: &str = "chat";
@@ -209,7 +210,7 @@ impl Bare {
 struct Azurite {
     child: Child,
     port: u16,
-    _data: tempfile::TempDir,
+    _data: Scratch,
 }
 
 impl Azurite {
@@ -221,7 +222,7 @@ impl Azurite {
             return Err("Azurite is not installed; run: make azurite".into());
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let data = tempfile::tempdir()?;
+        let data = Scratch::new()?;
         let child = Command::new("node")
             .arg("table.cjs")
             .args(["--tableHost", "127.0.0.1", "--tablePort", &port.to_string()])

@@ -2,6 +2,9 @@
 //! history exactly once, numbers have no gap, each sender's order is kept, inboxes are complete and without doubles.
 #![expect(clippy::print_stdout, reason = "a command-line report")]
 
+#[path = "../scratch.rs"]
+mod scratch;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
+use scratch::Scratch;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -37,7 +41,7 @@ const RECEIVERS: u32 = 2;
 #[tokio::main]
 async fn main() -> Outcome {
     let cli = Cli::parse();
-    let data = tempfile::tempdir()?;
+    let data = Scratch::new()?;
     let beside = std::env::current_exe()?.with_file_name("handler");
     let mut world = World {
         binary: cli.handler.clone().unwrap_or(beside),

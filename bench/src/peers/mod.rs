@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 pub(crate) use process::Server;
 
 use crate::Outcome;
+use crate::scratch::Scratch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -76,7 +77,7 @@ impl Peer {
 
     /// Starts the server on a free port of 127.0.0.1 and waits until it accepts connections.
     pub(crate) async fn start(self) -> Outcome<Server> {
-        let data = tempfile::tempdir()?;
+        let data = Scratch::new()?;
         let (port, command) = self.prepare(data.path())?;
         let server = Server::spawn(self, port, command, data)?;
         server.accepts().await?;

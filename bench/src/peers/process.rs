@@ -2,23 +2,23 @@ use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::Peer;
 use crate::Outcome;
+use crate::scratch::Scratch;
 
 /// A running server; ended when dropped.
 pub(crate) struct Server {
     pub(crate) peer: Peer,
     pub(crate) port: u16,
     child: Child,
-    _data: TempDir,
+    _data: Scratch,
 }
 
 impl Server {
-    pub(crate) fn spawn(peer: Peer, port: u16, mut command: Command, data: TempDir) -> Outcome<Self> {
+    pub(crate) fn spawn(peer: Peer, port: u16, mut command: Command, data: Scratch) -> Outcome<Self> {
         let child = command.spawn().map_err(|e| format!("cannot start {}: {e}", peer.name()))?;
         Ok(Self { peer, port, child, _data: data })
     }

@@ -5,6 +5,7 @@ use super::client::{Http, Live, Times};
 use super::seed::{Seed, name};
 use super::{PEER, start};
 use crate::report::{Table, thousands};
+use crate::scratch::Scratch;
 use crate::{Options, Outcome};
 
 const ROOM: &str = "crowd";
@@ -14,7 +15,7 @@ const SMALL_MEMBERS: usize = 100;
 
 pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
     let (runs, members, online) = if options.quick { (3, 1_000, 100) } else { (20, 10_000, 1_000) };
-    let data = tempfile::tempdir()?;
+    let data = Scratch::new()?;
     let seed = Seed::open(data.path()).await?;
     seed.room(ROOM, members).await?;
     seed.room(SMALL, SMALL_MEMBERS).await?;

@@ -8,11 +8,12 @@ pub(crate) mod size;
 
 use crate::Outcome;
 use crate::peers::{Peer, Server};
+use crate::scratch::Scratch;
 
 const PEER: Peer = Peer::Handler { storage: "file" };
 
 /// The handler on files that are there already.
-async fn start(data: tempfile::TempDir) -> Outcome<Server> {
+async fn start(data: Scratch) -> Outcome<Server> {
     let (port, command) = PEER.prepare(data.path())?;
     let server = Server::spawn(PEER, port, command, data)?;
     server.accepts().await?;

@@ -5,6 +5,7 @@ use super::client::{Http, Live, Times};
 use super::seed::{Seed, name};
 use super::{PEER, start};
 use crate::report::{Table, thousands};
+use crate::scratch::Scratch;
 use crate::{Options, Outcome};
 
 const ROOM: &str = "resume";
@@ -21,7 +22,7 @@ enum Way {
 
 pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
     let (runs, missed) = if options.quick { (3, MISSED / 10) } else { (30, MISSED) };
-    let data = tempfile::tempdir()?;
+    let data = Scratch::new()?;
     let seed = Seed::open(data.path()).await?;
     seed.room(ROOM, MEMBERS).await?;
     seed.messages(ROOM, MEMBERS, 1_000).await?;

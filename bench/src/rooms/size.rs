@@ -5,6 +5,7 @@ use super::client::{Http, Live, Times};
 use super::seed::{Seed, name};
 use super::start;
 use crate::report::{Table, thousands};
+use crate::scratch::Scratch;
 use crate::{Options, Outcome};
 
 const SMALL: (&str, usize) = ("small", 10);
@@ -22,7 +23,7 @@ const QUESTIONS: [&str; 6] = [
 
 pub(crate) async fn measure(options: &Options) -> Outcome<Table> {
     let (runs, members, messages) = if options.quick { (50, 1_000, 10_000) } else { (500, 10_000, 200_000) };
-    let data = tempfile::tempdir()?;
+    let data = Scratch::new()?;
     let begin = Instant::now();
     let seed = Seed::open(data.path()).await?;
     seed.room(SMALL.0, SMALL.1).await?;
