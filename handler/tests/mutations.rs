@@ -67,6 +67,32 @@ const EVENTS: [&str; 8] = [
     "history\n{\"with\":\"bob\",\"before\":9}",
 ];
 
+/// Of callers who have signed in.
+const SIGNED_IN_REQUESTS: [&str; 8] = [
+    "POST /api/sendMessage\ncontent-type: application/json\n\n{\"ReceiverID\":\"bob\",\"MessageText\":\"a http://h.co/x\"}",
+    "POST /api/rooms\nidempotency-key: k\ncontent-type: application/json\n\n{\"name\":\"r\",\"blocked_words\":[\"b\"],\"links\":\"none\"}",
+    "GET /api/me/export?user=bob&after=InByb2ZpbGUi\n",
+    "POST /api/attachments\ncontent-type: application/json\n\n{\"file_name\":\"a.png\",\"receiver_id\":\"bob\",\"content_type\":\"image/png\",\"size\":9}",
+    "PUT /api/attachments/0000000000000000000000000000000000000000000000000000000000000000/blob?sp=c&se=4102444800&max=9&sig=00\nx-ms-blob-type: BlockBlob\ncontent-type: image/png\n\n\u{1}",
+    "POST /api/eventhandler\nce-type: azure.webpubsub.sys.connect\nce-connectionid: c\nce-id: 1\nce-hub: demo_ai_chat\nce-signature: sha256=00\n\n{}",
+    "GET /api/admin/audit?action=room.delete&after=x\n",
+    "GET /api/me\nauthorization: Bearer a.b.c\n",
+];
+
+const TOKENS: [&str; 2] = [checks::TOKEN, "eyJhbGciOiJub25lIiwia2lkIjoiYSIsImNyaXQiOlsiYiJdfQ.e30."];
+
+const PRINCIPALS: [&str; 2] = [
+    r#"{"auth_typ":"aad","name_typ":"name","role_typ":"roles","claims":[{"typ":"roles","val":"chat-admin"},{"typ":"name","val":"Ann"}]}"#,
+    r#"{"claims":[{"typ":null}],"role_typ":{}}"#,
+];
+
+const JUDGED: [&str; 4] = [
+    "tea,b\nt e a at www.h.co, t\u{435}a \u{ff54}ea t\u{301}ea",
+    "\nfuck f*u*c*k fu\u{200b}ck f\u{fffd}ck \u{1f1eb}\u{1f1fa} FUUUUCK",
+    "\u{1f600},\u{301}\n\u{1f600}\u{301}\u{202e}\u{0}",
+    ",,\nHTTP://A.B HTTP://A.B hxxp://a[.]b AAAAAAAAAAAAAAAAAAAAAAAA!!!!",
+];
+
 const INVOCATIONS: [&[u8]; 4] = [
     b"\x00{\"Data\":{\"message\":\"eyJTZW5kZXJJRCI6ImFubiIsIlJvb21JRCI6ImdlbmVyYWwiLCJNZXNzYWdlVGV4dCI6ImEifQ==\"},\"Metadata\":{\"MessageId\":\"\\\"m\\\"\",\"DeliveryCount\":\"1\",\"SequenceNumber\":\"3\",\"EnqueuedTimeUtc\":\"\\\"2026-11-21T10:00:00Z\\\"\"}}",
     b"\x01{\"Data\":{\"message\":\"[{\\\"SenderID\\\":\\\"a\\\",\\\"MessageText\\\":\\\"b\\\"}]\"},\"Metadata\":{\"MessageIdArray\":\"[\\\"m\\\"]\",\"ApplicationPropertiesArray\":\"[{}]\"}}",
@@ -131,6 +157,27 @@ proptest! {
     }
 
     #[test]
+    fn requests_of_who_has_signed_in(
+        data in prop_oneof![pieces(&bytes(SIGNED_IN_REQUESTS)), mended(&bytes(SIGNED_IN_REQUESTS))],
+    ) {
+        checks::signed_in_request(&data);
+    }
+
+    #[test]
+    fn proofs(
+        token in prop_oneof![pieces(&bytes(TOKENS)), mended(&bytes(TOKENS))],
+        principal in prop_oneof![pieces(&bytes(PRINCIPALS)), mended(&bytes(PRINCIPALS))],
+    ) {
+        checks::token(&token);
+        checks::principal(&principal);
+    }
+
+    #[test]
+    fn judged_texts(data in prop_oneof![pieces(&bytes(JUDGED)), mended(&bytes(JUDGED))]) {
+        checks::judged(&data);
+    }
+
+    #[test]
     fn events(data in prop_oneof![pieces(&bytes(EVENTS)), mended(&bytes(EVENTS))]) {
         checks::live_event(&data);
     }
@@ -147,4 +194,8 @@ fn whole_inputs() {
     let expected = [200, 200, 400, 201, 403, 200, 200, 200, 403, 400, 404].map(Some);
     assert_eq!(statuses, expected);
     assert_eq!(INVOCATIONS.map(checks::invocation), [200; 4].map(Some));
+    let statuses = SIGNED_IN_REQUESTS.map(|request| checks::signed_in_request(request.as_bytes()));
+    assert_eq!(statuses, [200, 201, 403, 201, 403, 401, 403, 401].map(Some));
+    assert_eq!(TOKENS.map(|token| checks::token(token.as_bytes())), [200, 401].map(Some));
+    assert_eq!(PRINCIPALS.map(|principal| checks::principal(principal.as_bytes())), [200, 401].map(Some));
 }

@@ -7,13 +7,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use handler::adapters::moderation::LocalModerator;
+use handler::adapters::thresholds::Thresholds;
 use handler::app::{self, Running};
 use handler::chat::{QueuedMessage, Submission, SyncRequest};
 use handler::config::Config;
 use handler::events::Events;
 use handler::functions::{Front, router};
-use handler::model::{MessageId, RoomId, Timestamp, UserId};
-use handler::ports::{Entity, InboxKey, Properties, Received};
+use handler::model::{Marker, MessageId, RoomId, Rules, Timestamp, UserId};
+use handler::ports::moderator::Kind;
+use handler::ports::{Entity, InboxKey, Judgement, Moderator as _, Properties, Question, Received};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Collected};
 use serde_json::Value;
@@ -25,6 +30,9 @@ const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 /// Inputs that one world takes. It remembers all of them, so it is made anew from time to time.
 const INPUTS_OF_A_WORLD: u32 = 2_000;
 const HOST_PORT: &str = "7071";
+/// What proves, where callers sign in, that this is ann: `{"iss":"https://issuer.test","aud":"chat","sub":"ann",…}` until 2100.
+pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0IiwiYXVkIjoiY2hhdCIsInN1YiI6ImFubiIsImlhdCI6MTc5MDAwMDAwMCwiZXhwIjo0MTAyNDQ0ODAwfQ.Uu6iKn_vKU3LnQDIJ2RLoGIKoO8AG3lEeNOQmQBDALA";
+const SECRET: &str = "a secret of the fuzz targets, 32 bytes or more";
 
 /// What a queue hands over is a message or poison; and what we write of a message is read as the same message.
 pub fn queued_message(data: &[u8]) {
@@ -98,6 +106,67 @@ pub fn request(data: &[u8]) -> Option<u16> {
     })
 }
 
+/// A request where callers sign in, what they say is judged, and events are signed. One that shows no token of its own is
+/// ann's.
+pub fn signed_in_request(data: &[u8]) -> Option<u16> {
+    let mut request = read_request(data)?;
+    let bearer = HeaderValue::try_from(format!("Bearer {TOKEN}")).expect("a header");
+    request.headers_mut().entry(header::AUTHORIZATION).or_insert(bearer);
+    in_world(Place::SignedIn, async |world| {
+        let (status, _) = world.answer(request).await;
+        assert!(!status.is_server_error(), "{status}");
+        Some(status.as_u16())
+    })
+}
+
+/// A token. Only the one that was signed opens anything.
+pub fn token(data: &[u8]) -> Option<u16> {
+    let bearer = HeaderValue::from_bytes(&[b"Bearer ", data].concat()).ok()?;
+    let request = Request::get("/api/me").header(header::AUTHORIZATION, bearer).body(Body::empty()).ok()?;
+    in_world(Place::SignedIn, async |world| {
+        let (status, _) = world.answer(request).await;
+        let expected =
+            if data.trim_ascii() == TOKEN.as_bytes() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+        assert_eq!(status, expected);
+        Some(status.as_u16())
+    })
+}
+
+/// What a platform in front says of a caller who has signed in there.
+pub fn principal(data: &[u8]) -> Option<u16> {
+    let request = Request::get("/api/me")
+        .header("x-ms-client-principal-id", "ann")
+        .header("x-ms-client-principal", STANDARD.encode(data))
+        .body(Body::empty())
+        .ok()?;
+    in_world(Place::BehindSignIn, async |world| {
+        let (status, answer) = world.answer(request).await;
+        assert!(!status.is_server_error() && answer.is_some_and(|answer| answer.is_object()), "{status}");
+        Some(status.as_u16())
+    })
+}
+
+/// A text under a room's rules, their words in the first line. What is published of it is not longer than it, and not empty.
+pub fn judged(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (words, said) = text.split_once('\n').unwrap_or(("", &text));
+    let words = words.split(',').map(str::to_owned).collect();
+    let question = Question {
+        kind: Kind::Message,
+        text: said.into(),
+        sender: UserId::new("ann").expect("an id"),
+        rules: Some(Arc::new(Rules { blocked_words: words, ..Rules::default() })),
+        is_member: true,
+        identity: Some(Marker::from_bytes([7; 32])),
+    };
+    in_world(Place::Alone, async |_| {
+        let judgement = LocalModerator::new(Thresholds::default()).judge(&question).await;
+        if let Ok(Judgement::Mask { content } | Judgement::Hold { content: Some(content), .. }) = judgement {
+            assert!(!content.is_empty() && content.encode_utf16().count() <= said.encode_utf16().count());
+        }
+    });
+}
+
 /// What the host calls: the first byte says which function, the rest is the invocation. It always gets a JSON object, for
 /// anything else hangs it.
 pub fn invocation(data: &[u8]) -> Option<u16> {
@@ -152,17 +221,50 @@ struct World {
 enum Place {
     Alone,
     UnderHost,
+    /// Callers show tokens.
+    SignedIn,
+    /// The platform in front knows its callers.
+    BehindSignIn,
+}
+
+impl Place {
+    fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Alone => &[],
+            Self::UnderHost => {
+                &[("FUNCTIONS_CUSTOMHANDLER_PORT", HOST_PORT), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")]
+            }
+            Self::SignedIn => &[
+                ("AUTH_MODE", "jwt"),
+                ("JWT_ISSUER", "https://issuer.test"),
+                ("JWT_AUDIENCE", "chat"),
+                ("JWT_SECRET", SECRET),
+                ("MODERATION", "local"),
+                ("WEBPUBSUB_EVENT_KEYS", "a2V5"),
+                ("RATE_LIMIT_USER", "off"),
+                ("RATE_LIMIT_ROOM", "off"),
+                ("RATE_LIMIT_IP", "off"),
+            ],
+            Self::BehindSignIn => {
+                &[("AUTH_MODE", "easyauth"), ("RATE_LIMIT_USER", "off"), ("RATE_LIMIT_IP", "off")]
+            }
+        }
+    }
 }
 
 thread_local! {
     static ALONE: RefCell<Option<World>> = const { RefCell::new(None) };
     static UNDER_HOST: RefCell<Option<World>> = const { RefCell::new(None) };
+    static SIGNED_IN: RefCell<Option<World>> = const { RefCell::new(None) };
+    static BEHIND_SIGN_IN: RefCell<Option<World>> = const { RefCell::new(None) };
 }
 
 fn in_world<T>(place: Place, act: impl AsyncFnOnce(&World) -> T) -> T {
     let slot = match place {
         Place::Alone => &ALONE,
         Place::UnderHost => &UNDER_HOST,
+        Place::SignedIn => &SIGNED_IN,
+        Place::BehindSignIn => &BEHIND_SIGN_IN,
     };
     slot.with_borrow_mut(|slot| {
         let old = slot.take().filter(|world| world.inputs < INPUTS_OF_A_WORLD);
@@ -174,15 +276,8 @@ fn in_world<T>(place: Place, act: impl AsyncFnOnce(&World) -> T) -> T {
 
 impl World {
     fn new(place: Place) -> Self {
-        let host: &[(&str, &str)] =
-            &[("FUNCTIONS_CUSTOMHANDLER_PORT", HOST_PORT), ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")];
-        let vars = match place {
-            Place::Alone => &[],
-            Place::UnderHost => host,
-        };
-        let vars: BTreeMap<_, _> =
-            vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let config = Config::from_vars(&vars).expect("defaults are settings");
+        let vars = place.settings().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::from_vars(&vars.collect::<BTreeMap<_, _>>()).expect("they are settings");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
         let config = Arc::new(config);
