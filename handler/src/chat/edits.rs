@@ -89,13 +89,13 @@ impl Chat {
             }
             _ => None,
         };
-        self.doubt_file(&conversation, &message.state).await?;
+        self.doubt_file(&conversation, &message.state.message).await?;
         let deletion = self.change_message(caller, message.scene.clone(), seq, marker, change);
         let changed = match act {
             Some(act) => self.audited(caller, act, deletion).await?,
             None => deletion.await?,
         };
-        self.drop_file(&conversation, &message.state).await;
+        self.drop_file(&conversation, &message.state.message).await;
         Ok(changed)
     }
 
