@@ -85,6 +85,7 @@ fn question(text: &str, rules: Option<Rules>) -> Outcome<Question> {
     Ok(Question {
         kind: Kind::Message,
         text: text.into(),
+        link: None,
         sender: UserId::new("ann")?,
         rules: rules.map(std::sync::Arc::new),
         is_member: true,

@@ -8,7 +8,7 @@ use super::known::AT_INGEST;
 use super::message::Target;
 use super::{Caller, Chat, QueuedMessage, Refused, files};
 use crate::model::{
-    AttachmentId, AttachmentRules, ConversationId, Marker, MessageState, Timestamp, Upload, UserId, file_name,
+    AttachmentId, AttachmentRules, ConversationId, Marker, NewMessage, Timestamp, Upload, UserId, file_name,
 };
 use crate::ports::{Due, Mark, Page, Reserved};
 
@@ -56,6 +56,18 @@ pub struct AttachmentView {
     pub bytes: u64,
     pub url: String,
     pub expires_at: Timestamp,
+}
+
+/// What became of the message that has a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// None has it yet.
+    None,
+    /// Accepted and not in the log: it may wait in a queue, or for its replay. Or the log has forgotten its marker.
+    OnItsWay,
+    There,
+    /// Deleted, or past its retention.
+    Gone,
 }
 
 impl Chat {
@@ -202,7 +214,7 @@ impl Chat {
         Ok(AttachmentView { id, name, content_type, bytes, url, expires_at })
     }
 
-    /// To whoever may not, it is not there.
+    /// To whoever may not, it is not there. Neither is the file of a message that went, whatever keeps the file from going.
     async fn may_read_file(&self, caller: &Caller, upload: &Upload) -> Result<(), Refused> {
         let is_owner = upload.owner == caller.user;
         let is_shown = is_owner || upload.used_by.is_some();
@@ -215,44 +227,57 @@ impl Chat {
                 Err(_) => false,
             },
         };
-        if may_read { Ok(()) } else { Err(Refused::attachment_not_found()) }
+        if may_read && self.carrier(upload).await? != Carrier::Gone {
+            return Ok(());
+        }
+        Err(Refused::attachment_not_found())
     }
 
     /// Before a message goes: whatever happens next, its file is looked after.
     pub(super) async fn doubt_file(
         &self,
         conversation: &ConversationId,
-        state: &MessageState,
+        message: &NewMessage,
     ) -> Result<(), Refused> {
-        let Some(id) = &state.message.attachment_id else { return Ok(()) };
+        let Some(id) = &message.attachment_id else { return Ok(()) };
         let found = self.ports.uploads.get(std::slice::from_ref(id)).await?;
-        if found.iter().any(|upload| is_file_of(upload, conversation, state)) {
+        if found.iter().any(|upload| is_file_of(upload, conversation, message)) {
             self.ports.uploads.mark(id, &Mark::DueAgain(Timestamp::from_millis(0))).await?;
         }
         Ok(())
     }
 
     /// After a message went: its file too. What fails is done by a round.
-    pub(super) async fn drop_file(&self, conversation: &ConversationId, state: &MessageState) {
-        let Some(id) = &state.message.attachment_id else { return };
-        if let Err(refused) = self.look_after(id, Some((conversation, state))).await {
+    pub(super) async fn drop_file(&self, conversation: &ConversationId, message: &NewMessage) {
+        let Some(id) = &message.attachment_id else { return };
+        if let Err(refused) = self.look_after(id, Some((conversation, message))).await {
             tracing::warn!(code = refused.code, "the file of a deleted message is removed later");
         }
     }
 
     /// One round of looking after files: what was asked for a day ago and is in no message goes, and so does the file of a
-    /// message that went. Answers how many it looked after. Bounded; repeatable; for several processes at once.
+    /// message that went. Answers how many it looked after. Bounded; repeatable; for several processes at once. One that
+    /// cannot be settled does not keep the others, however many such there are: the walk goes on behind it, and comes back.
     pub async fn look_after_attachments(&self) -> Result<usize, Refused> {
         if self.ports.attachments.is_none() {
             return Ok(0);
         }
         let day = u64::try_from(ORPHAN_AFTER.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp::from_millis(self.ports.clock.now().millis().saturating_sub(day));
-        let due = self.ports.uploads.due(before, ROUND).await?;
+        let mut up_to = self.files_up_to.lock().await;
+        let due = self.ports.uploads.due(up_to.as_ref(), before, ROUND).await?;
+        let is_last = due.len() < ROUND;
         let mut outcome = Ok(due.len());
-        for due in &due {
-            // One that cannot be settled is met again, and does not keep the others.
-            outcome = self.settle_file(due).await.and(outcome);
+        for due in due {
+            // First: a round that is broken off goes on behind it too.
+            *up_to = Some(due.clone());
+            if let Err(refused) = self.settle_file(&due).await {
+                tracing::warn!(file = %due.id, code = refused.code, "a file could not be looked after");
+                outcome = Err(refused);
+            }
+        }
+        if is_last {
+            *up_to = None;
         }
         outcome
     }
@@ -266,52 +291,45 @@ impl Chat {
     async fn look_after(
         &self,
         id: &AttachmentId,
-        gone: Option<(&ConversationId, &MessageState)>,
+        gone: Option<(&ConversationId, &NewMessage)>,
     ) -> Result<(), Refused> {
         let found = self.ports.uploads.get(std::slice::from_ref(id)).await?;
         let Some(upload) = found.into_iter().next() else {
             // It may have been stored after all.
             return Ok(self.links.attachments()?.remove(id).await?);
         };
-        if let Some((conversation, state)) = gone {
-            let is_its_own = is_file_of(&upload, conversation, state);
+        if let Some((conversation, message)) = gone {
+            let is_its_own = is_file_of(&upload, conversation, message);
             return if is_its_own { self.links.remove(id).await } else { Ok(()) };
         }
         let now = self.ports.clock.now();
-        if self.is_in_a_message(&upload).await? {
+        let age = Duration::from_millis(now.millis().saturating_sub(upload.at.millis()));
+        match self.carrier(&upload).await? {
             // What is not what it was said to be goes by this.
-            return match self.links.checked(upload).await {
+            Carrier::There => match self.links.checked(upload).await {
                 Err(refused) if refused.is_unavailable() => Err(refused),
                 Err(refused) if refused.code == "not_uploaded" => self.links.remove(id).await,
                 _ => Ok(()),
-            };
-        }
-        let age = Duration::from_millis(now.millis().saturating_sub(upload.at.millis()));
-        if upload.used_by.is_none() && age < ORPHAN_AFTER {
+            },
             // Its own time comes.
-            return Ok(());
+            Carrier::None if age < ORPHAN_AFTER => Ok(()),
+            Carrier::OnItsWay if age < ACCEPTED_FOR => {
+                self.ports.uploads.mark(id, &Mark::DueAgain(now)).await?;
+                Ok(())
+            }
+            _ => self.links.remove(id).await,
         }
-        if upload.used_by.is_some() && age < ACCEPTED_FOR && !self.was_deleted(&upload).await? {
-            self.ports.uploads.mark(id, &Mark::DueAgain(now)).await?;
-            return Ok(());
-        }
-        self.links.remove(id).await
     }
 
-    /// A message that was accepted and is not in the log may still wait in a queue, or for its replay.
-    async fn was_deleted(&self, upload: &Upload) -> Result<bool, Refused> {
-        let Some(marker) = &upload.used_by else { return Ok(true) };
-        Ok(self.ports.log.find(&upload.conversation, marker).await?.is_some())
-    }
-
-    async fn is_in_a_message(&self, upload: &Upload) -> Result<bool, Refused> {
-        let Some(marker) = &upload.used_by else { return Ok(false) };
+    async fn carrier(&self, upload: &Upload) -> Result<Carrier, Refused> {
+        let Some(marker) = &upload.used_by else { return Ok(Carrier::None) };
         let Some(position) = self.ports.log.find(&upload.conversation, marker).await? else {
-            return Ok(false);
+            return Ok(Carrier::OnItsWay);
         };
         let states = self.ports.log.states(&upload.conversation, &[position.seq]).await?;
         let state = states.into_iter().find(|state| state.seq == position.seq);
-        Ok(state.is_some_and(|state| state.message.attachment_id.as_ref() == Some(&upload.id)))
+        let is_there = state.is_some_and(|state| state.message.attachment_id.as_ref() == Some(&upload.id));
+        Ok(if is_there { Carrier::There } else { Carrier::Gone })
     }
 
     /// Removes all files of a user, some at a time: for erasing them. Answers whether there are more.
@@ -320,10 +338,14 @@ impl Chat {
             return Ok(false);
         }
         let uploads = self.ports.uploads.of_owner(owner, None, ROUND).await?;
+        let mut outcome = Ok(uploads.len() == ROUND);
         for upload in &uploads {
-            self.links.remove(&upload.id).await?;
+            // One that cannot be removed does not keep the others.
+            if let Err(refused) = self.links.remove(&upload.id).await {
+                outcome = Err(refused);
+            }
         }
-        Ok(uploads.len() == ROUND)
+        outcome
     }
 
     /// Removes the files of a conversation's messages up to `seq`, before retention takes these away or after the room
@@ -343,7 +365,7 @@ impl Chat {
             };
             for state in page.messages.iter().take_while(|state| state.seq <= up_to) {
                 if let Some(id) = &state.message.attachment_id {
-                    self.look_after(id, Some((conversation, state))).await?;
+                    self.look_after(id, Some((conversation, &state.message))).await?;
                 }
             }
             match page.messages.last() {
@@ -355,8 +377,7 @@ impl Chat {
 }
 
 /// The id in a message of a foreign producer may be anybody's.
-fn is_file_of(upload: &Upload, conversation: &ConversationId, state: &MessageState) -> bool {
-    let said = &state.message;
+fn is_file_of(upload: &Upload, conversation: &ConversationId, said: &NewMessage) -> bool {
     upload.used_by == Some(Marker::new(conversation, &said.sender, &said.id))
 }
 

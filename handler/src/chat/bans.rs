@@ -70,7 +70,7 @@ impl Chat {
         Err(banned(&ban))
     }
 
-    async fn ban(&self, room: &RoomId, user: &UserId) -> Result<Option<Sanction>, Refused> {
+    pub(super) async fn ban(&self, room: &RoomId, user: &UserId) -> Result<Option<Sanction>, Refused> {
         let now = self.ports.clock.now();
         let ban = self.standing_sanction(room, user, SanctionKind::Ban).await?;
         Ok(ban.filter(|ban| ban.is_in_force(now)))

@@ -44,6 +44,7 @@ impl Chat {
         if key.is_none() && message.state.message.content == content {
             return self.unchanged(message).await;
         }
+        let paid = self.charge_command(caller, &message.scene, &marker).await?;
         let content = match self.moderate_edit(caller, &message, &content, marker).await {
             Ok(masked) => masked.unwrap_or(content),
             // A repeat gets the first answer, whatever is thought of it by now.
@@ -56,7 +57,7 @@ impl Chat {
             Err(refused) => return Err(refused),
         };
         let change = Change::Edit { target: seq, content, by: caller.user.clone() };
-        self.change_message(caller, message.scene, seq, marker, change).await
+        self.change_paid(caller, message.scene, seq, marker, change, paid).await
     }
 
     /// Blanks a message: its author, and in a room whoever may delete what others said. A deleted message stays so, and a
@@ -89,13 +90,15 @@ impl Chat {
             }
             _ => None,
         };
-        self.doubt_file(&conversation, &message.state).await?;
-        let deletion = self.change_message(caller, message.scene.clone(), seq, marker, change);
+        // Before the file is doubted: what is refused here leaves it alone.
+        let paid = self.charge_command(caller, &message.scene, &marker).await?;
+        self.doubt_file(&conversation, &message.state.message).await?;
+        let deletion = self.change_paid(caller, message.scene.clone(), seq, marker, change, paid);
         let changed = match act {
             Some(act) => self.audited(caller, act, deletion).await?,
             None => deletion.await?,
         };
-        self.drop_file(&conversation, &message.state).await;
+        self.drop_file(&conversation, &message.state.message).await;
         Ok(changed)
     }
 

@@ -119,8 +119,12 @@ impl Chat {
         new: NewInvitation,
     ) -> Result<Issued, Refused> {
         let room = self.visible(caller, &room_id(room)?).await?;
-        let action = if new.role == Role::Member { Action::Invite } else { Action::ChangeRole };
-        self.require(caller, &room, action).await?;
+        self.require(caller, &room, action_of(new.role)).await?;
+        if !self.may_invite(&caller.user, &room, new.role).await? {
+            let sentence =
+                "A link serves as long as its maker may make it as a member of the room. Join first.";
+            return Err(Refused::forbidden("not_a_member", sentence));
+        }
         let token = self.ports.ids.token();
         let created_at = self.ports.clock.now();
         let invitation = Invitation {
@@ -169,8 +173,21 @@ impl Chat {
         self.audited(caller, act, revoke).await
     }
 
-    /// Joins the room of a link. A repeat changes nothing. The link's role comes with the first time alone: who comes again
-    /// may have lost it since.
+    /// Whether a link of theirs serves: who lost the right to make it has lost it for the links they made. Who is an admin by
+    /// a claim is not known to be one when others come, so in this they are what the room makes of them.
+    async fn may_invite(&self, maker: &UserId, room: &Room, role: Role) -> Result<bool, Refused> {
+        if self.admins.contains(maker) {
+            return Ok(true);
+        }
+        if !self.standing_among_members(maker, room).await?.may(action_of(role)) {
+            return Ok(false);
+        }
+        // A ban that is being laid on may not have come as far as the membership.
+        Ok(self.ban(&room.id, maker).await?.is_none())
+    }
+
+    /// Joins the room of a link, as long as who made it may. A repeat changes nothing. The link's role comes with the first
+    /// time alone: who comes again may have lost it since.
     pub async fn accept_invitation(&self, caller: &Caller, token: &str) -> Result<RoomView, Refused> {
         if token.is_empty() || token.len() > TOKEN_BYTES {
             return Err(unknown());
@@ -185,6 +202,9 @@ impl Chat {
         let role = if self.is_member(&room.id, &caller.user).await? {
             Role::Member
         } else {
+            if !self.may_invite(&found.by, &room, found.role).await? {
+                return Err(withdrawn());
+            }
             self.redeem(&id, &caller.user).await?
         };
         let enter = self.let_in(&room, &caller.user, role);
@@ -252,6 +272,11 @@ impl From<Invitation> for InvitationView {
     }
 }
 
+/// What it takes to let somebody in as this.
+fn action_of(role: Role) -> Action {
+    if role == Role::Member { Action::Invite } else { Action::ChangeRole }
+}
+
 /// What is stored of a token: whoever reads the store cannot use it.
 fn id_of(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
@@ -260,6 +285,10 @@ fn id_of(token: &str) -> String {
 fn too_many_invited() -> Refused {
     let sentence = format!("{ALLOWED_USERS} users are invited and have not come yet.");
     Refused { field: Some("user"), ..Refused::conflict("too_many_invited", sentence) }
+}
+
+fn withdrawn() -> Refused {
+    Refused::conflict("invitation_withdrawn", "Who made the invitation may not invite to the room any more.")
 }
 
 fn unknown() -> Refused {

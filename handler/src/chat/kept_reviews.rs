@@ -88,15 +88,43 @@ impl Chat {
         Ok(())
     }
 
-    /// Whether one more of this sender may wait. About: others may be held at the same time.
+    /// Whether one more of this sender may be held. About: others may be held at the same time.
     pub(super) async fn has_place(&self, desk: &Desk, sender: &UserId) -> Result<bool, StoreError> {
+        let is_held = |review: &Review| matches!(review.matter, Matter::Held { .. });
+        let is_own = |review: &Review| review.message.sender == *sender;
+        let most = (bounds::HELD_AT_A_DESK, bounds::HELD_OF_A_SENDER);
+        self.are_fewer(desk, most, is_held, is_own).await
+    }
+
+    /// Whether this user may report one more message. About, likewise.
+    pub(super) async fn has_place_for_report(
+        &self,
+        desk: &Desk,
+        reporter: &UserId,
+    ) -> Result<bool, StoreError> {
+        let is_reported = |review: &Review| matches!(review.matter, Matter::Reported { .. });
+        let is_own = |review: &Review| review.is_reported_by(reporter);
+        let most = (bounds::REPORTED_AT_A_DESK, bounds::REPORTS_OF_A_USER);
+        self.are_fewer(desk, most, is_reported, is_own).await
+    }
+
+    /// Whether fewer wait, of all that count and of one's own among them.
+    async fn are_fewer(
+        &self,
+        desk: &Desk,
+        (most, most_own): (usize, usize),
+        counts: impl Fn(&Review) -> bool + Send,
+        is_own: impl Fn(&Review) -> bool + Send,
+    ) -> Result<bool, StoreError> {
         let (mut after, mut open, mut own) = (None::<(Timestamp, String)>, 0, 0);
         loop {
             let behind = after.as_ref().map(|(at, id)| (*at, id.as_str()));
             let page = self.ports.reviews.list(desk, behind, PAGE).await?;
-            open += page.len();
-            own += page.iter().filter(|review| is_held_of(sender, review)).count();
-            if open >= bounds::OPEN_REVIEWS || own >= bounds::HELD_OF_A_SENDER {
+            for review in page.iter().filter(|review| counts(review)) {
+                open += 1;
+                own += usize::from(is_own(review));
+            }
+            if open >= most || own >= most_own {
                 return Ok(false);
             }
             if page.len() < PAGE {
@@ -121,8 +149,4 @@ impl Chat {
         let now = self.ports.clock.now().millis();
         Timestamp::from_millis(now.saturating_sub(days.saturating_mul(DAY_MILLIS)))
     }
-}
-
-fn is_held_of(sender: &UserId, review: &Review) -> bool {
-    review.message.sender == *sender && matches!(review.matter, Matter::Held { .. })
 }

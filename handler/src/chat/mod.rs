@@ -134,7 +134,7 @@ pub use view::{MessageView, RoomView};
 
 use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
-    Attachments, Audit, Clock, DeadLetters, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
+    Attachments, Audit, Clock, DeadLetters, Due, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
     Moderator, Profiles, Queue, Reviews, Rooms, Sanctions, Transport, Uploads,
 };
 
@@ -273,6 +273,8 @@ pub struct Chat {
     finished_up_to: tokio::sync::Mutex<Option<(RoomId, Sanction)>>,
     /// The last conversation the upkeep looked at, where it did not come to the end.
     walked_up_to: tokio::sync::Mutex<Option<ConversationId>>,
+    /// Where the next round of files begins.
+    files_up_to: tokio::sync::Mutex<Option<Due>>,
     /// Held by who goes on with erasures.
     erasing: tokio::sync::Mutex<()>,
 }
@@ -311,6 +313,7 @@ impl Chat {
             repaired_up_to: tokio::sync::Mutex::default(),
             finished_up_to: tokio::sync::Mutex::default(),
             walked_up_to: tokio::sync::Mutex::default(),
+            files_up_to: tokio::sync::Mutex::default(),
             erasing: tokio::sync::Mutex::default(),
         }
     }

@@ -8,7 +8,7 @@ use super::ingest::Status;
 use super::known::{AT_APPEND, AT_INGEST};
 use super::scene::{PresentMessage, Scene};
 use super::{Caller, Chat, QueuedMessage, Refused, Target, kept_reviews, reviews};
-use crate::model::{Links, Marker, Matter, Review, Room, Ruling, Timestamp, UserId};
+use crate::model::{Links, Marker, Matter, NewMessage, Review, Room, Ruling, Timestamp, UserId};
 use crate::ports::moderator::Kind;
 use crate::ports::{Judgement, Question, StoreError};
 
@@ -122,6 +122,7 @@ impl Chat {
         let question = Question {
             kind: Kind::Message,
             text: content.into(),
+            link: None,
             sender: caller.user.clone(),
             rules: room.map(|room| Arc::new(room.rules.clone())),
             is_member: self.counts_as_member(room.map(|room| &**room), &caller.user, AT_APPEND).await?,
@@ -149,6 +150,7 @@ impl Chat {
         let question = Question {
             kind: Kind::Name,
             text: name.into(),
+            link: None,
             sender: caller.user.clone(),
             rules: None,
             is_member: false,
@@ -181,6 +183,7 @@ impl Chat {
         Ok(Some(Question {
             kind: Kind::Message,
             text: said.content.as_str().into(),
+            link: foreign_link(said).map(Arc::from),
             sender: said.sender.clone(),
             rules: room.map(|room| Arc::new(room.rules.clone())),
             is_member: self.counts_as_member(room, &said.sender, max_age).await?,
@@ -267,4 +270,9 @@ impl Chat {
         self.counters.held.add(1);
         self.ports.reviews.open(&review).await.map(Some)
     }
+}
+
+/// A link that its sender wrote. Those to files of ours are made by us.
+fn foreign_link(said: &NewMessage) -> Option<&str> {
+    said.attachment_url.as_deref().filter(|_| said.attachment_id.is_none())
 }

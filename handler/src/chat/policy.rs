@@ -84,9 +84,18 @@ impl Chat {
         if caller.is_admin {
             return Ok(Standing::Admin);
         }
-        Ok(match self.ports.members.get(&room.id, &caller.user).await? {
+        self.standing_among_members(&caller.user, room).await
+    }
+
+    /// What the room alone makes of somebody.
+    pub(super) async fn standing_among_members(
+        &self,
+        user: &UserId,
+        room: &Room,
+    ) -> Result<Standing, StoreError> {
+        Ok(match self.ports.members.get(&room.id, user).await? {
             None => Standing::Outsider,
-            Some(_) if room.created_by == caller.user => Standing::Creator,
+            Some(_) if room.created_by == *user => Standing::Creator,
             Some(member) => Standing::of_role(member.role),
         })
     }

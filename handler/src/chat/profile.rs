@@ -33,9 +33,10 @@ impl Chat {
         avatar_url: Option<&str>,
     ) -> Result<ProfileView, Refused> {
         let display_name = check_name(display_name)?;
-        self.moderate_name(caller, "display_name", display_name.as_deref()).await?;
         let avatar_url = avatar_url.filter(|url| !url.is_empty());
         avatar_url.map_or(Ok(()), |url| check_url("avatar_url", url))?;
+        self.charge(caller)?;
+        self.moderate_name(caller, "display_name", display_name.as_deref()).await?;
         let user = caller.user.clone();
         let avatar_url = avatar_url.map(str::to_owned);
         let profile = Profile { display_name, avatar_url, ..Profile::of(user) };

@@ -7,7 +7,7 @@ use super::reviews::desk;
 use super::scene::{PresentMessage, Scene};
 use super::view::Place;
 use super::{Caller, Chat, Refused, Venue};
-use crate::model::{Matter, Report, Review, Timestamp, bounds};
+use crate::model::{Matter, Report, Review, Timestamp, UserId, bounds};
 
 /// Tries to add a report where others do so at once.
 const TRIES: usize = 10;
@@ -53,23 +53,33 @@ impl Chat {
         if message.state.deleted_at.is_some() {
             return Err(Refused::message_deleted());
         }
+        let paid = self.charge_act(caller, &message.scene)?;
         let report = Report { by: caller.user.clone(), reason, at: self.ports.clock.now() };
-        self.add_report(&message, seq, report).await?;
+        if !self.add_report(&message, seq, report).await? {
+            self.limits.give_back(&paid);
+        }
         Ok(Reported { status: "reported", seq, place: PlaceOf(message) })
     }
 
-    async fn add_report(&self, message: &PresentMessage, seq: u64, report: Report) -> Result<(), Refused> {
+    /// Answers whether it was one more.
+    async fn add_report(&self, message: &PresentMessage, seq: u64, report: Report) -> Result<bool, Refused> {
         let fresh = self.review_of(message, seq, report.clone());
+        let there = self.ports.reviews.get(&fresh.desk, &fresh.id).await?;
+        if there.is_some_and(|there| !takes_report_of(&report.by, &there)) {
+            return Ok(false);
+        }
+        if !self.has_place_for_report(&fresh.desk, &report.by).await? {
+            return Err(too_many_reports());
+        }
         for _ in 0..TRIES {
             let mut there = self.ports.reviews.open(&fresh).await?;
-            let Matter::Reported { reports, .. } = &mut there.matter else { return Ok(()) };
-            let is_known = reports.iter().any(|known| known.by == report.by);
-            if is_known || there.decision.is_some() || reports.len() >= bounds::REPORTS_PER_MESSAGE {
-                return Ok(());
+            if !takes_report_of(&report.by, &there) {
+                return Ok(true);
             }
+            let Matter::Reported { reports, .. } = &mut there.matter else { return Ok(true) };
             reports.push(report.clone());
             if self.ports.reviews.update(&there).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(Refused::unavailable("busy", "Many report this message at the moment. Try again."))
@@ -99,4 +109,15 @@ impl Chat {
             revision: 0,
         }
     }
+}
+
+/// Whether a report of this user would change anything.
+fn takes_report_of(user: &UserId, review: &Review) -> bool {
+    let Matter::Reported { reports, .. } = &review.matter else { return false };
+    review.decision.is_none() && reports.len() < bounds::REPORTS_PER_MESSAGE && !review.is_reported_by(user)
+}
+
+fn too_many_reports() -> Refused {
+    let sentence = "As many reports wait for those who moderate as may. Try again later.";
+    Refused::conflict("too_many_reports", sentence)
 }

@@ -260,7 +260,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Blanks the message in the moderator's name. One that is gone by now is as wanted.
+    /// Blanks the message in the moderator's name, and removes its file. One that is gone by now is as wanted.
     async fn delete_reported(&self, review: &Review, seq: u64, decision: &Decision) -> Result<(), Refused> {
         let Some(target) = target_of(review) else { return Ok(()) };
         let audience = super::command::Audience::of(&target, &review.message.sender);
@@ -269,6 +269,7 @@ impl Chat {
         let change = Change::Delete { target: seq, by: decision.by.clone(), reason: decision.reason.clone() };
         let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
         let commands = vec![Command { entry, excluded: None }];
+        self.doubt_file(&review.conversation, &review.message).await?;
         let appended = self.appenders.append(&audience, &review.conversation, commands).await?;
         if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
             return Err(failure.into());
@@ -280,10 +281,12 @@ impl Chat {
                     Refusal::MessageDeleted | Refusal::NoSuchMessage | Refusal::Unchanged
                 ) =>
             {
-                Err((*refusal).into())
+                return Err((*refusal).into());
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.drop_file(&review.conversation, &review.message).await;
+        Ok(())
     }
 
     /// Notes that the decision is done.

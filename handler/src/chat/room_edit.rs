@@ -82,8 +82,13 @@ impl Chat {
         edit: &RoomEdit,
     ) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
-        for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
-            self.moderate_name(caller, field, name.as_deref()).await?;
+        let found = self.visible(caller, &id).await?;
+        self.require(caller, &found, edit.action()).await?;
+        if edit.apply(&found)? != *found {
+            self.charge(caller)?;
+            for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
+                self.moderate_name(caller, field, name.as_deref()).await?;
+            }
         }
         let act = Act::in_room("room.change", &id);
         let room = self.update_room(caller, &id, edit.action(), act, |room| edit.apply(room)).await?;

@@ -7,9 +7,10 @@ use serde::{Serialize, Serializer};
 use super::access::room_id;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_APPEND;
+use super::limits::Paid;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
-use crate::model::{Change, ConversationId, Marker, MessageState, Room, UserId};
+use crate::model::{Change, ConversationId, Marker, MessageState, Room, RoomId, UserId};
 use crate::ports::{NewEntry, Position, Refusal};
 
 /// The conversation somebody means, as they name it.
@@ -41,6 +42,13 @@ impl Scene {
         match self {
             Self::Room(room) => room.id.conversation(),
             Self::Pair(conversation, ..) => conversation.clone(),
+        }
+    }
+
+    pub(super) fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Room(room) => Some(&room.id),
+            Self::Pair(..) => None,
         }
     }
 
@@ -120,8 +128,7 @@ impl Chat {
         Ok(Changed { entry: None, message })
     }
 
-    /// Appends what a command says of a message, and reads what the message is then. The caller's own connection gets the
-    /// answer and no copy. That the transport did not take it is no failure: the appender goes on trying.
+    /// Appends what a command says of a message, once it is paid for, and reads what the message is then.
     pub(super) async fn change_message(
         &self,
         caller: &Caller,
@@ -130,11 +137,21 @@ impl Chat {
         marker: Marker,
         change: Change,
     ) -> Result<Changed, Refused> {
-        let room = match &scene {
-            Scene::Room(room) => Some(&room.id),
-            Scene::Pair(..) => None,
-        };
-        let paid = self.charge_command(caller, room, &scene.conversation(), &marker).await?;
+        let paid = self.charge_command(caller, &scene, &marker).await?;
+        self.change_paid(caller, scene, seq, marker, change, paid).await
+    }
+
+    /// The same where it was charged before. The caller's own connection gets the answer and no copy. That the transport did
+    /// not take it is no failure: the appender goes on trying.
+    pub(super) async fn change_paid(
+        &self,
+        caller: &Caller,
+        scene: Scene,
+        seq: u64,
+        marker: Marker,
+        change: Change,
+        paid: Paid,
+    ) -> Result<Changed, Refused> {
         let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
         let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
         let appended = self.appenders.append(&scene.audience(), &scene.conversation(), commands).await?;

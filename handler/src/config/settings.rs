@@ -279,10 +279,10 @@ settings! {
     }
     Limits {
         "RATE_LIMIT_USER", "off, or per second/burst", "10/20; off with AUTH_MODE=anonymous off Azure",
-            "What one user may do: send, edit, react, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
+            "What one user may do: send, edit, react, report, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
             |c| limit(c.rate_limits.user);
         "RATE_LIMIT_ROOM", "off, or per second/burst", "100/200; off with AUTH_MODE=anonymous off Azure",
-            "What all together may do in one room: send, edit, react, join, type.",
+            "What all together may do in one room: send, edit, react, report, join, type.",
             |c| limit(c.rate_limits.room);
         "RATE_LIMIT_IP", "off, or per second/burst", "50/100; off with AUTH_MODE=anonymous off Azure",
             "HTTP requests of one address (of IPv6 its /64 network), and frames of one live connection.",

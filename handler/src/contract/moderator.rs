@@ -9,6 +9,7 @@ fn question(text: &str) -> Question {
     Question {
         kind: Kind::Message,
         text: text.into(),
+        link: None,
         sender: user("ann"),
         rules: None,
         is_member: true,

@@ -116,19 +116,28 @@ pub async fn what_waits_is_due_at_its_time<U: Uploads>(make: impl AsyncFn() -> U
         uploads.reserve(row, QUOTA).await.unwrap();
     }
     let [c, a, b] = rows.map(|row| Due { at: row.at, id: row.id });
-    assert_eq!(uploads.due(at(30), 9).await.unwrap(), [a.clone(), b.clone()], "before, not at");
-    assert_eq!(uploads.due(at(99), 2).await.unwrap(), [a.clone(), b.clone()]);
+    assert_eq!(uploads.due(None, at(30), 9).await.unwrap(), [a.clone(), b.clone()], "before, not at");
+    assert_eq!(uploads.due(None, at(99), 2).await.unwrap(), [a.clone(), b.clone()]);
+    for (after, behind) in [(&a, [b.clone(), c.clone()].as_slice()), (&b, &[c.clone()]), (&c, &[])] {
+        assert_eq!(uploads.due(Some(after), at(99), 9).await.unwrap(), behind);
+    }
+    assert_eq!(uploads.due(Some(&a), at(99), 1).await.unwrap(), [b.clone()]);
+    assert_eq!(uploads.due(Some(&c), at(30), 9).await.unwrap(), [], "behind the end");
     for _ in 0..2 {
         uploads.settle(&a).await.unwrap();
     }
     assert!(get(&uploads, &a.id).await.is_some(), "the row stays");
     uploads.remove(&b.id).await.unwrap();
-    assert_eq!(uploads.due(at(99), 9).await.unwrap(), [b.clone(), c.clone()], "what has no row waits too");
+    assert_eq!(
+        uploads.due(None, at(99), 9).await.unwrap(),
+        [b.clone(), c.clone()],
+        "what has no row waits too"
+    );
     for time in [0, 40] {
         uploads.mark(&a.id, &Mark::DueAgain(at(time))).await.unwrap();
     }
     let again = |time| Due { at: at(time), id: a.id.clone() };
-    assert_eq!(uploads.due(at(99), 9).await.unwrap(), [again(0), b, c, again(40)]);
+    assert_eq!(uploads.due(None, at(99), 9).await.unwrap(), [again(0), b, c, again(40)]);
 }
 
 pub async fn a_users_rows_are_theirs_alone<U: Uploads>(make: impl AsyncFn() -> U) {
@@ -164,6 +173,6 @@ pub async fn everything_is_there_again<U: Uploads>(make: impl AsyncFn() -> U) {
 
     let uploads = make().await;
     assert_eq!(get(&uploads, &row.id).await, Some(Upload { used_by: Some(marker("1")), ..row.clone() }));
-    assert_eq!(uploads.due(at(9), 9).await.unwrap(), [Due { at: row.at, id: row.id }]);
+    assert_eq!(uploads.due(None, at(9), 9).await.unwrap(), [Due { at: row.at, id: row.id }]);
     assert_eq!(uploads.reserve(&upload("ann", "b", 401), QUOTA).await.unwrap(), Reserved::OverQuota);
 }

@@ -49,8 +49,12 @@ pub const BLOCKED_WORD_CHARS: usize = 50;
 pub const REPORTS_PER_MESSAGE: usize = 50;
 /// Held messages of one sender that wait at one desk.
 pub const HELD_OF_A_SENDER: usize = 20;
-/// Where so many reviews are open, held or reported, no further message is held.
-pub const OPEN_REVIEWS: usize = 500;
+/// Held messages that wait at one desk, of all senders.
+pub const HELD_AT_A_DESK: usize = 500;
+/// Messages reported by one user that wait at one desk.
+pub const REPORTS_OF_A_USER: usize = 20;
+/// Reported messages that wait at one desk.
+pub const REPORTED_AT_A_DESK: usize = 2_000;
 /// Reviews of a page: default and maximum.
 pub const REVIEWS_PAGE: usize = 50;
 /// Members of a page: default and maximum.

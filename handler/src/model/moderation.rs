@@ -101,6 +101,14 @@ pub struct Decision {
 }
 
 impl Review {
+    #[must_use]
+    pub fn is_reported_by(&self, user: &UserId) -> bool {
+        match &self.matter {
+            Matter::Reported { reports, .. } => reports.iter().any(|report| report.by == *user),
+            Matter::Held { .. } => false,
+        }
+    }
+
     /// Whether somebody still has to look at it, or to finish what was decided.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -23,6 +23,8 @@ pub trait Moderator: Send + Sync {
 pub struct Question {
     pub kind: Kind,
     pub text: Arc<str>,
+    /// A link that readers are shown beside the text. It is one more link, and is refused where a text would be masked.
+    pub link: Option<Arc<str>>,
     pub sender: UserId,
     /// Of the room it goes to; none between two people and for names.
     pub rules: Option<Arc<Rules>>,

@@ -20,8 +20,9 @@ pub trait Uploads: Send + Sync {
     /// Changes the row and answers it as it is then; `None` where there is none.
     async fn mark(&self, id: &AttachmentId, mark: &Mark) -> Result<Option<Upload>, StoreError>;
 
-    /// What waits to be looked after since before this time, oldest first, at most `limit`.
-    async fn due(&self, before: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError>;
+    /// What waits to be looked after since before this time, oldest first, the places behind `after`, at most `limit`.
+    async fn due(&self, after: Option<&Due>, before: Timestamp, limit: usize)
+    -> Result<Vec<Due>, StoreError>;
 
     /// It waits no longer. The row stays.
     async fn settle(&self, due: &Due) -> Result<(), StoreError>;

@@ -142,3 +142,18 @@ async fn a_link_opens_neither_list_nor_container_nor_account() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_removed_with_the_snapshots_that_its_link_permits() {
+    let azurite = open();
+    let id = AttachmentId::new(&user("ann"), b"snapshots");
+    let until = Timestamp::from_millis(SystemClock.now().millis() + 60_000);
+    let write = azurite.0.upload_link(&id, 9, until).await.unwrap();
+    assert_eq!(azurite.put(&write, b"content".to_vec()).await, 201);
+    let snapshot = write.replace('?', "?comp=snapshot&");
+    let taken = off_thread(move || use_link("PUT", &snapshot, &[], b"")).await;
+    assert_eq!(taken.status, 201, "{}", taken.text());
+    // The service removes such a file with all its snapshots, or not at all.
+    azurite.0.remove(&id).await.unwrap();
+    assert_eq!(azurite.0.look(&id).await.unwrap(), None);
+}

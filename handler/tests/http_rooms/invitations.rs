@@ -179,3 +179,15 @@ fn who_may_open_which_way_in() {
     assert_eq!(paged, listed);
     assert!(rest["next"].is_null());
 }
+
+#[test]
+fn a_link_of_somebody_who_may_invite_no_more_lets_nobody_in() {
+    let product = Product::alone(&[]);
+    let room = private_room(&product, "ann", "Hidden");
+    let members = format!("/api/rooms/{room}/members");
+    done(&product, "ann", "POST", &members, &json!({"user": "mod", "role": "moderator"}));
+    let issued = link(&product, "mod", &room, &json!({"max_uses": 9}));
+    assert_eq!(accepts(&product, "bob", &issued["token"]).0, 200);
+    done(&product, "ann", "POST", &format!("/api/rooms/{room}/bans"), &json!({"user": "mod"}));
+    assert_eq!(accepts(&product, "cid", &issued["token"]), no(409, "invitation_withdrawn"));
+}

@@ -93,11 +93,17 @@ impl Uploads for FileUploads {
         self.engine.write(write).await
     }
 
-    async fn due(&self, before: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let end = Key::default().then_number(before.millis());
+    async fn due(
+        &self,
+        after: Option<&Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        let (all, end) = (Key::default(), Key::default().then_number(before.millis()));
+        let after = after.map(|due| waiting(due.at, &due.id));
         let scan = move |txn: &ReadTransaction| {
             let (table, mut found) = (txn.open_table(WAITING)?, Vec::new());
-            for row in table.range::<&[u8]>(..end.as_bytes())?.take(limit) {
+            for row in table.range::<&[u8]>(behind(&all, &end, after.as_ref()))?.take(limit) {
                 let (place, _) = row?;
                 let (time, id) = place.value().split_at_checked(8).ok_or_else(|| corrupt("a short key"))?;
                 let at = Timestamp::from_millis(u64::from_be_bytes(time.try_into().map_err(corrupt)?));

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -62,9 +63,16 @@ impl Uploads for MemoryUploads {
         Ok(Some(marked))
     }
 
-    async fn due(&self, before: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
+    async fn due(
+        &self,
+        after: Option<&Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, StoreError> {
         let rows = self.rows();
-        Ok(rows.waiting.iter().take_while(|due| due.at < before).take(limit).cloned().collect())
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let waiting = rows.waiting.range((from, Bound::Unbounded));
+        Ok(waiting.take_while(|due| due.at < before).take(limit).cloned().collect())
     }
 
     async fn settle(&self, due: &Due) -> Result<(), StoreError> {

@@ -83,6 +83,7 @@ mod tests {
         Question {
             kind: Kind::Message,
             text: "a text".into(),
+            link: None,
             sender: user("ann"),
             rules: None,
             is_member: false,

@@ -66,11 +66,16 @@ impl Shared {
         if self.common.is_none() && rules.is_none() {
             return Judgement::Allow;
         }
-        let (words, links) = (fold::words(&question.text), links::count(&question.text));
-        let wanted =
-            rules.map_or(Judgement::Allow, |rules| self.judge_by_rules(rules, question, &words, links));
+        let link = question.link.as_deref().map(links::spelled).unwrap_or_default();
+        let (words, words_of_link) = (fold::words(&question.text), fold::words(&link));
+        let links = links::count(&question.text) + usize::from(question.link.is_some());
+        let wanted = rules.map_or(Judgement::Allow, |rules| {
+            self.judge_by_rules(rules, question, &[&words, &words_of_link], links)
+        });
         let Some((common, thresholds)) = &self.common else { return wanted };
-        let heard = wanted.and(judge_words(&common.find(&words), &question.text, *thresholds));
+        let heard = wanted
+            .and(judge_words(&common.find(&words), &question.text, *thresholds))
+            .and(judge_link(&common.find(&words_of_link), &link, *thresholds));
         if question.kind == Kind::Name || matches!(heard, Judgement::Reject { .. }) {
             return heard;
         }
@@ -85,7 +90,7 @@ impl Shared {
         &self,
         rules: &Rules,
         question: &Question,
-        words: &[fold::Word],
+        texts: &[&[fold::Word]],
         links: usize,
     ) -> Judgement {
         let may_link = match rules.links {
@@ -100,7 +105,11 @@ impl Shared {
             };
             return Judgement::Reject { code: "links_not_allowed", reason: reason.to_owned() };
         }
-        if !rules.blocked_words.is_empty() && self.unwanted(rules).is_in(words) {
+        if rules.blocked_words.is_empty() {
+            return Judgement::Allow;
+        }
+        let unwanted = self.unwanted(rules);
+        if texts.iter().any(|words| unwanted.is_in(words)) {
             let reason = "The text holds a word that this room does not take.".to_owned();
             return Judgement::Reject { code: "blocked_word", reason };
         }
@@ -130,6 +139,14 @@ fn judge_words(hits: &[Hit], text: &str, thresholds: Thresholds) -> Judgement {
         }
         Verdict::Hold => Judgement::Hold { content: None, code: INAPPROPRIATE, reason: UNFIT.to_owned() },
         Verdict::Reject => Judgement::Reject { code: INAPPROPRIATE, reason: UNFIT.to_owned() },
+    }
+}
+
+/// A link with stars in it leads nowhere.
+fn judge_link(hits: &[Hit], link: &str, thresholds: Thresholds) -> Judgement {
+    match judge_words(hits, link, thresholds) {
+        Judgement::Mask { .. } => Judgement::Reject { code: INAPPROPRIATE, reason: UNFIT.to_owned() },
+        judgement => judgement,
     }
 }
 
@@ -177,6 +194,7 @@ mod tests {
         Question {
             kind: Kind::Message,
             text: text.into(),
+            link: None,
             sender: user("ann"),
             rules: None,
             is_member: true,
@@ -256,6 +274,51 @@ mod tests {
                 assert_eq!(code(&judged(&moderator, ask(links, is_member, text)).await), outcome, "{text}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_link_beside_the_text_is_one_and_its_words_count() {
+        let moderator = LocalModerator::new(Thresholds::default());
+        let ask = |links, is_member, link: &str| Question {
+            rules: Some(Arc::new(Rules { blocked_words: vec!["crypto".into()], links })),
+            is_member,
+            link: Some(link.into()),
+            ..question("look")
+        };
+        let harmless = "https://example.com/tea?from=ann&id=as-1#top";
+        for (links, is_member, link, outcome) in [
+            (Links::Allow, false, harmless, "allow"),
+            (Links::Members, true, harmless, "allow"),
+            (Links::Members, false, harmless, "links_not_allowed"),
+            (Links::None, true, harmless, "links_not_allowed"),
+            (Links::Allow, true, "https://example.com/buy/CRYPT0", "blocked_word"),
+            (Links::Allow, true, "https://example.com/?buy=cr%79pto", "blocked_word"),
+            (Links::Allow, true, "https://example.com/oh-shit", "inappropriate"),
+            (Links::Allow, true, "https://example.com/you/cunt", "hold"),
+            (Links::Allow, true, "https://example.com/kys", "inappropriate"),
+        ] {
+            assert_eq!(code(&judged(&moderator, ask(links, is_member, link)).await), outcome, "{link}");
+        }
+        let masked = Question { text: "oh shit".into(), ..ask(Links::Allow, true, harmless) };
+        assert_eq!(code(&judged(&moderator, masked).await), "mask");
+    }
+
+    #[tokio::test]
+    async fn links_beside_the_text_are_counted_with_those_in_it() {
+        let moderator = LocalModerator::new(Thresholds::default());
+        let ask = |id: &str, text: &str, link: Option<&str>| Question {
+            identity: Some(Marker::new(&conversation("tea"), &user("ann"), &message_id(id))),
+            link: link.map(Arc::from),
+            ..question(text)
+        };
+        let ten = "http://a.b ".repeat(10);
+        assert_eq!(code(&judged(&moderator, ask("1", &ten, Some("http://c.d"))).await), "spam_links");
+        assert_eq!(code(&judged(&moderator, ask("2", &ten, None)).await), "allow");
+        for id in 3..13 {
+            let alone = ask(&id.to_string(), "", Some("http://c.d"));
+            assert_eq!(code(&judged(&moderator, alone).await), "allow", "{id}");
+        }
+        assert_eq!(code(&judged(&moderator, ask("13", "", Some("http://c.d"))).await), "spam_links");
     }
 
     #[tokio::test]

@@ -20,8 +20,13 @@ impl<P: Uploads + ?Sized, W: Around> Uploads for Wrapped<P, W> {
         self.call(Call::again("uploads.mark"), || self.inner.mark(id, mark)).await
     }
 
-    async fn due(&self, before: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
-        self.call(Call::again("uploads.due"), || self.inner.due(before, limit)).await
+    async fn due(
+        &self,
+        after: Option<&Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        self.call(Call::again("uploads.due"), || self.inner.due(after, before, limit)).await
     }
 
     async fn settle(&self, due: &Due) -> Result<(), StoreError> {

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use self::buckets::{Buckets, Key};
 pub use self::exchange::{EXCHANGE_EVERY, Exchange};
 use super::message::Target;
+use super::scene::Scene;
 use super::{Caller, Chat, QueuedMessage, Refused, Via};
-use crate::model::{ConversationId, Marker, RateLimit, RateLimits, RoomId, UserId};
+use crate::model::{Marker, RateLimit, RateLimits, RoomId, UserId};
 
 /// Refusals that a live connection may earn before it is closed. Who keeps to `Retry-After` never comes near.
 const FLOOD: RateLimit = RateLimit { per_second: 5, burst: 50 };
@@ -22,7 +23,7 @@ const FLOOD: RateLimit = RateLimit { per_second: 5, burst: 50 };
 const FLOODING: &str = "Too many requests. Connect again later.";
 
 /// The events that are charged where they are known to be no repeat.
-const CHARGED_LATER: [&str; 7] = ["send", "edit", "delete", "react", "unreact", "pin", "unpin"];
+const CHARGED_LATER: [&str; 8] = ["send", "edit", "delete", "react", "unreact", "pin", "unpin", "report"];
 
 /// All buckets of this process. Cheap to ask: some comparisons under a short lock, and no call of anybody.
 pub struct Limits {
@@ -144,6 +145,11 @@ impl Chat {
         self.limits.in_room(room.as_str())
     }
 
+    /// One act where messages are, which is no command to the log.
+    pub(super) fn charge_act(&self, caller: &Caller, scene: &Scene) -> Result<Paid, Refused> {
+        self.limits.act_in(&caller.user, scene.room().map(RoomId::as_str))
+    }
+
     /// One message. A repeat of one that was accepted here lately costs nothing.
     pub(super) fn charge_message(&self, message: &QueuedMessage) -> Result<Paid, Refused> {
         if self.lately.has(&message.marker) {
@@ -156,14 +162,13 @@ impl Chat {
     pub(super) async fn charge_command(
         &self,
         caller: &Caller,
-        room: Option<&RoomId>,
-        conversation: &ConversationId,
+        scene: &Scene,
         marker: &Marker,
     ) -> Result<Paid, Refused> {
-        match self.limits.act_in(&caller.user, room.map(RoomId::as_str)) {
+        match self.charge_act(caller, scene) {
             Ok(paid) => Ok(paid),
             // While the log cannot say, it is a refusal.
-            Err(refused) => match self.ports.log.find(conversation, marker).await {
+            Err(refused) => match self.ports.log.find(&scene.conversation(), marker).await {
                 Ok(Some(_)) => Ok(Paid::default()),
                 _ => Err(refused),
             },

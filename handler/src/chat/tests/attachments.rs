@@ -1,14 +1,17 @@
 //! Files that nobody needs go, and none that somebody reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::world::{World, caller, foreign, pair, to_room, to_user};
+use super::world::{World, admin, caller, foreign, pair, to_room, to_user};
 use crate::adapters::faulty::Mode;
-use crate::chat::{ExportRecord, NewAttachment, Submission, UploadTicket, Venue};
+use crate::chat::{ExportRecord, NewAttachment, Submission, UploadTicket, Venue, desk_of};
 use crate::contract::data::user;
+use crate::model::{AttachmentId, Timestamp, UserId};
 use crate::ports::*;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -61,7 +64,7 @@ async fn what_is_in_no_message_after_a_day_goes() {
     world.ticker.advance(Duration::from_secs(2));
     world.looks_after_files().await;
     assert_eq!((world.has(&stored).await, world.has(&empty).await), ((false, false), (false, false)));
-    assert_eq!(world.truth.uploads.due(world.ticker.now(), 9).await.unwrap(), []);
+    assert_eq!(world.truth.uploads.due(None, world.ticker.now(), 9).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -80,7 +83,7 @@ async fn what_a_message_has_stays_until_the_message_goes() {
     world.ticker.advance(DAY * 30);
     world.looks_after_files().await;
     assert_eq!(world.has(&ticket).await, (true, true));
-    assert_eq!(world.truth.uploads.due(world.ticker.now(), 9).await.unwrap(), [], "it is settled");
+    assert_eq!(world.truth.uploads.due(None, world.ticker.now(), 9).await.unwrap(), [], "it is settled");
     let history = world.history("bob", "general").await;
     assert_eq!(history["messages"][0]["attachment_id"], ticket.id.as_str());
     assert!(history["messages"][0]["attachment_url"].is_string(), "{history}");
@@ -89,8 +92,8 @@ async fn what_a_message_has_stays_until_the_message_goes() {
     // The process dies between the deletion and the removal of the file.
     let venue = Venue::Room("general".to_owned());
     let delete = async || world.chat.delete_message(&caller("ann"), &venue, 1, None).await;
-    let state = world.chat.message(&caller("ann"), &venue, 1).await.unwrap().state;
-    world.chat.doubt_file(&general, &state).await.unwrap();
+    let said = world.chat.message(&caller("ann"), &venue, 1).await.unwrap().state.message;
+    world.chat.doubt_file(&general, &said).await.unwrap();
     world.looks_after_files().await;
     assert_eq!(world.has(&ticket).await, (true, true), "the message is there");
     delete().await.unwrap();
@@ -98,7 +101,7 @@ async fn what_a_message_has_stays_until_the_message_goes() {
     let history = world.history("bob", "general").await;
     assert!(history["messages"][0].get("attachment_id").is_none(), "{history}");
     world.looks_after_files().await;
-    assert_eq!(world.truth.uploads.due(world.ticker.now(), 9).await.unwrap(), []);
+    assert_eq!(world.truth.uploads.due(None, world.ticker.now(), 9).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -114,6 +117,118 @@ async fn a_store_that_is_away_costs_no_file_and_no_history() {
     world.store.set(Mode::Quiet);
     world.looks_after_files().await;
     assert_eq!(world.has(&ticket).await, (true, true));
+}
+
+/// Files of one person that nothing removes.
+struct Stuck {
+    inner: Arc<dyn Attachments>,
+    owner: UserId,
+}
+
+#[async_trait]
+impl Attachments for Stuck {
+    async fn upload_link(
+        &self,
+        id: &AttachmentId,
+        bytes: u64,
+        until: Timestamp,
+    ) -> Result<String, StoreError> {
+        self.inner.upload_link(id, bytes, until).await
+    }
+    async fn look(&self, id: &AttachmentId) -> Result<Option<Stored>, StoreError> {
+        self.inner.look(id).await
+    }
+    async fn read_link(
+        &self,
+        id: &AttachmentId,
+        name: &str,
+        content_type: &str,
+        until: Timestamp,
+    ) -> Result<String, StoreError> {
+        self.inner.read_link(id, name, content_type, until).await
+    }
+    async fn remove(&self, id: &AttachmentId) -> Result<(), StoreError> {
+        if id.shelf() == AttachmentId::shelf_of(&self.owner) {
+            return Err(StoreError::unavailable("files", std::io::Error::other("it is stuck")));
+        }
+        self.inner.remove(id).await
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_removed_keep_no_others() {
+    let mut world = World::open().await;
+    for _ in 0..150 {
+        world.asks_for_a_file("eve", "general").await;
+    }
+    world.ticker.advance(Duration::from_secs(1));
+    let others = world.asks_for_a_file("ann", "general").await;
+    world.stores(&others).await;
+    let stuck = Stuck { inner: Arc::clone(&world.files) as _, owner: user("eve") };
+    world.faulty.attachments = Some(Arc::new(stuck));
+    world.restart();
+    world.ticker.advance(DAY * 2);
+    for _ in 0..2 {
+        assert!(world.chat.look_after_attachments().await.is_err(), "it is told");
+    }
+    assert_eq!(world.has(&others).await, (false, false));
+    let eves = world.truth.uploads.of_owner(&user("eve"), None, 999).await.unwrap();
+    assert_eq!(eves.len(), 150);
+    world.faulty.attachments = Some(Arc::clone(&world.files) as _);
+    world.restart();
+    world.looks_after_files().await;
+    assert_eq!(
+        world.truth.uploads.of_owner(&user("eve"), None, 999).await.unwrap(),
+        [],
+        "they are met again"
+    );
+}
+
+#[tokio::test]
+async fn nobody_reads_the_file_of_a_deleted_message_also_where_it_could_not_be_removed() {
+    let world = World::open().await;
+    let ticket = world.asks_for_a_file("ann", "general").await;
+    world.stores(&ticket).await;
+    let received = world.accepts_with_file(&ticket, "1").await;
+    world.deliver(&[received]).await;
+    let read = async |who: &str| {
+        let found = world.chat.attachment(&caller(who), ticket.id.as_str()).await;
+        found.map(drop).map_err(|refused| refused.code)
+    };
+    for who in ["ann", "bob"] {
+        assert_eq!(read(who).await, Ok(()), "{who}");
+    }
+    world.store.set(Mode::FailCalls("attachments.remove"));
+    let venue = Venue::Room("general".to_owned());
+    world.chat.delete_message(&caller("ann"), &venue, 1, None).await.unwrap();
+    assert_eq!(world.has(&ticket).await, (true, true));
+    for who in ["ann", "bob"] {
+        assert_eq!(read(who).await, Err("attachment_not_found"), "{who}");
+    }
+    world.store.set(Mode::Quiet);
+    world.looks_after_files().await;
+    assert_eq!(world.has(&ticket).await, (false, false));
+}
+
+#[tokio::test]
+async fn what_a_moderator_removes_goes_with_its_file() {
+    let world = World::open().await;
+    let tickets =
+        [world.asks_for_a_file("ann", "general").await, world.asks_for_a_file("ann", "general").await];
+    for (ticket, id) in tickets.iter().zip(["1", "2"]) {
+        world.stores(ticket).await;
+        let received = world.accepts_with_file(ticket, id).await;
+        world.deliver(&[received]).await;
+    }
+    let venue = Venue::Room("general".to_owned());
+    let desk = desk_of(Some("general")).unwrap();
+    for (seq, ruling) in world.seqs("general").await.into_iter().zip(["remove", "approve"]) {
+        world.chat.report(&caller("bob"), &venue, seq, None).await.unwrap();
+        let review = world.chat.reviews(&admin("root"), &desk, None, None).await.unwrap().reviews.remove(0);
+        world.chat.decide(&admin("root"), &desk, &review.id, ruling, None).await.unwrap();
+    }
+    assert_eq!(world.has(&tickets[0]).await, (false, false));
+    assert_eq!(world.has(&tickets[1]).await, (true, true));
 }
 
 #[tokio::test]

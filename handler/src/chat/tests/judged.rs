@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::world::{World, admin, caller, foreign, pair, socket, to_room, to_user};
-use crate::chat::{Fate, Patience, RoomEdit, Status, Venue, desk_of};
+use crate::chat::{Fate, Patience, RoomEdit, Status, Submission, Venue, desk_of};
 use crate::model::RoomId;
 use crate::ports::{Entity, Judgement, LetterKind, Moderator, ModeratorError, Question};
 
@@ -204,6 +204,39 @@ async fn rooms_have_rules_of_their_own_that_moderators_set() {
         let edit = RoomEdit { blocked_words: words, links, ..RoomEdit::default() };
         assert_eq!(world.chat.change_room(&caller("ann"), room, &edit).await.unwrap_err().code, code);
     }
+}
+
+#[tokio::test]
+async fn a_link_beside_the_text_is_held_to_what_the_room_wants() {
+    let world = World::open().await;
+    let room = world.room("ann", "Tea").await;
+    let room = room.as_str();
+    let rules = |links: &str| RoomEdit {
+        blocked_words: Some(vec!["coffee".into()]),
+        links: Some(links.into()),
+        ..RoomEdit::default()
+    };
+    let send = async |who: &str, id: &str, link: &str| {
+        let with = Submission { attachment_url: Some(link.to_owned()), ..to_room(room, id, "look") };
+        let sent = world.chat.send_message(&caller(who), with, None).await;
+        sent.map(|accepted| accepted.status).map_err(|refused| refused.code)
+    };
+    world.chat.change_room(&caller("ann"), room, &rules("allow")).await.unwrap();
+    assert_eq!(send("eve", "1", "https://example.com/tea").await, Ok(Status::Accepted));
+    assert_eq!(send("eve", "2", "https://example.com/c0ffee").await, Err("blocked_word"));
+    world.chat.change_room(&caller("ann"), room, &rules("members")).await.unwrap();
+    assert_eq!(send("eve", "3", "https://example.com/tea").await, Err("links_not_allowed"));
+    assert_eq!(send("ann", "4", "https://example.com/tea").await, Ok(Status::Accepted));
+    world.chat.change_room(&caller("ann"), room, &rules("none")).await.unwrap();
+    assert_eq!(send("ann", "5", "https://example.com/tea").await, Err("links_not_allowed"));
+    assert_eq!(send("ann", "6", "tea.png").await, Ok(Status::Accepted), "a file of ours is no link");
+    let frame = json!({"action": "send", "room_id": room, "id": "7", "content": "look", "attachment_url": "https://example.com"});
+    assert_eq!(live(&world, "ann", frame).await["code"], "links_not_allowed");
+    let body =
+        json!({"SenderID": "bot", "RoomID": room, "MessageID": "8", "AttachmentURL": "https://example.com"});
+    let batch = [foreign(Entity::Topic, body.to_string())];
+    let fates = world.chat.deliver(&batch, Patience::Forever).await.unwrap();
+    assert_eq!(fates, [Fate::Rejected { code: "links_not_allowed" }]);
 }
 
 #[tokio::test]

@@ -158,3 +158,41 @@ async fn only_so_many_of_one_sender_wait() {
     let fates = world.chat.deliver(&batch, Patience::Forever).await.unwrap();
     assert_eq!(fates, [Fate::Rejected { code: "too_many_held" }]);
 }
+
+#[tokio::test]
+async fn only_so_many_reports_of_one_user_wait() {
+    let world = World::moderated().await;
+    for n in 0..=bounds::REPORTS_OF_A_USER {
+        world.say(&format!("user-{n}"), "general", "1", "a word").await;
+    }
+    let seqs = world.seqs("general").await;
+    let (last, first) = seqs.split_last().unwrap();
+    for seq in first {
+        reports(&world, "eve", "general", *seq).await;
+    }
+    let venue = Venue::Room("general".to_owned());
+    let report = async |who: &str, seq| {
+        let reported = world.chat.report(&caller(who), &venue, seq, None).await;
+        reported.map(drop).map_err(|refused| refused.code)
+    };
+    assert_eq!(report("eve", *last).await, Err("too_many_reports"));
+    assert_eq!(report("eve", first[0]).await, Ok(()), "a repeat changes nothing");
+    assert_eq!(report("bob", *last).await, Ok(()));
+    let desk = desk_of(Some("general")).unwrap();
+    let decided = kept(&world, Some("general")).await.remove(0);
+    world.chat.decide(&admin("root"), &desk, &decided.id, "approve", None).await.unwrap();
+    assert_eq!(report("eve", *last).await, Ok(()), "what is decided waits no more");
+}
+
+#[tokio::test]
+async fn reports_keep_nothing_from_being_held() {
+    let world = World::moderated().await;
+    world.say("bob", "general", "1", "a word").await;
+    reports(&world, "eve", "general", world.seqs("general").await[0]).await;
+    let reported = kept(&world, Some("general")).await.remove(0);
+    for n in 0..bounds::HELD_AT_A_DESK {
+        let id = format!("reported_{}_0", n + 1_000);
+        world.truth.reviews.open(&Review { id, ..reported.clone() }).await.unwrap();
+    }
+    assert_eq!(send(&world, "ann", "general", "1").await, Ok(Status::Held));
+}

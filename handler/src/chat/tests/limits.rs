@@ -1,14 +1,17 @@
 //! Who does too much is told so, on every way in; who repeats what was accepted is not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::world::*;
-use crate::chat::{Caller, Chat, Kind, Limits, Refused, Venue};
+use crate::chat::{Caller, Chat, Kind, Limits, Refused, RoomEdit, Venue};
 use crate::contract::data::conversation;
 use crate::model::{RateLimit, RateLimits};
+use crate::ports::{Judgement, Moderator, ModeratorError, Question};
 
 fn burst(burst: u32) -> Option<RateLimit> {
     Some(RateLimit { per_second: 1, burst })
@@ -150,6 +153,81 @@ async fn edits_and_reactions_cost_and_their_repeats_do_not() {
     let again = edit("coffee?", "k1").await.unwrap();
     assert_eq!(again.message.state.message.content, "mate?", "a repeat changes nothing");
     react("👍").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_cost_their_user_and_their_room_and_repeats_do_not() {
+    let mut world = World::open().await;
+    for id in ["1", "2", "3"] {
+        world.say("ann", "general", id, "a lie").await;
+    }
+    let (general, seqs) = (Venue::Room("general".into()), world.seqs("general").await);
+    world.limit(RateLimits { user: burst(2), ..RateLimits::default() });
+    let chat = Arc::clone(&world.chat);
+    let report = async |who: &str, seq| chat.report(&caller(who), &general, seq, None).await;
+    report("bob", seqs[0]).await.unwrap();
+    for _ in 0..5 {
+        report("bob", seqs[0]).await.unwrap();
+    }
+    let frame = json!({"room_id": "general", "seq": seqs[1]});
+    event(&world, &socket("bob", "c"), "report", frame.clone()).await.unwrap();
+    is_limited(&report("bob", seqs[2]).await.unwrap_err(), "user");
+    is_limited(&event(&world, &socket("bob", "c"), "report", frame).await.unwrap_err(), "user");
+    report("eve", seqs[2]).await.unwrap();
+
+    world.limit(RateLimits { room: burst(1), ..RateLimits::default() });
+    let chat = Arc::clone(&world.chat);
+    chat.report(&caller("cid"), &general, seqs[0], None).await.unwrap();
+    is_limited(&chat.report(&caller("dan"), &general, seqs[0], None).await.unwrap_err(), "room");
+}
+
+/// Allows everything, and counts what it was asked.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait]
+impl Moderator for Counting {
+    async fn judge(&self, _: &Question) -> Result<Judgement, ModeratorError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Judgement::Allow)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_judged_before_the_right_and_the_limit() {
+    let mut world = World::moderated().await;
+    let moderator = Arc::new(Counting::default());
+    world.judged_by(Arc::clone(&moderator) as _);
+    world.say("ann", "general", "1", "tea?").await;
+    let tea = world.private_room("ann", "Tea").await;
+    let judged = || moderator.0.swap(0, Ordering::Relaxed);
+    judged();
+    let rename = |name: &str| RoomEdit { name: Some(name.to_owned()), ..RoomEdit::default() };
+
+    // Who may not.
+    let refused = world.chat.change_room(&caller("eve"), tea.as_str(), &rename("Mine")).await.unwrap_err();
+    assert_eq!((refused.code, judged()), ("room_not_found", 0));
+    let general = Venue::Room("general".into());
+    let refused =
+        world.chat.edit_message(&caller("eve"), &general, 1, "mine".into(), None).await.unwrap_err();
+    assert_eq!((refused.code, judged()), ("not_the_author", 0));
+
+    // Who does too much.
+    world.limit(RateLimits { user: burst(1), ..RateLimits::default() });
+    let chat = Arc::clone(&world.chat);
+    let ann = caller("ann");
+    chat.change_room(&ann, tea.as_str(), &rename("Tea")).await.unwrap();
+    assert_eq!(judged(), 0, "what is so already costs nothing");
+    chat.edit_message(&ann, &general, 1, "mate?".into(), Some("k")).await.unwrap();
+    assert_eq!(judged(), 1);
+    is_limited(&chat.edit_message(&ann, &general, 1, "water?".into(), None).await.unwrap_err(), "user");
+    is_limited(&chat.change_room(&ann, tea.as_str(), &rename("Mate")).await.unwrap_err(), "user");
+    is_limited(&chat.set_profile(&ann, Some("Ann"), None).await.unwrap_err(), "user");
+    assert_eq!(judged(), 0);
+    chat.edit_message(&ann, &general, 1, "mate?".into(), Some("k")).await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    chat.set_profile(&ann, Some("Ann"), None).await.unwrap();
+    is_limited(&chat.set_profile(&ann, Some("Anna"), None).await.unwrap_err(), "user");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::adapters::faulty::Mode;
-use crate::chat::{MemberQuery, NewInvitation};
+use crate::chat::{Caller, Issued, MemberQuery, NewInvitation, NewSanction};
 use crate::contract::data::user;
 use crate::model::{Lease, Profile, Role, RoomId, SanctionKind};
 
@@ -218,4 +218,61 @@ async fn a_link_gives_its_role_once_and_nobody_in_the_room_uses_it_up() {
     world.chat.leave_room(&caller("bob"), tea.as_str()).await.unwrap();
     world.ticker.advance(Duration::from_secs(60));
     assert_eq!(accept("bob").await, Err("invitation_expired"));
+}
+
+#[tokio::test]
+async fn a_link_serves_no_longer_than_its_maker_may_make_it() {
+    let mut world = World::open().await;
+    world.set_admins(&["root"]);
+    let tea = world.private_room("ann", "Tea").await;
+    let tea = tea.as_str();
+    let make = async |by: &Caller, role| {
+        let new = NewInvitation { max_uses: Some(9), role, ..NewInvitation::default() };
+        world.chat.create_invitation(by, tea, new).await.map_err(|refused| refused.code)
+    };
+    let accept = async |who: &str, link: &Issued| {
+        let joined = world.chat.accept_invitation(&caller(who), &link.token).await;
+        joined.map(drop).map_err(|refused| refused.code)
+    };
+    let plain = async |by: &str| make(&caller(by), Role::Member).await.unwrap();
+    for (who, role) in [
+        ("demoted", Role::Moderator),
+        ("removed", Role::Moderator),
+        ("banned", Role::Moderator),
+        ("left", Role::Moderator),
+        ("owner", Role::Owner),
+    ] {
+        world.chat.add_member(&caller("ann"), tea, who, role).await.unwrap();
+    }
+    let links = [plain("demoted").await, plain("removed").await, plain("banned").await, plain("left").await];
+    let raising = make(&caller("owner"), Role::Moderator).await.unwrap();
+    let of_owner = plain("owner").await;
+    for (link, guest) in links.iter().chain([&raising, &of_owner]).zip(["1", "2", "3", "4", "5", "6"]) {
+        assert_eq!(accept(guest, link).await, Ok(()), "{guest}");
+    }
+
+    let ann = caller("ann");
+    world.chat.change_role(&ann, tea, "demoted", Role::Member).await.unwrap();
+    world.chat.remove_member(&ann, tea, "removed", None).await.unwrap();
+    let ban = NewSanction { user: "banned".to_owned(), ..NewSanction::default() };
+    world.chat.sanction(&ann, tea, SanctionKind::Ban, ban).await.unwrap();
+    world.chat.leave_room(&caller("left"), tea).await.unwrap();
+    world.chat.change_role(&ann, tea, "owner", Role::Moderator).await.unwrap();
+    for link in links.iter().chain([&raising]) {
+        assert_eq!(accept("late", link).await, Err("invitation_withdrawn"), "{}", link.id);
+        let row = world.truth.invitations.get(&link.id).await.unwrap().unwrap();
+        assert_eq!(row.used_by.len(), 1, "it is not used up");
+    }
+    assert_eq!(accept("1", &links[0]).await, Ok(()), "who is in stays in");
+    assert_eq!(accept("late", &of_owner).await, Ok(()), "a moderator's link for members");
+    world.chat.change_role(&ann, tea, "demoted", Role::Moderator).await.unwrap();
+    assert_eq!(accept("later", &links[0]).await, Ok(()), "it serves again");
+
+    // An admin by setting is known to be one when others come; one by a claim is not.
+    let of_admin = make(&admin("root"), Role::Moderator).await.unwrap();
+    assert_eq!(accept("7", &of_admin).await, Ok(()));
+    assert_eq!(make(&admin("claims"), Role::Member).await, Err("not_a_member"));
+    world.set_admins(&[]);
+    let refused = world.chat.accept_invitation(&caller("8"), &of_admin.token).await.unwrap_err();
+    assert_eq!(refused.code, "invitation_withdrawn");
 }

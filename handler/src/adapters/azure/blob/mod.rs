@@ -118,9 +118,12 @@ impl BlobAttachments {
         let link = self.link(id, right, until, None).await?;
         let mut request =
             self.http.of(&link).request(method, &link).timeout(TIMEOUT).header("x-ms-version", VERSION);
-        if right == Right::Read {
-            request = request.header(RANGE, format!("bytes=0-{}", LOOKED_AT - 1));
-        }
+        request = match right {
+            Right::Create => request,
+            Right::Read => request.header(RANGE, format!("bytes=0-{}", LOOKED_AT - 1)),
+            // A link for storing permits snapshots too, and a file that has some is removed with them or not at all.
+            Right::Delete => request.header("x-ms-delete-snapshots", "include"),
+        };
         // Without the URL, which is a proof.
         request.send().await.map_err(|error| unavailable(error.without_url()))
     }

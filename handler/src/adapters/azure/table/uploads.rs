@@ -136,8 +136,16 @@ impl Uploads for TableUploads {
         }
     }
 
-    async fn due(&self, before: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let query = Query::partition(WAITING).before(&format!("{:015}", before.millis()));
+    async fn due(
+        &self,
+        after: Option<&Due>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        let mut query = Query::partition(WAITING).before(&format!("{:015}", before.millis()));
+        if let Some(after) = after {
+            query = query.after(&place(after.at, &after.id));
+        }
         let rows = self.table.query(&query, limit).await?;
         let read = |row: &Row| {
             let (time, id) = row.key()?.split_once('-').ok_or_else(|| corrupt("a key without a time"))?;
