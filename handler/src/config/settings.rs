@@ -180,7 +180,7 @@ settings! {
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
-        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "60",
+        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "5",
             "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
             |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
