@@ -66,6 +66,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
         moderation::read(&mut r, auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure);
     let retention_days = retention_days(&mut r);
     let events = events::events(&mut r, transport.as_ref());
+    let event_handler_key = events::key(&mut r);
     if on_azure {
         events::events_must_be_proven(&mut r, transport.as_ref(), &events, negotiate_roles);
         azure::identity_must_be_managed(
@@ -97,7 +98,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             cors,
             rate_limits,
             public_ws_endpoint,
-            event_handler_key: r.secret("EVENTHANDLER_KEY"),
+            event_handler_key,
             events,
             negotiate_roles,
             token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),

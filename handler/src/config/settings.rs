@@ -184,7 +184,7 @@ settings! {
             "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
             |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
-            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token. On Azure it must be set where signatures are the only proof: one is the same for all events of a connection.",
+            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token; 16 bytes at least. Without it no signature counts on Azure, nor where EVENTHANDLER_TOKEN_ISSUER is set: one is the same for all events of a connection. On Azure it must be set where signatures are the only proof.",
             |c| hidden(c.event_handler_key.is_some());
         "EVENTHANDLER_ORIGINS", "comma list of hosts, or *", "the host of the configured Web PubSub; with TRANSPORT_MODE=self this machine",
             "Services whose question whether they may send events here (WebHook-Request-Origin) is answered with yes.",
