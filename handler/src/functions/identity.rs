@@ -20,7 +20,16 @@ pub(crate) enum Identity {
     /// Callers say who they are and are believed. Where guests may come, they need not say it.
     Claimed { guests: bool },
     /// It has been proven, and nothing a request says beside its proof changes it.
-    Proven { user: UserId, is_admin: bool },
+    Proven(Proven),
+}
+
+/// What a sign-in says of a caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    pub(super) user: UserId,
+    pub(super) is_admin: bool,
+    /// When they signed in, in seconds since 1970, as far as the proof tells.
+    pub(super) signed_in_at: Option<u64>,
 }
 
 /// Around each route, with the route's class. Without the [`Front`] in the request nobody gets in.
@@ -53,17 +62,17 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
             return Err(refused);
         }
     };
-    let Some((user, is_admin)) = proven else {
+    let Some(proven) = proven else {
         let by_name = || Call::of(parts, Identity::Claimed { guests: false })?.user(None);
         if access == Access::Admin && !admins.contains(&by_name()?) {
             return Err(admins_only());
         }
         return Ok(Identity::Claimed { guests: access == Access::Guest });
     };
-    if matches!(access, Access::Admin | Access::Operator) && !is_admin {
+    if matches!(access, Access::Admin | Access::Operator) && !proven.is_admin {
         return Err(admins_only());
     }
-    Ok(Identity::Proven { user, is_admin })
+    Ok(Identity::Proven(proven))
 }
 
 /// Puts a proof that was not good enough on record. Nothing shown is nothing refused, and what could not be checked neither.
