@@ -27,6 +27,8 @@ pub enum Kind {
     MissingUser,
     BadSignature,
     OriginRefused,
+    /// A page of another site asks, in the name of whoever visits it.
+    ForeignOrigin,
     WrongUser,
     /// Nobody has signed in.
     TokenMissing,
@@ -69,6 +71,7 @@ impl Kind {
             Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
             Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::WrongUser => (StatusCode::FORBIDDEN, "wrong_user"),
             Self::TokenMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
             Self::TokenInvalid => (StatusCode::UNAUTHORIZED, "token_invalid"),
@@ -153,9 +156,6 @@ impl ApiError {
     pub const fn code(&self) -> &'static str {
         self.code
     }
-}
-
-/// What the use cases refuse keeps its code; its kind decides the status.
 
     /// In how many whole seconds the caller may come again; never 0, which would mean "at once".
     #[must_use]
@@ -172,6 +172,9 @@ impl ApiError {
     fn body(&self) -> Body<'_> {
         Body { code: self.code, message: &self.message, field: self.field }
     }
+}
+
+/// What the use cases refuse keeps its code; its kind decides the status.
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         let status = match refused.kind {

@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::access::Access;
 use super::call::Call;
 use super::origin::{self, Peer};
-use super::{Front, Services, fields};
+use super::{Front, Services, cors, fields};
 use crate::chat::RefusedSignIn;
 use crate::error::{ApiError, Kind};
 use crate::model::UserId;
@@ -55,6 +55,9 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
     let front = parts.extensions.get::<Front>().ok_or_else(ApiError::internal)?;
     let admins = &front.config.admins;
     let services = front.services().await?;
+    if services.sign_in.is_by_cookie() && !parts.method.is_safe() {
+        cors::refuse_foreign_pages(&front.config, &parts.headers)?;
+    }
     let proven = match services.sign_in.prove(&parts.headers, admins).await {
         Ok(proven) => proven,
         Err(refused) => {
