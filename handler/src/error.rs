@@ -27,6 +27,8 @@ pub enum Kind {
     MissingUser,
     BadSignature,
     OriginRefused,
+    /// A page of another site asks, in the name of whoever visits it.
+    ForeignOrigin,
     WrongUser,
     /// Nobody has signed in.
     TokenMissing,
@@ -69,6 +71,7 @@ impl Kind {
             Self::MissingUser => (StatusCode::BAD_REQUEST, "missing_user"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad_signature"),
             Self::OriginRefused => (StatusCode::FORBIDDEN, "origin_refused"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::WrongUser => (StatusCode::FORBIDDEN, "wrong_user"),
             Self::TokenMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
             Self::TokenInvalid => (StatusCode::UNAUTHORIZED, "token_invalid"),
@@ -153,6 +156,22 @@ impl ApiError {
     pub const fn code(&self) -> &'static str {
         self.code
     }
+
+    /// In how many whole seconds the caller may come again; never 0, which would mean "at once".
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        self.retry_after.map(whole_secs)
+    }
+
+    /// The body of the answer.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&self.body()).unwrap_or_default()
+    }
+
+    fn body(&self) -> Body<'_> {
+        Body { code: self.code, message: &self.message, field: self.field }
+    }
 }
 
 /// What the use cases refuse keeps its code; its kind decides the status.
@@ -206,11 +225,9 @@ struct Body<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Body { code: self.code, message: &self.message, field: self.field };
-        let mut response = (self.status, axum::Json(body)).into_response();
-        if let Some(wait) = self.retry_after {
-            // Whole seconds, and never 0, which would mean "at once".
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_secs(wait)));
+        let mut response = (self.status, axum::Json(self.body())).into_response();
+        if let Some(seconds) = self.retry_after_secs() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use hub::{
     ConnectAnswer, ConnectEvent, ConnectRefused, EventContext, EventFailed, Reply, UserEvent, UserEventAnswer,
 };
@@ -13,7 +12,8 @@ use webpubsub::multimap::MultiMap;
 use webpubsub::payload::{JsonText, Payload};
 use webpubsub::server_frame::RequestError;
 
-use crate::chat::{Caller, Chat, Kind, Refused, Welcome, error_frame};
+use crate::chat::{Caller, Chat, Refused, Welcome, error_frame};
+use crate::error::ApiError;
 use crate::model::UserId;
 use crate::ports::Ids;
 
@@ -109,10 +109,7 @@ impl hub::EventHandler for Events {
         let connected =
             Events::connect(self, user_id.as_deref(), named, connection_id, issued_at(&event.request.claims))
                 .await;
-        let (user, welcome) = connected.map_err(|refused| ConnectRefused {
-            status: status(refused.kind),
-            body: refused.message.into_owned(),
-        })?;
+        let (user, welcome) = connected.map_err(not_let_in)?;
         Ok(ConnectAnswer {
             user_id: Some(user.into()),
             groups: welcome.groups,
@@ -152,13 +149,14 @@ impl hub::EventHandler for Events {
     }
 }
 
-fn status(kind: Kind) -> StatusCode {
-    match kind {
-        Kind::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::BAD_REQUEST,
+/// A client at the door is told what it would be told over HTTP.
+fn not_let_in(refused: Refused) -> ConnectRefused {
+    let refused = ApiError::from(refused);
+    ConnectRefused {
+        status: refused.status(),
+        retry_after: refused.retry_after_secs(),
+        body: refused.to_json(),
+        is_json: true,
     }
 }
 

@@ -132,3 +132,23 @@ fn a_user_has_so_many_messages_and_is_told_when_to_come_again() {
     assert_eq!(send("ann", 0).status, 200, "a repeat is free");
     assert!(answers.iter().filter(|answer| answer.status == 200).count() < 15);
 }
+
+#[tokio::test]
+async fn who_connects_too_often_is_told_at_the_door_when_to_come_again() {
+    let product = Product::alone(&[("RATE_LIMIT_USER", FIVE)]);
+    let url = format!("ws://{}/ws?user_id=ann", product.hub.unwrap());
+    let mut open = Vec::new();
+    let refused = loop {
+        match tokio_tungstenite::connect_async(&url).await {
+            Ok(socket) => open.push(socket),
+            Err(tokio_tungstenite::tungstenite::Error::Http(refused)) => break refused,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(open.len() < 20, "nobody is refused");
+    };
+    assert_eq!(refused.status(), 429);
+    let header = |name: &str| refused.headers()[name].to_str().unwrap();
+    assert_eq!((header("retry-after"), header("content-type")), ("1", "application/json"));
+    let said: serde_json::Value = serde_json::from_slice(refused.body().as_deref().unwrap()).unwrap();
+    assert_eq!((&said["code"], &said["field"]), (&json!("rate_limited"), &json!("user")), "{said}");
+}

@@ -3,6 +3,8 @@
 
 mod product;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::{SinkExt, StreamExt};
 use product::{Answer, PATIENCE, Product, call};
 use serde_json::{Value, json};
@@ -129,6 +131,7 @@ async fn nobody_connects_with_a_foreign_token() {
 const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
 const SIGNATURE: &str = "sha256=dd527c793428b58b71b037644217fc6bb0164a08513c39f37ac6c2cad55f9023";
 
+/// An event of a service; one without an id of its own is another than all before.
 fn event(
     product: &Product,
     path: &str,
@@ -137,13 +140,18 @@ fn event(
     more: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    static EVENTS: AtomicUsize = AtomicUsize::new(1_000);
     let kind = format!("azure.webpubsub.{kind}");
+    let id = EVENTS.fetch_add(1, Ordering::Relaxed).to_string();
     let mut headers = vec![
         ("ce-type", kind.as_str()),
         ("ce-hub", "demo_ai_chat"),
         ("ce-connectionId", "c1"),
         ("ce-signature", signature),
     ];
+    if !more.iter().any(|(name, _)| *name == "ce-id") {
+        headers.push(("ce-id", &id));
+    }
     headers.extend_from_slice(more);
     call(product.http, "POST", path, &headers, body.as_bytes())
 }
@@ -161,6 +169,7 @@ fn events_over_http_do_what_events_of_the_own_hub_do() {
         ("ce-type", "azure.webpubsub.sys.connected"),
         ("ce-connectionId", "c1"),
         ("ce-signature", SIGNATURE),
+        ("ce-id", "1"),
         ANN,
     ];
     let foreign: Vec<_> = signed.into_iter().chain([("ce-hub", "another")]).collect();
@@ -277,8 +286,11 @@ fn an_event_speaks_for_nobody_else() {
         let answer = numbered(&product, "user.send", "2", &[ANN, more], hi);
         assert_eq!((answer.status, answer.error().0.as_str()), (400, "invalid_field"), "{more:?}");
     }
-    let long = "9".repeat(200);
-    assert_eq!(numbered(&product, "user.send", &long, &[ANN], hi).status, 400);
+    // Without an id nobody could tell its copy.
+    for id in ["", &"9".repeat(200)] {
+        let unknown = numbered(&product, "user.send", id, &[ANN], hi);
+        assert_eq!((unknown.status, unknown.error()), (400, ("invalid_field".into(), "ce-id".into())));
+    }
     assert_eq!(product.get("/api/metrics").json()["messages_sent"], 0);
 }
 
@@ -308,6 +320,21 @@ fn events_without_proof_are_their_senders_and_those_with_it_a_services() {
     assert_eq!(forged[0], 401);
     assert!(forged.contains(&429), "{forged:?}");
     assert!((0..40).all(|_| ask(SIGNATURE).status == 204));
+}
+
+#[test]
+fn whoever_guesses_the_event_handlers_key_is_charged() {
+    let key = ("EVENTHANDLER_KEY", "open-sesame-open");
+    let product = Product::alone(&[key, ("RATE_LIMIT_IP", "1/10")]);
+    let ask = |code: &str| {
+        let origin = [("webhook-request-origin", "127.0.0.1")];
+        call(product.http, "OPTIONS", &format!("/api/eventhandler?code={code}"), &origin, b"").status
+    };
+    assert_eq!((ask(key.1), ask("guess")), (200, 401));
+    let guesses: Vec<u16> = (0..40).map(|n| ask(&n.to_string())).collect();
+    assert!(guesses.iter().filter(|status| **status == 429).count() > 15, "{guesses:?}");
+    let last: Vec<u16> = (0..10).map(|_| ask(key.1)).collect();
+    assert!(last.contains(&429), "the right one is not told from the others: {last:?}");
 }
 
 /// Until the socket ends, whatever else comes.
@@ -360,11 +387,11 @@ async fn signing_out_ends_all_sockets_and_what_could_open_new_ones() {
 
 #[test]
 fn with_a_key_of_its_own_the_event_handler_asks_for_it() {
-    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("EVENTHANDLER_KEY", "open sesame")]);
+    let product = Product::alone(&[("HUB_ACCESS_KEY", KEY), ("EVENTHANDLER_KEY", "open sesame open")]);
     let ask = |path: &str| event(&product, path, "sys.connected", SIGNATURE, &[JSON, ANN], "{}").status;
     assert_eq!(ask("/eventhandler"), 401);
     assert_eq!(ask("/eventhandler?code=wrong"), 401);
-    assert_eq!(ask("/eventhandler?code=open%20sesame"), 204);
+    assert_eq!(ask("/eventhandler?code=open%20sesame%20open"), 204);
     let origin = [("webhook-request-origin", "x.example")];
     assert_eq!(call(product.http, "OPTIONS", "/eventhandler", &origin, b"").status, 401);
 }

@@ -52,7 +52,7 @@ const REQUESTS: [&str; 11] = [
     "POST /api/sync\nx-user-id: ann\n\n{\"cursors\":{\"general\":0}}",
     "GET /api/negotiate?id=ann\nhost: h\nx-forwarded-host: %\nx-forwarded-proto: wss\n",
     "OPTIONS /api/eventhandler\nwebhook-request-origin: *\n",
-    "POST /api/eventhandler\nce-type: azure.webpubsub.user.message\nce-connectionid: c\nce-signature: sha256=00\n\n{}",
+    "POST /api/eventhandler\nce-type: azure.webpubsub.user.message\nce-connectionid: c\nce-id: 1\nce-signature: sha256=00\n\n{}",
     "DELETE //api/%2e%2e/rooms/%ff/bans\norigin: http://localhost\nx-user-id: ann\n",
 ];
 

@@ -44,13 +44,13 @@ pub(crate) async fn enter(hub: Hub, name: &str, mut request: Request, user_id: O
     }
     let caller = match Caller::check(&hub, name, &request, user_id) {
         Ok(caller) => caller,
-        Err(refused) => return refusal(refused.status, &refused.body),
+        Err(refused) => return refuse(refused),
     };
     let (answer, answered) = oneshot::channel();
     hub.inner.tasks.clone().spawn(admit(hub, caller, upgrade, answer));
     match answered.await {
         Ok(Ok(subprotocol)) => switching_protocols(accept, subprotocol.as_deref()),
-        Ok(Err(refused)) => refusal(refused.status, &refused.body),
+        Ok(Err(refused)) => refuse(refused),
         // The task panicked.
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
@@ -290,11 +290,11 @@ fn every_role() -> Permissions {
 }
 
 fn unauthorized() -> ConnectRefused {
-    ConnectRefused { status: StatusCode::UNAUTHORIZED, body: String::new() }
+    ConnectRefused::with_text(StatusCode::UNAUTHORIZED, String::new())
 }
 
 fn bad_request(body: String) -> ConnectRefused {
-    ConnectRefused { status: StatusCode::BAD_REQUEST, body }
+    ConnectRefused::with_text(StatusCode::BAD_REQUEST, body)
 }
 
 fn rejected(status: StatusCode) -> ConnectRefused {
@@ -333,6 +333,18 @@ fn switching_protocols(accept: HeaderValue, subprotocol: Option<&str>) -> Respon
 fn not_a_websocket() -> Response {
     let mut response = refusal(StatusCode::BAD_REQUEST, "");
     response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
+fn refuse(refused: ConnectRefused) -> Response {
+    let mut response = refusal(refused.status, &refused.body);
+    let headers = response.headers_mut();
+    if refused.is_json {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if let Some(seconds) = refused.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

@@ -14,8 +14,9 @@ use webpubsub::server_frame::RequestError;
 ///
 /// Per connection the calls come in this order: `connect` once; if it let the client in, `connected` once the client
 /// is there, `user_event` one at a time, and in the end always `disconnected`, even when the client never arrived
-/// (then without `connected`). An answer to `connect` with an impossible group or role lets nobody in. `connected` may still be running while the first `user_event` is handled; `disconnected`
-/// waits for both. A recovery raises no event. Different connections are handled concurrently.
+/// (then without `connected`). Whom `connect` refused, or let in by an answer that cannot be carried out, nothing more
+/// is heard of. `connected` may still be running while the first `user_event` is handled; `disconnected` waits for
+/// both. A recovery raises no event. Different connections are handled concurrently.
 #[async_trait]
 pub trait EventHandler: Send + Sync {
     /// A client wants to connect; it waits for the answer. Runs to its end even if the client goes away meanwhile.
@@ -86,15 +87,23 @@ pub struct ConnectAnswer {
 pub struct ConnectRefused {
     /// The status of the upgrade's answer; anything that is not 4xx or 5xx is sent as 500.
     pub status: StatusCode,
-    /// The body, as plain text.
+    /// In how many seconds it is worth trying again: `Retry-After`.
+    pub retry_after: Option<u64>,
+    /// The body.
     pub body: String,
+    /// Whether the body is JSON; otherwise it is plain text.
+    pub is_json: bool,
 }
 
 impl ConnectRefused {
     /// With the body the service sends.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, body: "The connect event handler rejected the connection.".to_owned() }
+        Self::with_text(status, "The connect event handler rejected the connection.".to_owned())
+    }
+
+    pub(crate) const fn with_text(status: StatusCode, body: String) -> Self {
+        Self { status, retry_after: None, body, is_json: false }
     }
 }
 

@@ -125,11 +125,12 @@ impl HubState {
         true
     }
 
-    /// Retires the hub if nobody is connected.
+    /// Retires the hub if nobody is connected. `true` the first time.
     pub(crate) fn retire_if_empty(&self) -> bool {
         let mut registry = self.registry();
-        registry.retired |= registry.all.by_id.is_empty();
-        registry.retired
+        let retires = !registry.retired && registry.all.by_id.is_empty();
+        registry.retired |= retires;
+        retires
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -257,7 +258,7 @@ where
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Barrier;
 
     use super::*;
@@ -267,7 +268,7 @@ mod tests {
 
     const CLIENT: Joining = Joining::Client { max_groups: 2 };
 
-    fn connection(hub: &Arc<HubState>, id: u8) -> Arc<Connection> {
+    pub(crate) fn connection(hub: &Arc<HubState>, id: u8) -> Arc<Connection> {
         let identity = Identity {
             id: ConnectionId::new([id; 16]),
             user_id: Some("ann".into()),
@@ -280,6 +281,16 @@ mod tests {
         let connection = Arc::new(Connection::new(Arc::clone(hub), identity, Delivery::new(1024, None)));
         assert!(hub.register(&connection, &[]).is_ok());
         connection
+    }
+
+    #[test]
+    fn an_empty_hub_retires_once_and_lets_nobody_in_any_more() {
+        let hub = hub();
+        let ann = connection(&hub, 1);
+        assert!(!hub.retire_if_empty());
+        hub.unregister(&ann);
+        assert!(hub.retire_if_empty() && !hub.retire_if_empty());
+        assert!(hub.register(&ann, &[]).is_err());
     }
 
     fn hub() -> Arc<HubState> {

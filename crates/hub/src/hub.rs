@@ -199,13 +199,20 @@ impl Hub {
     /// choose hub names. `true` the first time.
     pub(crate) fn unregister(&self, connection: &Connection) -> bool {
         let removed = connection.hub.unregister(connection);
-        if removed && connection.hub.len() == 0 {
-            let mut hubs = write(&self.inner.hubs);
-            if connection.hub.retire_if_empty() {
-                hubs.remove(&connection.hub.name);
-            }
+        if removed {
+            self.forget_if_empty(&connection.hub);
         }
         removed
+    }
+
+    /// Two connections may be the last at once, and both come here; the second may find another hub under the name.
+    fn forget_if_empty(&self, hub: &HubState) {
+        if hub.len() == 0 {
+            let mut hubs = write(&self.inner.hubs);
+            if hub.retire_if_empty() {
+                hubs.remove(&hub.name);
+            }
+        }
     }
 
     pub(crate) fn new_id(&self) -> ConnectionId {
@@ -230,4 +237,34 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::groups::tests::connection;
+
+    /// Both leave before either looks whether anybody is left.
+    #[test]
+    fn the_last_two_to_leave_take_no_hub_with_them_that_came_after() {
+        let hub = Hub::new(HubOptions::new(Vec::new()));
+        let name = HubName::new("chat").unwrap();
+        let open = || {
+            let mut hubs = write(&hub.inner.hubs);
+            Arc::clone(hubs.entry(name.clone()).or_insert_with(|| Arc::new(HubState::new(name.clone()))))
+        };
+        let old = open();
+        for connection in [connection(&old, 1), connection(&old, 2)] {
+            assert!(old.unregister(&connection));
+        }
+        hub.forget_if_empty(&old);
+        assert!(hub.find(&name).is_none());
+        let new = open();
+        let bob = connection(&new, 3);
+        hub.forget_if_empty(&old);
+        assert!(hub.find(&name).is_some_and(|found| Arc::ptr_eq(&found, &new)));
+        assert!(hub.unregister(&bob));
+        assert!(hub.find(&name).is_none());
+    }
 }

@@ -181,6 +181,31 @@ async fn a_refused_client_reads_the_status_and_leaves_no_trace() {
     assert!(recorder.heard().iter().all(|heard| heard == "0 connect" || heard.contains("disconnected")));
 }
 
+#[tokio::test]
+async fn a_refused_client_reads_why_and_when_to_come_again() {
+    let (server, recorder) = start().await;
+    let url = server.url(&server.token(|_| ()));
+    let body = r#"{"code":"rate_limited"}"#.to_owned();
+    let busy = ConnectRefused {
+        retry_after: Some(7),
+        body: body.clone(),
+        is_json: true,
+        ..ConnectRefused::new(http::StatusCode::TOO_MANY_REQUESTS)
+    };
+    for (refused, retry_after, content_type) in [
+        (busy, Some("7"), "application/json"),
+        (ConnectRefused::new(http::StatusCode::FORBIDDEN), None, "text/plain; charset=utf-8"),
+    ] {
+        let (status, body) = (refused.status, refused.body.clone());
+        *recorder.connect.lock().expect("a lock") = Err(refused);
+        let response = Client::refusal(&url, Some(JSON)).await;
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().expect("text"));
+        assert_eq!((response.status(), header("retry-after")), (status, retry_after));
+        assert_eq!(header("content-type"), Some(content_type));
+        assert_eq!(response.body().as_deref(), Some(body.as_bytes()));
+    }
+}
+
 /// Answers `connect` only when it is allowed to.
 struct Slow {
     recorder: Recorder,

@@ -167,7 +167,7 @@ impl EventContext {
             hub: hub.map_err(|_| InvalidHeader(header::HUB))?,
             connection_id: required(headers, header::CONNECTION_ID)?,
             user_id: optional(headers, header::USER_ID)?,
-            id: optional(headers, header::ID)?.unwrap_or_default(),
+            id: required(headers, header::ID)?,
             time,
             subprotocol: optional(headers, header::SUBPROTOCOL)?,
             state: optional(headers, header::CONNECTION_STATE)?,

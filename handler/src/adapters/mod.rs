@@ -2,6 +2,7 @@
 //! what several of them build on (the embedded engine, the log's rules) stands beside them.
 
 pub mod azure;
+pub mod client_tokens;
 pub mod clock;
 pub mod engine;
 pub mod faulty;

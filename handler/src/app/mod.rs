@@ -168,6 +168,7 @@ fn event_door(
         keys: live.event_keys.iter().chain(&config.events.keys).cloned().collect(),
         code: config.event_handler_key.clone(),
         tokens,
+        is_on_azure: config.on_azure,
     })
 }
 

@@ -60,8 +60,8 @@ impl Chat {
     }
 
     /// Refuses a token that was made before its user signed out everywhere. `issued_at`, in seconds, is what it says of
-    /// itself; without a token there is nothing to refuse.
-    pub(super) async fn check_signed_in(&self, user: &UserId, issued_at: Option<u64>) -> Result<(), Refused> {
+    /// itself; of one that says nothing, and without a token, there is nothing to refuse.
+    pub async fn check_signed_in(&self, user: &UserId, issued_at: Option<u64>) -> Result<(), Refused> {
         let Some(issued_at) = issued_at else { return Ok(()) };
         match self.signed_out_at(user).await? {
             Some(at) if issued_at <= at.millis() / SECOND => Err(Refused::unauthenticated(

@@ -4,9 +4,13 @@ use webpubsub::key::AccessKey;
 
 use super::parse::is_authority;
 use super::reader::Reader;
-use super::{EventSenders, EventTokens, EventsConfig, NegotiateRoles, ServiceAccess, TransportConfig};
+use super::{
+    EventSenders, EventTokens, EventsConfig, NegotiateRoles, Secret, ServiceAccess, TransportConfig,
+};
 use crate::adapters::jwt::{KeySource, TokenRules};
 
+const KEY: &str = "EVENTHANDLER_KEY";
+const KEY_MIN_BYTES: usize = 16;
 const ISSUER: &str = "EVENTHANDLER_TOKEN_ISSUER";
 const AUDIENCE: &str = "EVENTHANDLER_TOKEN_AUDIENCE";
 const IDS: &str = "EVENTHANDLER_TOKEN_IDS";
@@ -19,6 +23,16 @@ pub(super) fn events(r: &mut Reader<'_>, transport: Option<&TransportConfig>) ->
         keys: keys.unwrap_or_default(),
         tokens: tokens(r),
     }
+}
+
+/// What the event handler's URL carries. Whoever guesses it may ask as often as their address allows.
+pub(super) fn key(r: &mut Reader<'_>) -> Option<Secret> {
+    r.parse(KEY, |text| {
+        if text.len() < KEY_MIN_BYTES {
+            return Err(format!("must be at least {KEY_MIN_BYTES} bytes long"));
+        }
+        Ok(Secret::new(text))
+    })
 }
 
 /// A host, with port if it has one, or `*`.
@@ -75,7 +89,8 @@ fn tokens(r: &mut Reader<'_>) -> Option<EventTokens> {
 }
 
 /// Nobody can tell a forged event from a true one without a key, a token, or, of a signature that is the same for all events of a
-/// connection, a secret beside it. Off Azure the program runs without, and lets no event in.
+/// connection, a secret beside it. Off Azure the program runs without, and lets no event in. Where tokens are the proof no secret
+/// need be set: signatures then count for nothing.
 pub(super) fn events_must_be_proven(
     r: &mut Reader<'_>,
     transport: Option<&TransportConfig>,
@@ -96,9 +111,9 @@ pub(super) fn events_must_be_proven(
             format!("or {ISSUER} must be set with WEBPUBSUB_ENDPOINT: nothing else proves who sends events"),
         );
     }
-    if !r.is_set("EVENTHANDLER_KEY") {
+    if !r.is_set(KEY) {
         r.mistake(
-            "EVENTHANDLER_KEY",
+            KEY,
             "must be set where signatures alone prove events, and stand as ?code= in the hub's event handler URL: a \
              signature is the same for all events of a connection",
         );

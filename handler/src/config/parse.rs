@@ -16,6 +16,7 @@ use super::{
     TransportConfig, Vars, WsEndpoint,
 };
 use crate::adapters::azure::table::{StorageAccount, TABLE_PREFIX_CHARS};
+use crate::adapters::client_tokens::TOKEN_MINUTES;
 use crate::model::{RateLimit, RateLimits, UserId};
 
 const DEFAULT_PORT: u16 = 5000;
@@ -23,8 +24,8 @@ const DEFAULT_PORT: u16 = 5000;
 const ACCESS_KEY_MIN_BYTES: usize = 32;
 const STORAGE: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const STORAGE_IDENTITY: &str = "AZURE_STORAGE_ACCOUNT";
-/// What negotiate hands out may be used for so long, and at most.
-const TOKEN_MINUTES: u32 = 60;
+/// What negotiate hands out may be used for so long at most.
+const TOKEN_MINUTES_MAX: u32 = 60;
 const ACK_DELAY_MS: RangeInclusive<u64> = 0..=1_000;
 /// A client that died is noticed after twice this time at most, and a reliable one may be recovered for another 30 s:
 /// within a minute, with the default.
@@ -56,8 +57,8 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
     let public_ws_endpoint = r.parse("PUBLIC_WS_ENDPOINT", ws_endpoint);
     let negotiate_roles = negotiate_roles(&mut r);
     let token_minutes = r.parse("NEGOTIATE_TOKEN_MINUTES", |text| {
-        let minutes = text.parse().ok().filter(|minutes| (1..=TOKEN_MINUTES).contains(minutes));
-        minutes.ok_or_else(|| format!("must be a number of minutes, 1 to {TOKEN_MINUTES}"))
+        let minutes = text.parse().ok().filter(|minutes| (1..=TOKEN_MINUTES_MAX).contains(minutes));
+        minutes.ok_or_else(|| format!("must be a number of minutes, 1 to {TOKEN_MINUTES_MAX}"))
     });
     let rooms_on_join = rooms_on_join(&mut r);
     let attachments = super::attachments::attachments(&mut r, under_host, storage.as_ref());
@@ -65,6 +66,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
         moderation::read(&mut r, auth.as_ref().is_some_and(AuthConfig::is_anonymous) && !on_azure);
     let retention_days = retention_days(&mut r);
     let events = events::events(&mut r, transport.as_ref());
+    let event_handler_key = events::key(&mut r);
     if on_azure {
         events::events_must_be_proven(&mut r, transport.as_ref(), &events, negotiate_roles);
         azure::identity_must_be_managed(
@@ -96,7 +98,7 @@ pub(super) fn config(vars: &dyn Vars) -> Result<Config, Mistakes> {
             cors,
             rate_limits,
             public_ws_endpoint,
-            event_handler_key: r.secret("EVENTHANDLER_KEY"),
+            event_handler_key,
             events,
             negotiate_roles,
             token_minutes: token_minutes.unwrap_or(TOKEN_MINUTES),

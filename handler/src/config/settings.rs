@@ -180,11 +180,11 @@ settings! {
         "NEGOTIATE_ROLES", "connect, token", "connect",
             "Where a client's rights come from: the answer to its connect event, or (up to 50 rooms) its token, for a hub whose events cannot reach this program.",
             |c| match c.negotiate_roles { NegotiateRoles::Connect => value("connect"), NegotiateRoles::Token => value("token") };
-        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "60",
+        "NEGOTIATE_TOKEN_MINUTES", "minutes, 1 to 60", "5",
             "How long the URL of negotiate may be used to connect. What it opened stays open. Where the token carries rights, five minutes at most.",
             |c| value(c.token_minutes);
         "EVENTHANDLER_KEY", "secret", "none",
-            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token. On Azure it must be set where signatures are the only proof: one is the same for all events of a connection.",
+            "Asked as ?code= of the event handler's URL, beside the signature, of whoever shows no token; 16 bytes at least. Without it no signature counts on Azure, nor where EVENTHANDLER_TOKEN_ISSUER is set: one is the same for all events of a connection. On Azure it must be set where signatures are the only proof.",
             |c| hidden(c.event_handler_key.is_some());
         "EVENTHANDLER_ORIGINS", "comma list of hosts, or *", "the host of the configured Web PubSub; with TRANSPORT_MODE=self this machine",
             "Services whose question whether they may send events here (WebHook-Request-Origin) is answered with yes.",

@@ -187,7 +187,7 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     let https = (ENDPOINT, "https://x.webpubsub.azure.com/");
     assert!(mistakes(&[mode, https]).is_empty(), "no event is let in");
     assert!(mistakes(&[mode, https, ("NEGOTIATE_ROLES", "token")]).is_empty());
-    let code = ("EVENTHANDLER_KEY", "secret");
+    let code = ("EVENTHANDLER_KEY", "sixteen bytes ok");
     let config =
         read(&[mode, https, code, ("USE_MANAGED_IDENTITY", "true"), ("AZURE_CLIENT_ID", "id")]).unwrap();
     assert_eq!(config.identity, IdentityConfig::Managed { client_id: Some("id".to_owned()) });
@@ -219,6 +219,9 @@ fn web_pubsub_is_reached_with_a_key_or_an_identity() {
     assert!(with(&[keys]).is_empty());
     let without_code: Vec<_> = on_azure.iter().copied().filter(|it| *it != code).chain([keys]).collect();
     assert_eq!(mistakes(&without_code), ["EVENTHANDLER_KEY"]);
+    let short = [("EVENTHANDLER_KEY", "fifteen bytes..")];
+    assert_eq!(mistakes(&short), ["EVENTHANDLER_KEY"]);
+    assert!(read(&short).unwrap_err().to_string().contains("16 bytes"));
     let issuer =
         ("EVENTHANDLER_TOKEN_ISSUER", "https://sts.windows.net/11111111-2222-3333-4444-555555555555/");
     let (audience, ids) = (("EVENTHANDLER_TOKEN_AUDIENCE", "api://chat"), ("EVENTHANDLER_TOKEN_IDS", "id"));

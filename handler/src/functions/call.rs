@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
-use super::identity::Identity;
+use super::identity::{Identity, Proven};
 use super::origin::{self, Peer};
 use super::{Front, Services};
 use crate::chat::{Caller, Refused, Submission, Venue};
@@ -140,7 +140,7 @@ impl Call {
                 let is_admin = front.config.admins.contains(&user);
                 Ok(Caller { is_admin, origin: self.origin(front), ..Caller::request(user) })
             }
-            Identity::Proven { user, is_admin } => {
+            Identity::Proven(Proven { user, is_admin, .. }) => {
                 self.is_you("X-User-Id", self.text(&X_USER_ID, "X-User-Id")?)?;
                 self.is_you("user_id", self.query("user_id"))?;
                 body.map_or(Ok(()), |(field, text)| self.is_you(field, Some(text)))?;
@@ -153,6 +153,14 @@ impl Call {
         }
     }
 
+    /// When the caller signed in, in seconds since 1970, as far as their proof tells.
+    pub(crate) const fn signed_in_at(&self) -> Option<u64> {
+        match &self.identity {
+            Identity::Proven(proven) => proven.signed_in_at,
+            _ => None,
+        }
+    }
+
     /// From where the request comes.
     pub(crate) fn origin(&self, front: &Front) -> Origin {
         origin::origin(&self.headers, self.peer, front.config.trusted_proxies)
@@ -161,7 +169,7 @@ impl Call {
     /// Refuses a name that is not that of the caller who proved theirs.
     pub(crate) fn is_you(&self, field: &'static str, name: Option<&str>) -> Result<(), ApiError> {
         match (&self.identity, name) {
-            (Identity::Proven { user, .. }, Some(name)) if name != user.as_str() => {
+            (Identity::Proven(proven), Some(name)) if name != proven.user.as_str() => {
                 Err(ApiError::field(Kind::NotYou, field, format!("{field} is not who has signed in.")))
             }
             _ => Ok(()),
@@ -170,7 +178,7 @@ impl Call {
 
     /// The caller who sends a message, and whom its body may name. The use case compares the two.
     pub(crate) fn sender(&self, front: &Front, submission: &Submission) -> Result<Caller, ApiError> {
-        if let Identity::Proven { .. } = self.identity {
+        if let Identity::Proven(_) = self.identity {
             return self.caller(front, None);
         }
         let field = submission.sender_name();

@@ -6,11 +6,14 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
     VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::Front;
-use crate::config::Cors;
+use super::base::base;
+use crate::config::{Config, Cors};
+use crate::error::{ApiError, Kind};
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, X-User-Id, Ocp-Apim-Subscription-Key, Content-Type, Idempotency-Key, x-ms-blob-type",
@@ -34,6 +37,39 @@ pub(super) async fn layer(State(front): State<Front>, request: Request, next: Ne
         }
     }
     response
+}
+
+/// Refuses what a page of another site makes its visitor's browser ask. The browser says from where a request comes, and no
+/// page can say otherwise; who sends none of its headers is no browser, and has no cookie but its own.
+///
+/// `CORS_ORIGINS=*` permits everybody to read what is public, and nobody to act for whoever is signed in.
+pub(super) fn refuse_foreign_pages(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
+    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
+    if matches!(site, Some(b"same-origin" | b"none")) {
+        return Ok(());
+    }
+    let is_ours = match headers.get(ORIGIN) {
+        Some(origin) => {
+            is_listed(&config.cors, origin) || (site.is_none() && is_own(config, headers, origin))
+        }
+        None => site.is_none(),
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let sentence = "A page of another site may not do this; CORS_ORIGINS says which may.";
+    Err(ApiError::field(Kind::ForeignOrigin, "Origin", sentence))
+}
+
+fn is_listed(cors: &Cors, origin: &HeaderValue) -> bool {
+    !matches!(cors, Cors::Anyone) && permits(cors, origin)
+}
+
+/// Whether the page came from the address that it asks. Who ends TLS in front may not say so, and the scheme is not compared.
+fn is_own(config: &Config, headers: &HeaderMap, origin: &HeaderValue) -> bool {
+    let base = base(config, headers);
+    let host = |url: &str| url.split_once("://").map(|(_, host)| host.to_ascii_lowercase());
+    origin.to_str().ok().and_then(host).is_some_and(|origin| host(&base) == Some(origin))
 }
 
 fn no_content() -> Response {

@@ -23,6 +23,7 @@ pub struct EventDoor {
     pub(crate) code: Option<Secret>,
     /// The tokens of a service that shows its identity, and whose they must be.
     pub(crate) tokens: Option<(Arc<dyn Tokens>, EventSenders)>,
+    pub(crate) is_on_azure: bool,
 }
 
 impl EventDoor {
@@ -49,8 +50,8 @@ impl EventDoor {
         if self.tokens.is_some() && bearer(headers)?.is_some() { Ok(()) } else { self.knows_the_code(code) }
     }
 
-    /// Lets an event in: by a token of the service, or by a signature and the URL's secret where there is one. A signature is
-    /// of the connection's id alone and so the same for all its events, which is why it is not enough by itself.
+    /// Lets an event in: by a token of the service, or by the URL's secret and a signature. A signature is of the connection's
+    /// id alone and so the same for all its events; where it counts by itself is said in [`Self::believes_signatures`].
     pub(super) async fn prove(
         &self,
         headers: &HeaderMap,
@@ -64,10 +65,20 @@ impl EventDoor {
             return prove_by_token(tokens.as_ref(), senders, token).await;
         }
         self.knows_the_code(code)?;
+        if !self.believes_signatures() {
+            let sentence =
+                "No token proves the event, and a signature counts only with EVENTHANDLER_KEY beside it.";
+            return Err(ApiError::new(Kind::BadSignature, sentence));
+        }
         if verify_signature(&self.keys, connection, signature.unwrap_or_default()) {
             return Ok(());
         }
         Err(ApiError::new(Kind::BadSignature, "Neither a configured key nor a token proves the event."))
+    }
+
+    /// Whoever has caught one event with its token could otherwise leave the token out and sign what they like.
+    const fn believes_signatures(&self) -> bool {
+        self.code.is_some() || (self.tokens.is_none() && !self.is_on_azure)
     }
 }
 

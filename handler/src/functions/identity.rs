@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::access::Access;
 use super::call::Call;
 use super::origin::{self, Peer};
-use super::{Front, Services, fields};
+use super::{Front, Services, cors, fields};
 use crate::chat::RefusedSignIn;
 use crate::error::{ApiError, Kind};
 use crate::model::UserId;
@@ -20,7 +20,16 @@ pub(crate) enum Identity {
     /// Callers say who they are and are believed. Where guests may come, they need not say it.
     Claimed { guests: bool },
     /// It has been proven, and nothing a request says beside its proof changes it.
-    Proven { user: UserId, is_admin: bool },
+    Proven(Proven),
+}
+
+/// What a sign-in says of a caller.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    pub(super) user: UserId,
+    pub(super) is_admin: bool,
+    /// When they signed in, in seconds since 1970, as far as the proof tells.
+    pub(super) signed_in_at: Option<u64>,
 }
 
 /// Around each route, with the route's class. Without the [`Front`] in the request nobody gets in.
@@ -46,6 +55,9 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
     let front = parts.extensions.get::<Front>().ok_or_else(ApiError::internal)?;
     let admins = &front.config.admins;
     let services = front.services().await?;
+    if services.sign_in.is_by_cookie() && !parts.method.is_safe() {
+        cors::refuse_foreign_pages(&front.config, &parts.headers)?;
+    }
     let proven = match services.sign_in.prove(&parts.headers, admins).await {
         Ok(proven) => proven,
         Err(refused) => {
@@ -53,17 +65,17 @@ async fn establish(access: Access, parts: &Parts) -> Result<Identity, ApiError> 
             return Err(refused);
         }
     };
-    let Some((user, is_admin)) = proven else {
+    let Some(proven) = proven else {
         let by_name = || Call::of(parts, Identity::Claimed { guests: false })?.user(None);
         if access == Access::Admin && !admins.contains(&by_name()?) {
             return Err(admins_only());
         }
         return Ok(Identity::Claimed { guests: access == Access::Guest });
     };
-    if matches!(access, Access::Admin | Access::Operator) && !is_admin {
+    if matches!(access, Access::Admin | Access::Operator) && !proven.is_admin {
         return Err(admins_only());
     }
-    Ok(Identity::Proven { user, is_admin })
+    Ok(Identity::Proven(proven))
 }
 
 /// Puts a proof that was not good enough on record. Nothing shown is nothing refused, and what could not be checked neither.

@@ -29,6 +29,8 @@ pub(super) async fn handle(
     let roles = roles(&front, services, &user).await?;
     let access =
         services.ports.transport.client_access(&user, &roles, &base(&front.config, &call.headers)).await?;
+    // Behind it: of a sign-out that comes meanwhile, either its mark is seen here, or the URL's token is older.
+    services.chat.check_signed_in(&user, call.signed_in_at()).await?;
     Ok(Json(Access { url: access.url }))
 }
 

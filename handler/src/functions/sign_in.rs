@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
+use super::identity::Proven;
 use super::principal::Principal;
 use crate::config::People;
 use crate::error::{ApiError, Kind};
@@ -11,8 +13,12 @@ use crate::ports::{NotVerified, Tokens};
 
 const PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-principal");
 const PRINCIPAL_ID: HeaderName = HeaderName::from_static("x-ms-client-principal-id");
+const PROVIDER: HeaderName = HeaderName::from_static("x-ms-client-principal-idp");
+const ENTRA_ID: &str = "aad";
 const TOKEN_USER: &str = "sub";
 const TOKEN_ROLES: &str = "roles";
+const MADE_AT: &str = "iat";
+const COUNTS_FROM: &str = "nbf";
 /// Who made the room that is always there. Nobody who signs in is that.
 const SYSTEM: &str = "system";
 
@@ -27,38 +33,40 @@ pub enum SignIn {
 }
 
 impl SignIn {
-    /// The user, and whether they are an admin; `None` where nobody proves anything.
+    /// Whether browsers show the proof by themselves, whichever page makes them ask.
+    pub(super) const fn is_by_cookie(&self) -> bool {
+        matches!(self, Self::Platform { .. })
+    }
+
+    /// Who is calling; `None` where nobody proves anything.
     pub(super) async fn prove(
         &self,
         headers: &HeaderMap,
         admins: &[UserId],
-    ) -> Result<Option<(UserId, bool)>, ApiError> {
+    ) -> Result<Option<Proven>, ApiError> {
         let found = match self {
             Self::Anonymous => return Ok(None),
             Self::Tokens { tokens, people } => by_token(tokens.as_ref(), people, headers).await,
             Self::Platform { people } => by_platform(people, headers),
         };
-        let (user, is_admin) = found.inspect_err(|refused| {
+        let proven = found.inspect_err(|refused| {
             tracing::info!(code = refused.code(), "a caller could not be signed in");
         })?;
-        let is_admin = is_admin || admins.contains(&user);
-        Ok(Some((user, is_admin)))
+        Ok(Some(Proven { is_admin: proven.is_admin || admins.contains(&proven.user), ..proven }))
     }
 }
 
-async fn by_token(
-    tokens: &dyn Tokens,
-    people: &People,
-    headers: &HeaderMap,
-) -> Result<(UserId, bool), ApiError> {
+async fn by_token(tokens: &dyn Tokens, people: &People, headers: &HeaderMap) -> Result<Proven, ApiError> {
     let claims = tokens.verify(bearer(headers)?).await.map_err(refused)?;
     let user = user(claims.text(people.user_claim.as_deref().unwrap_or(TOKEN_USER)))?;
     let claim = people.admin_claim.as_deref().unwrap_or(TOKEN_ROLES);
     let is_admin = people.admin_role.as_deref().is_some_and(|role| claims.holds(claim, role));
-    Ok((user, is_admin))
+    // A token without `iat` is not older than the moment from which it counts, in what issuers do.
+    let signed_in_at = claims.seconds(MADE_AT).or_else(|| claims.seconds(COUNTS_FROM));
+    Ok(Proven { user, is_admin, signed_in_at })
 }
 
-fn by_platform(people: &People, headers: &HeaderMap) -> Result<(UserId, bool), ApiError> {
+fn by_platform(people: &People, headers: &HeaderMap) -> Result<Proven, ApiError> {
     let Some(id) = the_only(headers, &PRINCIPAL_ID)? else {
         return Err(ApiError::new(Kind::TokenMissing, "The platform says nobody is signed in."));
     };
@@ -66,15 +74,26 @@ fn by_platform(people: &People, headers: &HeaderMap) -> Result<(UserId, bool), A
         Some(text) => Principal::read(text).ok_or_else(invalid)?,
         None => Principal::default(),
     };
-    let user = match &people.user_claim {
-        Some(claim) => user(principal.values(claim).next())?,
-        None => user(Some(id))?,
+    let id = match &people.user_claim {
+        Some(claim) => principal.values(claim).next(),
+        None => Some(id),
     };
+    let user = user(of_provider(the_only(headers, &PROVIDER)?, id).as_deref())?;
     let is_admin = people
         .admin_role
         .as_deref()
         .is_some_and(|role| principal.has_role(people.admin_claim.as_deref(), role));
-    Ok((user, is_admin))
+    let signed_in_at = principal.values(MADE_AT).next().and_then(|text| text.parse().ok());
+    Ok(Proven { user, is_admin, signed_in_at })
+}
+
+/// Two providers may give two people one id. Entra ID's stay as they are; another's carry its name.
+fn of_provider<'a>(provider: Option<&str>, id: Option<&'a str>) -> Option<Cow<'a, str>> {
+    let id = id.filter(|id| !id.is_empty())?;
+    match provider.map(str::to_ascii_lowercase) {
+        Some(name) if !name.is_empty() && name != ENTRA_ID => Some(format!("{name}:{id}").into()),
+        _ => Some(id.into()),
+    }
 }
 
 /// The token of `Authorization: Bearer …`. It is taken from nowhere else: what stands in a URL stands in logs.

@@ -54,6 +54,13 @@ impl Claims {
         self.get(name)?.as_str()
     }
 
+    /// A moment, in whole seconds since 1970.
+    #[must_use]
+    pub fn seconds(&self, name: &str) -> Option<u64> {
+        let seconds = self.get(name)?;
+        seconds.as_u64().or_else(|| seconds.as_f64().map(|seconds| seconds as u64))
+    }
+
     /// Whether a claim holds the value: in a list, as one of the words of a text (`scp`), or alone.
     #[must_use]
     pub fn holds(&self, name: &str, value: &str) -> bool {
@@ -70,6 +77,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_moment_is_a_number_of_any_kind() {
+        let Value::Object(claims) = json!({ "a": 7, "b": 7.9, "c": -1, "d": "7", "e": null }) else {
+            unreachable!()
+        };
+        let claims = Claims::new(claims);
+        let read = ["a", "b", "c", "d", "e", "f"].map(|name| claims.seconds(name));
+        assert_eq!(read, [Some(7), Some(7), Some(0), None, None, None]);
+    }
 
     #[test]
     fn a_role_stands_in_a_list_or_among_words() {

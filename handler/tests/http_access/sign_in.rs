@@ -168,3 +168,36 @@ async fn while_keys_cannot_be_had_nobody_is_told_their_token_is_bad() {
     assert_eq!(product.get("/api/readyz").status, 200);
     assert_eq!(ask(&product, &[], "GET", INBOX, "").status, 401);
 }
+
+/// A moment of the token's life, in seconds.
+fn token_of(user: &str, claim: &str, at: u64) -> String {
+    token_but(user, claim, json!(at))
+}
+
+fn negotiates(product: &Product, token: &str, method: &str) -> (u16, String) {
+    let bearer = format!("Bearer {token}");
+    let answer = ask(product, &[("authorization", &bearer)], method, "/api/negotiate", "");
+    (answer.status, if answer.status == 200 { String::new() } else { answer.error().0 })
+}
+
+#[test]
+fn who_signed_out_everywhere_opens_nothing_with_a_token_of_before() {
+    let product = product(&[]);
+    let (in_, out) = ((200, String::new()), (401, "unauthenticated".to_owned()));
+    let stolen = [token_of("ann", "iat", now()), token_of("ann", "nbf", now())];
+    for token in &stolen {
+        assert_eq!(negotiates(&product, token, "GET"), in_);
+    }
+    let bearer = format!("Bearer {}", stolen[0]);
+    let signed_out = ask(&product, &[("authorization", &bearer)], "POST", "/api/me/logout", "");
+    assert_eq!(signed_out.status, 200, "{}", signed_out.text());
+    for token in &stolen {
+        for method in ["GET", "POST"] {
+            assert_eq!(negotiates(&product, token, method), out);
+        }
+    }
+    // The answer came when the second was over: who signs in again is younger.
+    assert_eq!(negotiates(&product, &token_of("ann", "iat", now()), "GET"), in_);
+    assert_eq!(negotiates(&product, &token_of("bob", "iat", now() - 60), "GET"), in_, "another user");
+    assert_eq!(negotiates(&product, &token("ann"), "GET"), in_, "it does not say when it was made");
+}

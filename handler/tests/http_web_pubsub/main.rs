@@ -129,7 +129,7 @@ fn with_identity(port: u16, hub: &Product, endpoint: &str) -> Product {
             ("USE_MANAGED_IDENTITY", "true"),
             ("IDENTITY_ENDPOINT", endpoint),
             ("IDENTITY_HEADER", IDENTITY_HEADER),
-            ("EVENTHANDLER_KEY", "a/secret&more"),
+            ("EVENTHANDLER_KEY", "a/secret&more long"),
             ("WEBPUBSUB_EVENT_KEYS", KEY),
             ("RUST_LOG", "trace"),
         ],
@@ -139,7 +139,7 @@ fn with_identity(port: u16, hub: &Product, endpoint: &str) -> Product {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_managed_identity_does_what_a_key_does_with_one_token() {
     let port = free_port();
-    let hub = hub(port, "?code=a%2Fsecret%26more");
+    let hub = hub(port, "?code=a%2Fsecret%26more%20long");
     let (endpoint, url) = identity_endpoint(hub.http, 200).await;
     let mut product = with_identity(port, &hub, &url);
     let address = product.http;
@@ -177,7 +177,7 @@ async fn a_managed_identity_does_what_a_key_does_with_one_token() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_that_is_not_there_is_a_sentence_in_the_log() {
     let port = free_port();
-    let hub = hub(port, "?code=a%2Fsecret%26more");
+    let hub = hub(port, "?code=a%2Fsecret%26more%20long");
     let (endpoint, url) = identity_endpoint(hub.http, 400).await;
     let mut product = with_identity(port, &hub, &url);
     let refused = product.get("/api/negotiate?user_id=ann");

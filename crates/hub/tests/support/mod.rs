@@ -119,11 +119,14 @@ impl Client {
 
     /// The status and body with which a client is refused.
     pub(crate) async fn refused(url: &str, subprotocol: Option<&str>) -> (u16, String) {
+        let response = Self::refusal(url, subprotocol).await;
+        let body = response.body().clone().unwrap_or_default();
+        (response.status().as_u16(), String::from_utf8(body).expect("text"))
+    }
+
+    pub(crate) async fn refusal(url: &str, subprotocol: Option<&str>) -> http::Response<Option<Vec<u8>>> {
         match Self::open(url, subprotocol).await {
-            Err(Error::Http(response)) => {
-                let body = response.body().clone().unwrap_or_default();
-                (response.status().as_u16(), String::from_utf8(body).expect("text"))
-            }
+            Err(Error::Http(response)) => *response,
             Err(error) => panic!("not refused: {error}"),
             Ok(_) => panic!("let in"),
         }

@@ -85,13 +85,15 @@ fn a_value_that_no_header_can_carry_is_an_error() {
 
 #[test]
 fn broken_headers_are_named() {
-    let cases: [(&'static str, Option<&[u8]>); 9] = [
+    let cases: [(&'static str, Option<&[u8]>); 11] = [
         (header::TYPE, None),
         (header::TYPE, Some(b"azure.webpubsub.sys.other")),
         (header::TYPE, Some(b"azure.webpubsub.user.1 2")),
         (header::HUB, None),
         (header::HUB, Some(b"1bad")),
         (header::CONNECTION_ID, Some(b"")),
+        (header::ID, None),
+        (header::ID, Some(b"")),
         (header::TIME, Some(b"yesterday")),
         (header::SPEC_VERSION, Some(b"0.3")),
         (header::USER_ID, Some(b"\xff")),

@@ -16,19 +16,14 @@ use webpubsub::roles::Action;
 use webpubsub::token::client_url;
 
 use super::{Http, Identity};
+use crate::adapters::client_tokens::{TOKEN_MINUTES, TOO_MANY_GRANTS, lifetime_minutes};
 use crate::model::UserId;
 use crate::ports::{ClientAccess, Transport, TransportError};
 
-/// How long a client may take from negotiate to connect.
-const TOKEN_MINUTES: u32 = 60;
-/// The same where the token carries rights, at most: until its end they cannot be taken back.
-const TOKEN_WITH_RIGHTS_MINUTES: u32 = 5;
 /// Calls about one user's connections that are made at once.
 const AT_ONCE: usize = 8;
 /// How long a listing may be read on.
 const LISTING: Duration = Duration::from_secs(60);
-/// What a closed connection is told.
-const TOO_MANY_GRANTS: &str = "The connection has too many grants.";
 
 /// Azure Web PubSub, over its REST API.
 ///
@@ -228,13 +223,11 @@ impl Transport for WebPubSub {
         roles: &[String],
         _base: &str,
     ) -> Result<ClientAccess, TransportError> {
-        let most = if roles.is_empty() { self.token_minutes } else { TOKEN_WITH_RIGHTS_MINUTES };
-        let minutes = self.token_minutes.min(most);
         let access = TokenOf {
             user_id: Some(user.as_str().to_owned()),
             roles: roles.to_vec(),
             groups: Vec::new(),
-            minutes,
+            minutes: lifetime_minutes(self.token_minutes, roles),
         };
         let token = self.service.client_token(&access).await.map_err(failed)?;
         let base = self.public.as_deref().unwrap_or(self.service.endpoint());

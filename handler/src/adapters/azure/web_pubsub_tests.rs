@@ -83,16 +83,23 @@ async fn clients_are_sent_to_the_proxy_before_the_service() {
 }
 
 #[tokio::test]
-async fn rights_in_a_token_end_with_it_soon() {
+async fn a_token_ends_soon_and_sooner_than_set_where_it_carries_rights() {
     use base64::Engine as _;
-    let transport = WebPubSub::with_key(&service().await, name(), &Http::new().unwrap());
-    let lives = async |roles: &[String]| {
+    let connection = service().await;
+    let lives = async |minutes: Option<u32>, roles: &[String]| {
+        let transport = WebPubSub::with_key(&connection, name(), &Http::new().unwrap());
+        let transport = match minutes {
+            Some(minutes) => transport.with_tokens_of(minutes),
+            None => transport,
+        };
         let url = transport.client_access(&user("ann"), roles, "").await.unwrap().url;
         let claims = url.split('.').nth_back(1).unwrap();
         let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
         claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap()
     };
-    assert_eq!(lives(&[]).await, 3600);
-    assert_eq!(lives(&["webpubsub.joinLeaveGroup.room_1".to_owned()]).await, 300);
+    let rights = ["webpubsub.joinLeaveGroup.room_1".to_owned()];
+    assert_eq!(lives(None, &[]).await, 300);
+    assert_eq!(lives(Some(60), &[]).await, 3600);
+    assert_eq!((lives(Some(60), &rights).await, lives(Some(1), &rights).await), (300, 60));
 }

@@ -10,13 +10,9 @@ use webpubsub::payload::{JsonText, Payload};
 use webpubsub::roles::Action;
 use webpubsub::token::{ClientToken, client_url};
 
+use crate::adapters::client_tokens::{TOKEN_MINUTES, TOO_MANY_GRANTS, lifetime_minutes};
 use crate::model::UserId;
 use crate::ports::{ClientAccess, Clock, Transport, TransportError};
-
-/// How long a client may take from negotiate to connect.
-const TOKEN_MINUTES: u32 = 60;
-/// The same where the token carries rights, at most: until its end they cannot be taken back.
-const TOKEN_WITH_RIGHTS_MINUTES: u32 = 5;
 
 /// The hub in this process. Its calls end at once: whoever is slow has a queue of their own.
 pub struct EmbeddedHub {
@@ -82,7 +78,7 @@ impl Transport for EmbeddedHub {
             match self.hub.revoke(&self.name, &connection, Action::JoinLeaveGroup, Some(group)) {
                 // It could join again, so it goes altogether; the next one is judged anew.
                 Err(PermissionError::TooMany) => {
-                    self.hub.close(&self.name, who, &[], Some("The connection has too many grants."));
+                    self.hub.close(&self.name, who, &[], Some(TOO_MANY_GRANTS));
                 }
                 Ok(()) | Err(PermissionError::NoConnection) => {}
             }
@@ -125,8 +121,7 @@ impl Transport for EmbeddedHub {
         base: &str,
     ) -> Result<ClientAccess, TransportError> {
         let now = self.clock.now().millis() / 1000;
-        let most = if roles.is_empty() { self.token_minutes } else { TOKEN_WITH_RIGHTS_MINUTES };
-        let minutes = self.token_minutes.min(most);
+        let minutes = lifetime_minutes(self.token_minutes, roles);
         let mut token = ClientToken::new(base, &self.name, now, u64::from(minutes) * 60);
         token.user_id = Some(user.as_str().to_owned());
         token.roles = roles.to_vec();
