@@ -299,7 +299,6 @@ macro_rules! contract_suite {
             a_lock_ends,
             a_lock_that_is_renewed_lasts,
             a_late_completion_is_an_error,
-            what_is_dead_lettered_makes_way,
             a_batch_may_be_settled_in_any_order,
             receiving_waits_for_a_message,
             a_dropped_receive_takes_nothing,
