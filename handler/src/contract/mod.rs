@@ -212,6 +212,8 @@ macro_rules! contract_suite {
         $crate::contract_tests!(handled, [
             an_event_is_noted_once,
             what_is_old_is_forgotten,
+            a_repeat_is_forgotten_with_the_first,
+            many_are_forgotten_in_rounds,
             one_of_two_racing_stays,
             odd_names_are_kept_apart
         ], [everything_is_there_again], $($make)*);
