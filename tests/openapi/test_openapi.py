@@ -104,7 +104,13 @@ class SignedIn(Server):
 
     def __init__(self, test):
         super().__init__(
-            test, AUTH_MODE="jwt", JWT_SECRET=self.SECRET, JWT_ISSUER="test", JWT_AUDIENCE="chat", RATE_LIMIT_IP="off"
+            test,
+            AUTH_MODE="jwt",
+            JWT_SECRET=self.SECRET,
+            JWT_ISSUER="test",
+            JWT_AUDIENCE="chat",
+            RATE_LIMIT_IP="off",
+            RATE_LIMIT_USER="off",
         )
 
     def proof(self, user):

@@ -94,6 +94,7 @@ pub async fn open(config: &Config, limits: &Arc<Limits>) -> Result<(Services, Ru
         reviews: Arc::clone(&stores.reviews),
         moderator,
         erasures: Arc::clone(&stores.erasures),
+        handled: Arc::clone(&stores.handled),
         audit: Arc::clone(&stores.audit),
         queue: Arc::clone(&queues.sender),
         transport: Arc::clone(&live.transport),

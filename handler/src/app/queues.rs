@@ -38,10 +38,11 @@ impl Queues {
             }
             QueueConfig::Embedded { data_dir: Some(data_dir) } => {
                 let queue = Arc::new(FileQueue::open(data_dir.join("queue.redb"), Limits::FILE).await?);
+                let file = Arc::clone(&queue);
                 Ok(Self {
                     sender: queue.clone(),
                     deliveries: Some(queue.clone()),
-                    warnings: Warnings::none(),
+                    warnings: Warnings::of(move || std::future::ready(unreadable(file.unreadable()))),
                     file: Some(queue),
                 })
             }
@@ -78,4 +79,14 @@ impl Queues {
             tracing::warn!(%error, "the queue's file was not closed cleanly; some messages may come again");
         }
     }
+}
+
+/// What an operator has to know of messages that were accepted and cannot be read any more.
+fn unreadable(count: u64) -> Vec<String> {
+    let sentence = || {
+        format!(
+            "The embedded queue put {count} accepted messages aside, since what is stored of them cannot be read; their bytes are in queue.redb, the log says why."
+        )
+    };
+    (count > 0).then(sentence).into_iter().collect()
 }

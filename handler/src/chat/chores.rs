@@ -30,7 +30,7 @@ struct Chore {
     round: for<'a> fn(&'a Chat) -> BoxFuture<'a, Result<usize, Refused>>,
 }
 
-/// How often the audit is looked through for what is over.
+/// How often audit and handled events are looked through for what is over.
 const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// All of them.
@@ -43,6 +43,7 @@ const CHORES: &[Chore] = &[
     Chore { name: "old_letters", every: UPKEEP_EVERY, round: |chat| chat.drop_old_letters().boxed() },
     Chore { name: "reviews", every: UPKEEP_EVERY, round: |chat| chat.forget_direct_reviews().boxed() },
     Chore { name: "audit", every: FORGET_EVERY, round: |chat| chat.forget_audit().boxed() },
+    Chore { name: "handled_events", every: FORGET_EVERY, round: |chat| chat.forget_handled().boxed() },
     Chore { name: "leases", every: CHORES_EVERY, round: |chat| chat.repair_leases().boxed() },
     Chore { name: "files", every: UPKEEP_EVERY, round: |chat| chat.look_after_attachments().boxed() },
 ];

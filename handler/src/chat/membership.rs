@@ -18,7 +18,6 @@ impl Chat {
     /// those it allows. Where the deployment wants that, a room that is not there is made.
     pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
-        self.charge(caller)?;
         if self.options.create_on_join {
             return self.join_or_create(caller, &id).await;
         }
@@ -37,7 +36,6 @@ impl Chat {
     /// leaving that was left half done, also where the room is hidden from the caller by now.
     pub async fn leave_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let (id, user) = (room_id(room)?, &caller.user);
-        self.charge(caller)?;
         let room = self.known.room(&id, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
         let removal = match self.ports.members.get(&id, user).await? {
             Some(member) => Some(self.note_removal(&id, &member, user, None).await?),

@@ -134,8 +134,8 @@ pub use view::{MessageView, RoomView};
 
 use crate::model::{AttachmentRules, ConversationId, Lease, Origin, RateLimits, RoomId, Sanction, UserId};
 use crate::ports::{
-    Attachments, Audit, Clock, DeadLetters, Due, Erasures, Ids, Inbox, Invitations, Leases, Log, Members,
-    Moderator, Profiles, Queue, Reviews, Rooms, Sanctions, Transport, Uploads,
+    Attachments, Audit, Clock, DeadLetters, Due, Erasures, Handled, Ids, Inbox, Invitations, Leases, Log,
+    Members, Moderator, Profiles, Queue, Reviews, Rooms, Sanctions, Transport, Uploads,
 };
 
 /// The world as the chat sees it.
@@ -157,6 +157,7 @@ pub struct Ports {
     pub moderator: Arc<dyn Moderator>,
     pub erasures: Arc<dyn Erasures>,
     pub audit: Arc<dyn Audit>,
+    pub handled: Arc<dyn Handled>,
     pub queue: Arc<dyn Queue>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,

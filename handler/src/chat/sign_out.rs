@@ -28,7 +28,6 @@ impl Chat {
     /// when the second is over, since tokens tell whole seconds: one that is made after it is younger for sure.
     pub async fn sign_out(&self, caller: &Caller, whom: &UserId) -> Result<SignedOut, Refused> {
         require_self_or_admin(caller, whom)?;
-        self.charge(caller)?;
         let at = self.ports.clock.now();
         if *whom == caller.user {
             return self.end_everywhere(caller, whom, at).await;

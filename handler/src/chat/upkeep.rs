@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Chat, Refused};
 use crate::model::{
-    Change, ConversationId, Desk, Entry, Head, Marker, Room, RoomId, SanctionKind, Timestamp, UserId,
+    Change, ConversationId, Desk, Entry, Head, Marker, Room, RoomId, SanctionKind, Timestamp, UserId, bounds,
 };
 use crate::ports::{InboxKey, LetterKind};
 
@@ -15,6 +15,8 @@ const IN_A_ROUND: usize = 200;
 const PAGE: usize = 200;
 /// Pages of one conversation that a round lets go. The next lap goes on with the rest.
 const PAGES: usize = 25;
+/// Handled events that go in one call.
+const FORGOTTEN: usize = 1_000;
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// How long an expired invitation is still told from one that never was.
 const INVITATION_DAYS: u64 = 30;
@@ -173,6 +175,21 @@ impl Chat {
             }
         }
         Ok(count)
+    }
+
+    /// Events of connections that are so old that no copy of them comes. Each connection leaves some, so all that are due go
+    /// in one round.
+    pub(super) async fn forget_handled(&self) -> Result<usize, Refused> {
+        let now = self.ports.clock.now().millis();
+        let before = Timestamp::from_millis(now.saturating_sub(bounds::MARKER_DAYS * DAY_MILLIS));
+        let mut count = 0;
+        loop {
+            let forgotten = self.ports.handled.forget(before, FORGOTTEN).await?;
+            count += forgotten;
+            if forgotten < FORGOTTEN {
+                return Ok(count);
+            }
+        }
     }
 
     async fn forget_invitations(&self, room: &RoomId) -> Result<usize, Refused> {

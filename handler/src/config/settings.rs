@@ -279,7 +279,7 @@ settings! {
     }
     Limits {
         "RATE_LIMIT_USER", "off, or per second/burst", "10/20; off with AUTH_MODE=anonymous off Azure",
-            "What one user may do: send, edit, react, report, join, type, and every other event of their sockets. Who wants more is refused with 429 and Retry-After.",
+            "What one user may do: every call that changes something, `sync`, a page of an export, and every event of their sockets. Who wants more is refused with 429 and Retry-After.",
             |c| limit(c.rate_limits.user);
         "RATE_LIMIT_ROOM", "off, or per second/burst", "100/200; off with AUTH_MODE=anonymous off Azure",
             "What all together may do in one room: send, edit, react, report, join, type.",

@@ -40,6 +40,46 @@ pub async fn what_is_old_is_forgotten<H: Handled>(make: impl AsyncFn() -> H) {
     assert!(handled.find("odd", "3").await.unwrap().is_some());
 }
 
+/// A copy that comes later neither keeps the first nor leaves anything by which a later one would go too early.
+pub async fn a_repeat_is_forgotten_with_the_first<H: Handled>(make: impl AsyncFn() -> H) {
+    let handled = make().await;
+    for millis in [5, 9, 5] {
+        handled.note(&event("c", "1", None, millis)).await.unwrap();
+    }
+    assert_eq!(handled.forget(at(6), 9).await.unwrap(), 1);
+    assert_eq!(handled.find("c", "1").await.unwrap(), None);
+    handled.note(&event("c", "1", None, 20)).await.unwrap();
+    assert_eq!(handled.forget(at(15), 9).await.unwrap(), 0);
+    assert!(handled.find("c", "1").await.unwrap().is_some());
+}
+
+/// More than one transaction or page takes, of one connection, of many, and of several days.
+pub async fn many_are_forgotten_in_rounds<H: Handled + 'static>(make: impl AsyncFn() -> H) {
+    const DAY: u64 = 86_400_000;
+    let handled = Arc::new(make().await);
+    let events = (0..150).map(|n| event("busy", &n.to_string(), None, n));
+    let others = (0..60).map(|n| event(&n.to_string(), "0", None, DAY * (n % 3) + n));
+    let noted = events.chain(others).map(|event| {
+        let handled = Arc::clone(&handled);
+        tokio::spawn(async move { handled.note(&event).await.unwrap() })
+    });
+    for noted in noted.collect::<Vec<_>>() {
+        noted.await.unwrap();
+    }
+    let before = at(2 * DAY + 30);
+    let mut rounds = Vec::new();
+    while rounds.last().is_none_or(|forgotten| *forgotten == 120) {
+        rounds.push(handled.forget(before, 120).await.unwrap());
+    }
+    // Of the third day those stay that are no older than the moment itself.
+    assert_eq!(rounds, [120, 80], "200 of 210");
+    for n in 0..60 {
+        let is_there = handled.find(&n.to_string(), "0").await.unwrap().is_some();
+        assert_eq!(is_there, n % 3 == 2 && n >= 30, "{n}");
+    }
+    assert!(handled.find("busy", "149").await.unwrap().is_none());
+}
+
 pub async fn one_of_two_racing_stays<H: Handled + 'static>(make: impl AsyncFn() -> H) {
     let handled = Arc::new(make().await);
     let racing: Vec<_> = (0..8)

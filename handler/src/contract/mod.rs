@@ -212,6 +212,8 @@ macro_rules! contract_suite {
         $crate::contract_tests!(handled, [
             an_event_is_noted_once,
             what_is_old_is_forgotten,
+            a_repeat_is_forgotten_with_the_first,
+            many_are_forgotten_in_rounds,
             one_of_two_racing_stays,
             odd_names_are_kept_apart
         ], [everything_is_there_again], $($make)*);
@@ -299,7 +301,6 @@ macro_rules! contract_suite {
             a_lock_ends,
             a_lock_that_is_renewed_lasts,
             a_late_completion_is_an_error,
-            what_is_dead_lettered_makes_way,
             a_batch_may_be_settled_in_any_order,
             receiving_waits_for_a_message,
             a_dropped_receive_takes_nothing,

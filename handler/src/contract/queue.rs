@@ -236,13 +236,6 @@ pub async fn a_late_completion_is_an_error(make: impl AsyncFn() -> Ends) {
     assert!(ends.nothing_to_take().await);
 }
 
-pub async fn what_is_dead_lettered_makes_way(make: impl AsyncFn() -> Ends) {
-    let ends = make().await;
-    ends.send("tea", &["1", "2"]).await;
-    ends.take(1).await.remove(0).dead_letter("no message").await.unwrap();
-    assert_eq!(seen(&ends.take(2).await), [("2", 1)]);
-}
-
 pub async fn a_batch_may_be_settled_in_any_order(make: impl AsyncFn() -> Ends) {
     let ends = make().await;
     ends.send("tea", &["1", "2", "3", "4"]).await;
@@ -349,7 +342,7 @@ pub async fn what_waits_is_there_again(make: impl AsyncFn() -> Ends) {
     ends.send("ale", &["x"]).await;
     ends.send("rum", &["y"]).await;
     ends.take(1).await.remove(0).abandon(Duration::from_secs(60)).await;
-    ends.take(1).await.remove(0).dead_letter("no message").await.unwrap();
+    ends.take(1).await.remove(0).complete().await.unwrap();
     let in_hand = ends.take(1).await;
     drop((ends, in_hand));
 

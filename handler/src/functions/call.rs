@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::access::Charge;
 use super::fields::{Fields, missing};
 use super::host_calls::InvocationId;
 use super::identity::{Identity, Proven};
@@ -30,6 +31,7 @@ pub(crate) struct Call {
     query: Vec<(String, String)>,
     invocation: Option<InvocationId>,
     identity: Identity,
+    charge: Charge,
     peer: Option<Peer>,
 }
 
@@ -57,6 +59,7 @@ impl Call {
             query,
             invocation: parts.extensions.get::<InvocationId>().cloned(),
             identity,
+            charge: parts.extensions.get::<Charge>().copied().unwrap_or(Charge::Caller),
             peer: parts.extensions.get::<Peer>().copied(),
         })
     }
@@ -127,12 +130,21 @@ impl Call {
         })
     }
 
-    /// The caller of a use case. Who proved who they are need not say it, and may not say otherwise.
+    /// The caller of a use case, whom the call is charged to where its route says so. Asked for once in a call.
     pub(crate) fn caller(
         &self,
         front: &Front,
         body: Option<(&'static str, &str)>,
     ) -> Result<Caller, ApiError> {
+        let caller = self.established(front, body)?;
+        if self.charge == Charge::Caller {
+            front.limits.act(&caller.user)?;
+        }
+        Ok(caller)
+    }
+
+    /// Who proved who they are need not say it, and may not say otherwise.
+    fn established(&self, front: &Front, body: Option<(&'static str, &str)>) -> Result<Caller, ApiError> {
         match &self.identity {
             Identity::NotAsked => Err(ApiError::internal()),
             Identity::Claimed { .. } => {

@@ -1,20 +1,14 @@
 //! Events that come again: a service repeats what it had no answer to, and whoever has caught one may send it once more.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::time::Instant;
 use webpubsub::cloud_events::{EventContext, EventKind};
 
 use crate::error::{ApiError, Kind};
-use crate::model::{HandledEvent, Timestamp, UserId, bounds};
+use crate::model::{HandledEvent, UserId};
 use crate::ports::{Clock, Handled};
 
-/// How often old notes are looked for.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
-const FORGOTTEN: usize = 1_000;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// The id of a connection's first event.
 const FIRST: &str = "0";
 /// Connections whose users are kept in mind.
@@ -54,14 +48,10 @@ const SENDING: &str = "send";
 pub struct EventCopies {
     handled: Arc<dyn Handled>,
     clock: Arc<dyn Clock>,
-    inner: Arc<Mutex<Inner>>,
+    owners: Arc<Mutex<Owners>>,
 }
 
-#[derive(Default)]
-struct Inner {
-    owners: rustc_hash::FxHashMap<String, UserId>,
-    looked_at: Option<Instant>,
-}
+type Owners = rustc_hash::FxHashMap<String, UserId>;
 
 /// Whether an event is to be acted on.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +67,7 @@ pub(super) enum Copy {
 impl EventCopies {
     #[must_use]
     pub fn new(handled: Arc<dyn Handled>, clock: Arc<dyn Clock>) -> Self {
-        Self { handled, clock, inner: Arc::default() }
+        Self { handled, clock, owners: Arc::default() }
     }
 
     /// Looks an event up.
@@ -103,7 +93,6 @@ impl EventCopies {
                 "an event was acted on and is not noted"
             );
         }
-        self.forget_old();
     }
 
     /// Holds an event's user against the one its connection was opened for. The signature says nothing of the user.
@@ -112,7 +101,7 @@ impl EventCopies {
             return Ok(());
         }
         let connection = &event.connection_id;
-        let known = self.inner().owners.get(connection).cloned();
+        let known = self.owners().get(connection).cloned();
         let owner = match known {
             Some(owner) => Some(owner),
             None => self.handled.find(connection, FIRST).await?.and_then(|first| first.user),
@@ -122,39 +111,20 @@ impl EventCopies {
             let sentence = "The connection was opened for another user.";
             return Err(ApiError::field(Kind::WrongUser, "ce-userId", sentence));
         }
-        let mut inner = self.inner();
+        let mut owners = self.owners();
         if event.kind == EventKind::Disconnected {
-            inner.owners.remove(connection);
+            owners.remove(connection);
         } else {
-            if inner.owners.len() >= CAPACITY {
-                inner.owners.clear();
+            if owners.len() >= CAPACITY {
+                owners.clear();
             }
-            inner.owners.insert(connection.clone(), owner);
+            owners.insert(connection.clone(), owner);
         }
         Ok(())
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every process does so now and then, in a task of its own.
-    fn forget_old(&self) {
-        let now = Instant::now();
-        {
-            let mut inner = self.inner();
-            if inner.looked_at.is_some_and(|at| now < at + FORGET_EVERY) {
-                return;
-            }
-            inner.looked_at = Some(now);
-        }
-        let (handled, today) = (Arc::clone(&self.handled), self.clock.now().millis());
-        let before = Timestamp::from_millis(today.saturating_sub(bounds::MARKER_DAYS * DAY_MILLIS));
-        tokio::spawn(async move {
-            if let Err(error) = handled.forget(before, FORGOTTEN).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "old events were not forgotten");
-            }
-        });
+    fn owners(&self) -> std::sync::MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::{OnceCell, SetOnce};
 use tokio::time::Instant;
 
 use super::Services;
+use super::readyz::LastReadiness;
 use crate::chat::Limits;
 use crate::config::{Config, Place, QueueConfig};
 use crate::error::ApiError;
@@ -29,6 +30,7 @@ struct Inner {
     in_trouble: AtomicBool,
     function_timeout: OnceCell<Duration>,
     host_warnings: OnceCell<Vec<String>>,
+    last_readiness: LastReadiness,
     started: Instant,
 }
 
@@ -40,6 +42,7 @@ impl Front {
             in_trouble: AtomicBool::new(false),
             function_timeout: OnceCell::new(),
             host_warnings: OnceCell::new(),
+            last_readiness: LastReadiness::default(),
             started: Instant::now(),
         };
         let limits = Arc::new(Limits::new(&config.rate_limits));
@@ -100,6 +103,10 @@ impl Front {
             breaches
         };
         self.inner.host_warnings.get_or_init(read).await
+    }
+
+    pub(super) fn last_readiness(&self) -> &LastReadiness {
+        &self.inner.last_readiness
     }
 
     /// Since the process took its port.

@@ -5,7 +5,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::access::Access;
+use super::access::{Access, Charge};
 use super::call::Call;
 use super::origin::{self, Peer};
 use super::{Front, Services, cors, fields};
@@ -32,12 +32,18 @@ pub(crate) struct Proven {
     pub(super) signed_in_at: Option<u64>,
 }
 
-/// Around each route, with the route's class. Without the [`Front`] in the request nobody gets in.
-pub(super) async fn layer(State(access): State<Access>, request: Request, next: Next) -> Response {
+/// Around each route, with the route's class and whom it charges. Without the [`Front`] in the request nobody gets in.
+pub(super) async fn layer(
+    State((access, charge)): State<(Access, Charge)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     match establish(access, &parts).await {
         Ok(identity) => {
             parts.extensions.insert(identity);
+            // Whoever says in a body who they are is known when it is read: the [`Call`] charges.
+            parts.extensions.insert(charge);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(refused) => {

@@ -59,7 +59,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use access::Access;
+pub use access::{Access, Charge};
 pub use event_copies::EventCopies;
 pub use event_door::EventDoor;
 pub use front::Front;

@@ -3,10 +3,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 
+use super::access::Terms;
 use super::{
-    Access, Front, attachments, audit, event_handler, health, hub_routes, identity, inbox, invocations,
-    letters, me, message, messages, metrics, my_rooms, negotiate, online, openapi, page, personal, pins,
-    publish, reactions, read, readyz, reviews, rooms, send_message, sign_out, sync,
+    Access, Charge, Front, attachments, audit, event_handler, health, hub_routes, identity, inbox,
+    invocations, letters, me, message, messages, metrics, my_rooms, negotiate, online, openapi, page,
+    personal, pins, publish, reactions, read, readyz, reviews, rooms, send_message, sign_out, sync,
 };
 use crate::error::{ApiError, Kind};
 
@@ -16,6 +17,7 @@ pub struct Route {
     pub method: &'static str,
     pub path: &'static str,
     pub access: Access,
+    pub charge: Charge,
 }
 
 /// The routes and, since a router cannot be asked, the list of them.
@@ -25,58 +27,90 @@ struct Routes {
 }
 
 impl Routes {
-    fn get<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
-        self.add(access, "GET", MethodFilter::GET, path, handler)
+    fn get<H: Handler<T, Front>, T: 'static>(
+        self,
+        terms: impl Into<Terms>,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.add(terms, "GET", MethodFilter::GET, path, handler)
     }
 
-    fn post<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
-        self.add(access, "POST", MethodFilter::POST, path, handler)
+    fn post<H: Handler<T, Front>, T: 'static>(
+        self,
+        terms: impl Into<Terms>,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.add(terms, "POST", MethodFilter::POST, path, handler)
     }
 
-    fn put<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
-        self.add(access, "PUT", MethodFilter::PUT, path, handler)
+    fn put<H: Handler<T, Front>, T: 'static>(
+        self,
+        terms: impl Into<Terms>,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.add(terms, "PUT", MethodFilter::PUT, path, handler)
     }
 
-    fn patch<H: Handler<T, Front>, T: 'static>(self, access: Access, path: &'static str, handler: H) -> Self {
-        self.add(access, "PATCH", MethodFilter::PATCH, path, handler)
+    fn patch<H: Handler<T, Front>, T: 'static>(
+        self,
+        terms: impl Into<Terms>,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.add(terms, "PATCH", MethodFilter::PATCH, path, handler)
     }
 
     fn delete<H: Handler<T, Front>, T: 'static>(
         self,
-        access: Access,
+        terms: impl Into<Terms>,
         path: &'static str,
         handler: H,
     ) -> Self {
-        self.add(access, "DELETE", MethodFilter::DELETE, path, handler)
+        self.add(terms, "DELETE", MethodFilter::DELETE, path, handler)
     }
 
     fn add<H: Handler<T, Front>, T: 'static>(
         mut self,
-        access: Access,
+        terms: impl Into<Terms>,
         method: &'static str,
         filter: MethodFilter,
         path: &'static str,
         handler: H,
     ) -> Self {
-        self.table.push(Route { method, path, access });
-        let guarded = on(filter, handler).route_layer(from_fn_with_state(access, identity::layer));
+        let Terms { access, charge } = terms.into();
+        let charge = charge.unwrap_or_else(|| charge_of(access, method));
+        self.table.push(Route { method, path, access, charge });
+        let guarded = on(filter, handler).route_layer(from_fn_with_state((access, charge), identity::layer));
         self.router = self.router.route(path, guarded.clone()).route(&format!("/api{path}"), guarded);
         self
     }
 }
 
-/// Every call of the API, in one place, and whom it lets in.
+/// Whom a call charges where its route does not say.
+fn charge_of(access: Access, method: &str) -> Charge {
+    match access {
+        Access::Open | Access::EventHandler => Charge::Nobody,
+        _ if method == "GET" => Charge::Nobody,
+        Access::Guest | Access::Caller | Access::Operator | Access::Admin => Charge::Caller,
+    }
+}
+
+/// Every call of the API, in one place, whom it lets in, and whom it charges.
 fn routes() -> Routes {
     use Access::{Admin, Caller, EventHandler, Guest, Open, Operator};
+    const ITSELF: Terms = Caller.charging(Charge::UseCase);
     Routes { router: Router::new(), table: Vec::new() }
-        .post(Caller, "/sendMessage", send_message::handle)
-        .post(Caller, "/publish", publish::handle)
+        .post(ITSELF, "/sendMessage", send_message::handle)
+        .post(ITSELF, "/publish", publish::handle)
         .get(Guest, "/negotiate", negotiate::handle)
-        .post(Guest, "/negotiate", negotiate::handle)
+        .post(Guest.charging(Charge::Nobody), "/negotiate", negotiate::handle)
         .post(EventHandler, "/eventhandler", event_handler::handle)
         .add(EventHandler, "OPTIONS", MethodFilter::OPTIONS, "/eventhandler", event_handler::validate)
         .get(Guest, "/rooms", rooms::list)
-        .post(Caller, "/rooms", rooms::create)
+        .post(ITSELF, "/rooms", rooms::create)
         .get(Guest, "/rooms/{id}", rooms::get)
         .delete(Caller, "/rooms/{id}", rooms::delete)
         .patch(Caller, "/rooms/{id}", rooms::update::patch)
@@ -100,31 +134,31 @@ fn routes() -> Routes {
         .delete(Caller, "/rooms/{id}/mutes", rooms::sanctions::unmute)
         .get(Guest, "/rooms/{id}/messages", messages::of_room)
         .get(Guest, "/rooms/{id}/messages/{seq}", message::get)
-        .patch(Caller, "/rooms/{id}/messages/{seq}", message::edit)
-        .delete(Caller, "/rooms/{id}/messages/{seq}", message::delete)
+        .patch(ITSELF, "/rooms/{id}/messages/{seq}", message::edit)
+        .delete(ITSELF, "/rooms/{id}/messages/{seq}", message::delete)
         .get(Guest, "/rooms/{id}/messages/{seq}/reactions", reactions::list)
-        .put(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::set)
-        .delete(Caller, "/rooms/{id}/messages/{seq}/reactions", reactions::remove)
+        .put(ITSELF, "/rooms/{id}/messages/{seq}/reactions", reactions::set)
+        .delete(ITSELF, "/rooms/{id}/messages/{seq}/reactions", reactions::remove)
         .get(Caller, "/rooms/{id}/messages/{seq}/readers", pins::readers)
-        .post(Caller, "/rooms/{id}/messages/{seq}/report", reviews::report)
+        .post(ITSELF, "/rooms/{id}/messages/{seq}/report", reviews::report)
         .get(Caller, "/rooms/{id}/reviews", reviews::of_room)
         .post(Caller, "/rooms/{id}/reviews/{review}", reviews::decide)
         .get(Caller, "/rooms/{id}/rules", reviews::rules)
         .get(Guest, "/rooms/{id}/pins", pins::list)
-        .put(Caller, "/rooms/{id}/pins/{seq}", pins::pin)
-        .delete(Caller, "/rooms/{id}/pins/{seq}", pins::unpin)
+        .put(ITSELF, "/rooms/{id}/pins/{seq}", pins::pin)
+        .delete(ITSELF, "/rooms/{id}/pins/{seq}", pins::unpin)
         .get(Caller, "/messages", messages::direct)
         .get(Caller, "/messages/{seq}", message::get)
-        .patch(Caller, "/messages/{seq}", message::edit)
-        .delete(Caller, "/messages/{seq}", message::delete)
+        .patch(ITSELF, "/messages/{seq}", message::edit)
+        .delete(ITSELF, "/messages/{seq}", message::delete)
         .get(Caller, "/messages/{seq}/reactions", reactions::list)
-        .put(Caller, "/messages/{seq}/reactions", reactions::set)
-        .delete(Caller, "/messages/{seq}/reactions", reactions::remove)
-        .post(Caller, "/messages/{seq}/report", reviews::report)
+        .put(ITSELF, "/messages/{seq}/reactions", reactions::set)
+        .delete(ITSELF, "/messages/{seq}/reactions", reactions::remove)
+        .post(ITSELF, "/messages/{seq}/report", reviews::report)
         .get(Caller, "/presence", online::of_users)
         .get(Caller, "/me", me::get)
-        .put(Caller, "/me", me::put)
-        .get(Caller, "/me/export", personal::export)
+        .put(ITSELF, "/me", me::put)
+        .get(Caller.charging(Charge::Caller), "/me/export", personal::export)
         .get(Caller, "/me/erasure", personal::erasure)
         .post(Caller, "/me/erasure", personal::erase)
         .get(Caller, "/inbox", inbox::list)

@@ -6,8 +6,10 @@ use tokio::time::{Instant, timeout};
 use crate::chat::{Ports, groups};
 use crate::model::RoomId;
 
-/// How old a count of more than a page may be: counting reads all rooms.
-const MAX_AGE: Duration = Duration::from_secs(5);
+/// How old a count may be. Anybody may ask, and counting reads all rooms.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// The same of more than a page.
+const MAX_AGE_OF_MANY: Duration = Duration::from_secs(5);
 /// Rooms that are counted; beyond, the answer is this number.
 const COUNTED: usize = 100_000;
 /// How long a store may take; after that the former count stands.
@@ -43,6 +45,12 @@ pub(super) struct Counts {
 struct Rooms {
     all: usize,
     active: usize,
+}
+
+impl Rooms {
+    fn max_age(self) -> Duration {
+        if self.all > PAGE { MAX_AGE_OF_MANY } else { MAX_AGE }
+    }
 }
 
 enum Claim {
@@ -83,11 +91,11 @@ impl Statistics {
         rooms
     }
 
-    /// A large count that is due is left to one caller; those that come meanwhile get the former one.
+    /// A count that is due is left to one caller; those that come meanwhile get the former one.
     fn claim(&self) -> Claim {
         let mut known = self.known();
         match known.as_mut() {
-            Some((at, rooms)) if rooms.all > PAGE && at.elapsed() < MAX_AGE => Claim::Known(*rooms),
+            Some((at, rooms)) if at.elapsed() < rooms.max_age() => Claim::Known(*rooms),
             Some((at, rooms)) => {
                 *at = Instant::now();
                 Claim::Count { before: *rooms }
@@ -112,6 +120,25 @@ impl Statistics {
             if page.len() < PAGE || counted.all >= COUNTED {
                 return Some(counted);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn few_rooms_are_counted_once_a_second_and_many_less_often() {
+        for (all, age) in [(3, MAX_AGE), (PAGE + 1, MAX_AGE_OF_MANY)] {
+            let statistics = Statistics::new(|_| true);
+            let is_counted = || matches!(statistics.claim(), Claim::Count { .. });
+            assert!(is_counted());
+            *statistics.known() = Some((Instant::now(), Rooms { all, active: 1 }));
+            assert!(!is_counted(), "{all}");
+            tokio::time::advance(age).await;
+            assert!(is_counted(), "{all}");
+            assert!(!is_counted(), "one counts");
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Front;
 use super::invocations::{Ended, Function};
-use super::trigger::{RESERVE, SLOWEST_FAILURE, answer};
+use super::trigger::{RESERVE, SHORTEST_FAILURE, answer};
 use crate::chat::{Round, RoundOutcome};
 
 /// Less than the time between two calls, so that none is missed.
@@ -19,7 +19,7 @@ const BUDGET: Duration = Duration::from_secs(15);
 /// Runs the function and answers the host: 200 with a line for each chore, whatever became of it; 500 where the stores are
 /// not open.
 pub(super) async fn run(front: &Front) -> Response {
-    let budget = front.function_timeout().await.saturating_sub(RESERVE).clamp(SLOWEST_FAILURE, BUDGET);
+    let budget = front.function_timeout().await.saturating_sub(RESERVE).clamp(SHORTEST_FAILURE, BUDGET);
     let (outcome, mut response) = match front.services_within(budget).await {
         Ok(services) => {
             let rounds = services.chat.do_chores(budget).await;

@@ -24,9 +24,9 @@ use crate::ports::Entity;
 /// against outsiders, only against growing without end.
 const INVOCATION_BYTES: usize = 128 * 1024 * 1024;
 /// No failure is answered sooner.
-pub(super) const SLOWEST_FAILURE: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST_FAILURE: Duration = Duration::from_secs(1);
 /// The same for dead letters.
-const SLOWEST_BURIAL: Duration = Duration::from_secs(5);
+const SHORTEST_BURIAL: Duration = Duration::from_secs(5);
 /// Kept for what is under way when patience ends; an invocation that reaches the host's limit costs the process.
 pub(super) const RESERVE: Duration = Duration::from_secs(30);
 
@@ -55,10 +55,10 @@ impl Trigger {
     }
 
     /// No failure is answered sooner. A dead letter is delivered again for ever.
-    const fn slowest_failure(self) -> Duration {
+    const fn shortest_failure(self) -> Duration {
         match self {
-            Self::Messages(_) => SLOWEST_FAILURE,
-            Self::DeadLetters(_) => SLOWEST_BURIAL,
+            Self::Messages(_) => SHORTEST_FAILURE,
+            Self::DeadLetters(_) => SHORTEST_BURIAL,
         }
     }
 }
@@ -71,7 +71,7 @@ struct Done {
 
 /// Runs the function and answers the host: 200 when every message is where it belongs, 500 for a redelivery.
 pub(super) async fn run(front: &Front, trigger: Trigger, request: Request) -> Response {
-    let earliest = Instant::now() + trigger.slowest_failure();
+    let earliest = Instant::now() + trigger.shortest_failure();
     let (front, tally) = (front.clone(), Tally::current().unwrap_or_default());
     // A task of its own, so that a panic is an answer too.
     let work = async move { tally.count(work(&front, trigger, request)).await };
@@ -97,7 +97,7 @@ fn told(trigger: Trigger, outcome: String, mut response: Response) -> Response {
 async fn work(front: &Front, trigger: Trigger, request: Request) -> Result<Done, String> {
     let (parts, body) = request.into_parts();
     let deadline =
-        Instant::now() + front.function_timeout().await.saturating_sub(RESERVE).max(SLOWEST_FAILURE);
+        Instant::now() + front.function_timeout().await.saturating_sub(RESERVE).max(SHORTEST_FAILURE);
     let bytes = fields::read(body, &parts.headers, INVOCATION_BYTES).await;
     let bytes = bytes.map_err(|error| format!("the invocation cannot be read: {}", error.status()))?;
     let messages = Invocation::parse(&bytes).and_then(|invocation| invocation.messages(trigger.entity()));
@@ -108,7 +108,7 @@ async fn work(front: &Front, trigger: Trigger, request: Request) -> Result<Done,
     }
     let left = || deadline.saturating_duration_since(Instant::now());
     let services = front.services_within(left()).await.map_err(|_| "the stores are not open".to_owned())?;
-    let patience = Patience::Until(left().max(SLOWEST_FAILURE));
+    let patience = Patience::Until(left().max(SHORTEST_FAILURE));
     if let Trigger::DeadLetters(_) = trigger {
         services.chat.bury(&messages, patience).await.map_err(|error| error.to_string())?;
         return Ok(Done { summary: format!("stored={}", messages.len()), lines: Vec::new() });

@@ -15,6 +15,7 @@ pub trait Handled: Send + Sync {
     /// What was noted of a connection's event.
     async fn find(&self, connection: &str, id: &str) -> Result<Option<HandledEvent>, StoreError>;
 
-    /// Forgets events that were noted with a time < `before`, at most `limit`; how many.
+    /// Forgets events that were noted with a time < `before`, at most `limit`; how many. As long as it is `limit` there may be
+    /// more.
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }

@@ -29,7 +29,7 @@ pub use audit::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 pub use clock::{Clock, Ids};
 pub use dead_letters::{DeadLetters, Letter, LetterKind, NewLetter, Replay, Replays};
 pub use erasures::Erasures;
-pub use error::{StoreError, reasons};
+pub use error::{StoreError, reason_in_public, reasons};
 pub use handled::Handled;
 pub use inbox::{Inbox, InboxItem, InboxKey};
 pub use invitations::{Invitations, Redeemed};

@@ -51,9 +51,6 @@ pub trait Delivery: Send + Sync {
 
     /// Gives it back: it comes again after `delay`, and everything behind it in its session waits for it.
     async fn abandon(self: Box<Self>, delay: Duration);
-
-    /// Moves it out of the way, with the reason.
-    async fn dead_letter(self: Box<Self>, reason: &str) -> Result<(), QueueError>;
 }
 
 /// The two ways in.

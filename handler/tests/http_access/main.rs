@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "shared by the modules of this binary")]
 
+mod charges;
 mod easy_auth;
 mod events;
 mod people;

@@ -165,7 +165,9 @@ impl Log for FileLog {
         // Clamped to the head of now: a later one may hold what was not sent.
         let Some(head) = self.head(conversation).await? else { return Ok(()) };
         let seq = seq.min(head.seq);
-        if seq > head.sent && self.sent.raise(conversation, seq) {
+        if seq > head.sent
+            && let Some(_clearing) = self.sent.raise(conversation, seq)
+        {
             self.write_marks().await?;
         }
         Ok(())

@@ -17,10 +17,9 @@ pub(super) struct Core<P> {
 
 struct State<P> {
     sessions: Sessions<P>,
-    /// Everything that takes room: waiting, in hand, reserved for a send under way, dead.
+    /// Everything that takes room: waiting, in hand, reserved for a send under way.
     messages: usize,
     bytes: usize,
-    dead: usize,
     /// The sequence number given last, where the numbers are given here.
     last: u64,
 }
@@ -38,7 +37,7 @@ const FULL_RETRY: Duration = Duration::from_secs(1);
 
 impl<P: Clone> Core<P> {
     pub(super) fn new(limits: Limits) -> Self {
-        let state = State { sessions: Sessions::new(), messages: 0, bytes: 0, dead: 0, last: 0 };
+        let state = State { sessions: Sessions::new(), messages: 0, bytes: 0, last: 0 };
         Self { state: Mutex::new(state), changed: Notify::new(), limits }
     }
 
@@ -127,25 +126,10 @@ impl<P: Clone> Core<P> {
 
     /// Removes a message that is in hand, with the room it took.
     pub(super) fn complete(&self, session: &str, hold: u64, sequence: u64) -> Result<Item<P>, QueueError> {
-        self.settle(session, hold, sequence, State::free)
-    }
-
-    /// Removes a message that is in hand from its session, and counts it among the dead.
-    pub(super) fn bury(&self, session: &str, hold: u64, sequence: u64) -> Result<Item<P>, QueueError> {
-        self.settle(session, hold, sequence, |state, _| state.dead += 1)
-    }
-
-    fn settle(
-        &self,
-        session: &str,
-        hold: u64,
-        sequence: u64,
-        then: impl FnOnce(&mut State<P>, usize),
-    ) -> Result<Item<P>, QueueError> {
         self.with(|state, now| {
             let item = state.sessions.settle(session, hold, sequence, now);
             let item = item.ok_or_else(|| QueueError::unavailable(Refusal::LockLost))?;
-            then(state, item.bytes);
+            state.free(item.bytes);
             Ok(item)
         })
     }
@@ -159,27 +143,8 @@ impl<P: Clone> Core<P> {
         });
     }
 
-    /// Counts dead letters that were there before.
-    pub(super) fn add_dead(&self, bytes: usize) {
-        self.with(|state, _| {
-            state.add(bytes);
-            state.dead += 1;
-        });
-    }
-
-    pub(super) fn remove_dead(&self, bytes: usize) {
-        self.with(|state, _| {
-            state.free(bytes);
-            state.dead -= 1;
-        });
-    }
-
     pub(super) fn counts(&self) -> Counts {
-        self.with(|state, _| Counts {
-            depth: state.sessions.depth(),
-            sessions: state.sessions.count(),
-            dead: state.dead,
-        })
+        self.with(|state, _| Counts { depth: state.sessions.depth(), sessions: state.sessions.count() })
     }
 }
 

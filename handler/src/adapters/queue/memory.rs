@@ -1,57 +1,28 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::core::Core;
 use super::sessions::Item;
-use super::{Counts, DeadLetter, Limits, size_of};
+use super::{Counts, Limits, size_of};
 use crate::ports::{Deliveries, Delivery, Outgoing, Queue, QueueError, Received};
 
 /// A queue that lives as long as the process. Clones share it.
 #[derive(Clone)]
 pub struct MemoryQueue {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    core: Core<Arc<Received>>,
-    /// With the bytes each of them counts for.
-    dead: Mutex<BTreeMap<u64, (DeadLetter, usize)>>,
-}
-
-impl Shared {
-    fn dead(&self) -> MutexGuard<'_, BTreeMap<u64, (DeadLetter, usize)>> {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    core: Arc<Core<Arc<Received>>>,
 }
 
 impl MemoryQueue {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { shared: Arc::new(Shared { core: Core::new(limits), dead: Mutex::default() }) }
+        Self { core: Arc::new(Core::new(limits)) }
     }
 
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared.core.counts()
-    }
-
-    /// Dead letters by ascending sequence number, those after `after`, at most `limit`.
-    #[must_use]
-    pub fn dead_letters(&self, after: u64, limit: usize) -> Vec<DeadLetter> {
-        let dead = self.shared.dead();
-        dead.range(after.saturating_add(1)..).take(limit).map(|(_, (letter, _))| letter.clone()).collect()
-    }
-
-    /// Removes a dead letter for good. Answers whether it was there.
-    pub fn remove_dead_letter(&self, sequence: u64) -> bool {
-        let removed = self.shared.dead().remove(&sequence);
-        if let Some((_, bytes)) = &removed {
-            self.shared.core.remove_dead(*bytes);
-        }
-        removed.is_some()
+        self.core.counts()
     }
 }
 
@@ -60,7 +31,7 @@ impl Queue for MemoryQueue {
     async fn send(&self, message: Outgoing) -> Result<(), QueueError> {
         let bytes = size_of(&message)?;
         let session = message.session_id.clone();
-        self.shared.core.append(&session, bytes, |sequence| {
+        self.core.append(&session, bytes, |sequence| {
             Arc::new(Received {
                 entity: message.entity,
                 message_id: Some(message.message_id),
@@ -75,21 +46,21 @@ impl Queue for MemoryQueue {
     }
 
     async fn check(&self) -> Result<(), QueueError> {
-        self.shared.core.check()
+        self.core.check()
     }
 }
 
 #[async_trait]
 impl Deliveries for MemoryQueue {
     async fn receive(&self, max: usize) -> Vec<Box<dyn Delivery>> {
-        let batch = self.shared.core.next(max).await;
+        let batch = self.core.next(max).await;
         let deliver = |item: Item<Arc<Received>>| {
             let mut message = item.place;
             if message.attempt != item.attempt {
                 Arc::make_mut(&mut message).attempt = item.attempt;
             }
             Box::new(InMemory {
-                shared: self.shared.clone(),
+                core: self.core.clone(),
                 session: batch.session.clone(),
                 hold: batch.hold,
                 sequence: item.sequence,
@@ -102,7 +73,7 @@ impl Deliveries for MemoryQueue {
 }
 
 struct InMemory {
-    shared: Arc<Shared>,
+    core: Arc<Core<Arc<Received>>>,
     session: Arc<str>,
     hold: u64,
     sequence: u64,
@@ -117,36 +88,24 @@ impl Delivery for InMemory {
     }
 
     async fn renew(&self) -> bool {
-        self.shared.core.renew(&self.session, self.hold)
+        self.core.renew(&self.session, self.hold)
     }
 
     async fn complete(mut self: Box<Self>) -> Result<(), QueueError> {
         self.settled = true;
-        self.shared.core.complete(&self.session, self.hold, self.sequence).map(drop)
+        self.core.complete(&self.session, self.hold, self.sequence).map(drop)
     }
 
     async fn abandon(mut self: Box<Self>, delay: Duration) {
         self.settled = true;
-        self.shared.core.give_back(&self.session, self.hold, self.sequence, delay);
-    }
-
-    async fn dead_letter(mut self: Box<Self>, reason: &str) -> Result<(), QueueError> {
-        self.settled = true;
-        let item = self.shared.core.bury(&self.session, self.hold, self.sequence)?;
-        let letter = DeadLetter {
-            sequence: self.sequence,
-            reason: reason.to_owned(),
-            message: Some(self.message.as_ref().clone()),
-        };
-        self.shared.dead().insert(self.sequence, (letter, item.bytes));
-        Ok(())
+        self.core.give_back(&self.session, self.hold, self.sequence, delay);
     }
 }
 
 impl Drop for InMemory {
     fn drop(&mut self) {
         if !self.settled {
-            self.shared.core.give_back(&self.session, self.hold, self.sequence, Duration::ZERO);
+            self.core.give_back(&self.session, self.hold, self.sequence, Duration::ZERO);
         }
     }
 }

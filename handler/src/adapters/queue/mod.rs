@@ -13,14 +13,14 @@ use std::time::Duration;
 pub use self::file::FileQueue;
 pub use self::memory::MemoryQueue;
 use crate::ports::queue::MESSAGE_BYTES;
-use crate::ports::{Outgoing, QueueError, Received};
+use crate::ports::{Outgoing, QueueError};
 
 /// The bounds of an embedded queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How long a session's messages may be in hand before they are given to somebody else.
     pub lock: Duration,
-    /// Messages it keeps, dead letters included; beyond, `send` is refused.
+    /// Messages it keeps; beyond, `send` is refused.
     pub max_messages: usize,
     /// The same in bytes of body, ids and properties.
     pub max_bytes: usize,
@@ -35,24 +35,13 @@ impl Limits {
         Self { lock: Duration::from_secs(30), max_messages: 2_000_000, max_bytes: 4 * 1024 * 1024 * 1024 };
 }
 
-/// What is in an embedded queue, for health and metrics.
+/// What is in an embedded queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Messages that wait or are in hand.
     pub depth: usize,
     /// Sessions that have any.
     pub sessions: usize,
-    /// Dead letters.
-    pub dead: usize,
-}
-
-/// A message that was moved out of the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    pub sequence: u64,
-    pub reason: String,
-    /// `None`: it was moved away because what is stored cannot be read. The bytes are kept.
-    pub message: Option<Received>,
 }
 
 /// What a message takes, unless it is too large.

@@ -30,7 +30,6 @@ enum How {
     Complete,
     Abandon(Duration),
     Drop,
-    DeadLetter,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -39,7 +38,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(How::Complete),
         2 => seconds.clone().prop_map(How::Abandon),
         1 => Just(How::Drop),
-        1 => Just(How::DeadLetter),
     ];
     let step = prop_oneof![
         8 => (0..5_u8).prop_map(Step::Send),
@@ -85,7 +83,6 @@ struct InHand {
 #[derive(Default)]
 struct Model {
     sessions: BTreeMap<u8, Session>,
-    dead: usize,
     last: u32,
 }
 
@@ -269,17 +266,12 @@ impl World<'_> {
         let live = session.holds(id) && delivered == Some(attempt_known);
         match how {
             How::Complete => assert_eq!(delivery.complete().await.is_ok(), live),
-            How::DeadLetter => assert_eq!(delivery.dead_letter("no good").await.is_ok(), live),
             How::Abandon(delay) => delivery.abandon(delay).await,
             How::Drop => drop(delivery),
         }
         match how {
             _ if !live => {}
             How::Complete => session.settle(id),
-            How::DeadLetter => {
-                session.settle(id);
-                self.model.dead += 1;
-            }
             How::Abandon(delay) => session.give_back(id, now + delay),
             How::Drop => session.give_back(id, now),
         }
@@ -299,10 +291,6 @@ impl World<'_> {
         for session in self.model.sessions.values_mut() {
             if clean { session.restart() } else { session.crash() }
         }
-        if !clean {
-            // Which of the dead letters had reached the file is not known.
-            self.model.dead = self.real.ends().2.dead;
-        }
     }
 
     fn compare_counts(&mut self) {
@@ -313,7 +301,7 @@ impl World<'_> {
             sessions().map(|session| session.waiting.iter().filter(|message| message.ghost).count()).sum();
         assert!((all - ghosts..=all).contains(&counts.depth), "{counts:?}, {all} with {ghosts} ghosts");
         if ghosts == 0 {
-            assert_eq!((counts.sessions, counts.dead), (sessions().count(), self.model.dead));
+            assert_eq!(counts.sessions, sessions().count());
         }
     }
 

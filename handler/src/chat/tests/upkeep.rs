@@ -8,7 +8,9 @@ use super::world::*;
 use crate::adapters::faulty::Mode;
 use crate::chat::{ChatOptions, NewInvitation, RoomEdit};
 use crate::contract::data::user;
-use crate::model::{Change, Invitation, Member, ReadMark, Role, RoomId, SanctionKind, Timestamp};
+use crate::model::{
+    Change, HandledEvent, Invitation, Member, ReadMark, Role, RoomId, SanctionKind, Timestamp,
+};
 use crate::ports::{LetterKind, NewEntry};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -49,6 +51,27 @@ async fn what_is_older_than_the_deployment_keeps_goes_everywhere() {
     let head = world.head(&RoomId::new("general").unwrap().conversation()).await;
     world.chat.repair().await.unwrap();
     assert_eq!(world.head(&RoomId::new("general").unwrap().conversation()).await, head, "done is done");
+}
+
+#[tokio::test]
+async fn old_events_of_connections_are_forgotten_however_many_they_are() {
+    let world = keeping(None).await;
+    let handled = &world.truth.handled;
+    for n in 0..2_500 {
+        let connection = n.to_string();
+        let event = HandledEvent { connection, id: "0".into(), user: None, at: world.truth.clock.now() };
+        handled.note(&event).await.unwrap();
+    }
+    let is_known = async |connection| handled.find(connection, "0").await.unwrap().is_some();
+    world.ticker.advance(DAY * 89);
+    world.chat.repair().await.unwrap();
+    assert!(is_known("0").await && is_known("2499").await);
+    world.ticker.advance(DAY * 2);
+    world.store.set(Mode::FailCalls("handled.forget"));
+    assert_eq!(world.chat.repair().await.unwrap_err().code, "store_unavailable");
+    world.store.set(Mode::Quiet);
+    world.chat.repair().await.unwrap();
+    assert!(!is_known("0").await && !is_known("2499").await);
 }
 
 #[tokio::test]

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::adapters::LocalLinks;
 use crate::adapters::faulty::{Faults, Faulty};
 use crate::adapters::memory::{
-    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryInbox, MemoryInvitations,
-    MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms, MemorySanctions,
-    MemoryUploads,
+    MemoryAttachments, MemoryAudit, MemoryDeadLetters, MemoryErasures, MemoryHandled, MemoryInbox,
+    MemoryInvitations, MemoryLeases, MemoryLog, MemoryMembers, MemoryProfiles, MemoryReviews, MemoryRooms,
+    MemorySanctions, MemoryUploads,
 };
 use crate::adapters::moderation::LocalModerator;
 use crate::adapters::thresholds::Thresholds;
@@ -290,6 +290,7 @@ impl World {
             moderator: Arc::new(LocalModerator::of_rooms()),
             erasures: Arc::new(MemoryErasures::new()),
             audit: Arc::new(MemoryAudit::new()),
+            handled: Arc::new(MemoryHandled::new()),
             queue: Arc::clone(&outbox) as _,
             transport: Arc::clone(&wire) as _,
             clock: Arc::clone(&ticker) as _,
@@ -315,6 +316,7 @@ impl World {
             reviews: Arc::new(Faulty::new(Arc::clone(&truth.reviews), store.clone())),
             erasures: Arc::new(Faulty::new(Arc::clone(&truth.erasures), store.clone())),
             audit: Arc::new(Faulty::new(Arc::clone(&truth.audit), store.clone())),
+            handled: Arc::new(Faulty::new(Arc::clone(&truth.handled), store.clone())),
             queue: Arc::new(Faulty::new(Arc::clone(&truth.queue), queue.clone())),
             transport: Arc::new(Faulty::new(Arc::clone(&truth.transport), live.clone())),
             ..truth.clone()

@@ -331,7 +331,7 @@ impl Log for TableLog {
                 return Ok(());
             }
         }
-        if shared.sent.raise(conversation, seq) {
+        if let Some(_clearing) = shared.sent.raise(conversation, seq) {
             // More than can be kept while the service is away: losing them doubles frames, no more.
             shared.sent.forget(&shared.sent.all());
         }

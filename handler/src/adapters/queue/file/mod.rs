@@ -5,6 +5,7 @@ mod tables;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -14,11 +15,9 @@ use self::settling::Settling;
 use self::shared::{Shared, restore};
 use super::core::Core;
 use super::sessions::Item;
-use super::{Counts, DeadLetter, Limits, size_of};
+use super::{Counts, Limits, size_of};
 use crate::adapters::engine::Engine;
 use crate::ports::{Deliveries, Delivery, Outgoing, Queue, QueueError, StoreError};
-
-const STORE: &str = "the embedded queue";
 
 /// A queue in a file of its own. `Ok` of a send is an fsync, which sends at the same time share.
 ///
@@ -36,8 +35,9 @@ impl FileQueue {
     pub async fn open(path: impl AsRef<Path>, limits: Limits) -> Result<Self, StoreError> {
         let engine = Engine::open(path).await?;
         engine.write(tables::create).await?;
-        let core = restore(&engine, Core::new(limits)).await?;
-        let shared = Arc::new(Shared { core, settling: Settling::new(engine.clone()), engine });
+        let (core, unreadable) = restore(&engine, Core::new(limits)).await?;
+        let (unreadable, settling) = (AtomicU64::new(unreadable), Settling::new(engine.clone()));
+        let shared = Arc::new(Shared { core, unreadable, settling, engine });
         let running = shared.clone();
         let task = tokio::spawn(async move { running.settling.run().await });
         Ok(Self { shared, settling: task.abort_handle() })
@@ -56,24 +56,10 @@ impl FileQueue {
         self.shared.core.counts()
     }
 
-    /// Dead letters by ascending sequence number, those after `after`, at most `limit`.
-    pub async fn dead_letters(&self, after: u64, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.shared.settling.flush(usize::MAX).await?;
-        let rows = self.shared.engine.scan(move |txn| tables::dead(txn, after, limit)).await?;
-        rows.iter()
-            .map(|(sequence, dead)| row::decode_dead(dead, *sequence))
-            .collect::<Result<_, _>>()
-            .map_err(|error| StoreError::corrupt(STORE, error))
-    }
-
-    /// Removes a dead letter for good. Answers whether it was there.
-    pub async fn remove_dead_letter(&self, sequence: u64) -> Result<bool, StoreError> {
-        self.shared.settling.flush(usize::MAX).await?;
-        let removed = self.shared.engine.write(move |txn| tables::remove_dead(txn, sequence)).await?;
-        if let Some(dead) = &removed {
-            self.shared.core.remove_dead(row::dead_bytes(dead));
-        }
-        Ok(removed.is_some())
+    /// Messages that were put aside since what is stored of them cannot be read. Their bytes stay in the file.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        self.shared.unreadable.load(Ordering::Relaxed)
     }
 }
 

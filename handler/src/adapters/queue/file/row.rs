@@ -1,7 +1,6 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::super::DeadLetter;
 use crate::ports::{Entity, Outgoing, Properties, Received};
 
 /// First byte of a row. Then, each behind its length (u32, little-endian): the session, which is all that opening the
@@ -65,29 +64,12 @@ pub(super) fn session(row: &[u8]) -> Result<&str, RowError> {
     split_session(row).map(|(session, _)| session)
 }
 
-/// A dead letter: how often the message was delivered, the reason behind its length, and the row as it was.
-pub(super) fn encode_dead(attempt: u32, reason: &str, row: &[u8]) -> Vec<u8> {
-    let mut dead = attempt.to_le_bytes().to_vec();
-    put(&mut dead, reason.as_bytes());
-    dead.extend_from_slice(row);
-    dead
-}
-
-pub(super) fn decode_dead(dead: &[u8], sequence: u64) -> Result<DeadLetter, RowError> {
-    let (attempt, reason, row) = split_dead(dead)?;
-    let message = decode(row, sequence, attempt).ok();
-    Ok(DeadLetter { sequence, reason: reason.to_owned(), message })
-}
-
-/// What a dead letter counts for in the queue's bounds: as much as the message did.
-pub(super) fn dead_bytes(dead: &[u8]) -> usize {
-    split_dead(dead).map_or(dead.len(), |(.., row)| row.len())
-}
-
-fn split_dead(dead: &[u8]) -> Result<(u32, &str, &[u8]), RowError> {
-    let (attempt, rest) = dead.split_first_chunk().ok_or(RowError::Broken)?;
-    let (reason, row) = take(rest)?;
-    Ok((u32::from_le_bytes(*attempt), text(reason)?, row))
+/// A message that cannot be read: how often it was delivered, the reason behind its length, and the row as it was.
+pub(super) fn encode_unreadable(attempt: u32, reason: &str, row: &[u8]) -> Vec<u8> {
+    let mut unreadable = attempt.to_le_bytes().to_vec();
+    put(&mut unreadable, reason.as_bytes());
+    unreadable.extend_from_slice(row);
+    unreadable
 }
 
 fn split_session(row: &[u8]) -> Result<(&str, &[u8]), RowError> {
@@ -126,7 +108,7 @@ mod tests {
         #[test]
         fn a_message_reads_back(
             session in ".{0,40}", id in ".{0,40}", body in prop::collection::vec(any::<u8>(), 0..200),
-            properties in prop::collection::btree_map("[a-z]{1,8}", ".{0,10}", 0..4), reason in ".{0,20}",
+            properties in prop::collection::btree_map("[a-z]{1,8}", ".{0,10}", 0..4),
         ) {
             let message = Outgoing {
                 entity: Entity::Topic, message_id: id.clone(), session_id: session.clone(),
@@ -138,15 +120,12 @@ mod tests {
                 sequence_number: Some(7), properties, body: message.body, attempt: 3,
                 enqueued_at: None,
             };
-            let dead = encode_dead(3, &reason, &row);
-            prop_assert_eq!(dead_bytes(&dead), row.len());
-            prop_assert_eq!(decode_dead(&dead, 7).unwrap(), DeadLetter { sequence: 7, reason, message: Some(expected) });
+            prop_assert_eq!(decode(&row, 7, 3).unwrap(), expected);
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = decode(&bytes, 1, 1);
-            let _ = decode_dead(&bytes, 1);
         }
     }
 }

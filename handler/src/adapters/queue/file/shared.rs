@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,12 +19,14 @@ const READ_RETRY: Duration = Duration::from_millis(500);
 /// What a queue and its deliveries share.
 pub(super) struct Shared {
     pub(super) core: Core<()>,
+    /// Messages that were put aside. They take no room of those that can be delivered.
+    pub(super) unreadable: AtomicU64,
     pub(super) engine: Engine,
     pub(super) settling: Settling,
 }
 
-/// Takes in what an earlier process left. What cannot be read goes to the dead letters.
-pub(super) async fn restore(engine: &Engine, core: Core<()>) -> Result<Core<()>, StoreError> {
+/// Takes in what an earlier process left. What cannot be read is put aside; how much there is of it.
+pub(super) async fn restore(engine: &Engine, core: Core<()>) -> Result<(Core<()>, u64), StoreError> {
     let (core, unreadable) = engine
         .scan(move |txn| {
             let mut unreadable = BTreeMap::new();
@@ -35,25 +38,18 @@ pub(super) async fn restore(engine: &Engine, core: Core<()>) -> Result<Core<()>,
                 }
                 Err(error) => {
                     let reason = format!("unreadable: {error}");
-                    unreadable.insert(sequence, Change::Buried { attempt, reason });
+                    unreadable.insert(sequence, Change::PutAside { attempt, reason });
                 }
             })?;
             Ok((core, unreadable))
         })
         .await?;
     if !unreadable.is_empty() {
-        tracing::error!(
-            count = unreadable.len(),
-            "messages that cannot be read were put with the dead letters"
-        );
+        tracing::error!(count = unreadable.len(), "messages that cannot be read were put aside");
         engine.write(move |txn| tables::apply(txn, &unreadable)).await?;
     }
-    engine
-        .scan(move |txn| {
-            tables::each_dead(txn, |dead| core.add_dead(row::dead_bytes(dead)))?;
-            Ok(core)
-        })
-        .await
+    let unreadable = engine.read(tables::unreadable)?;
+    Ok((core, unreadable))
 }
 
 impl Shared {
@@ -105,8 +101,8 @@ impl Shared {
                 Some(Box::new(OnFile { held: Some(held), message }))
             }
             Err(error) => {
-                tracing::error!(sequence = item.sequence, %error, "a message that cannot be read goes to the dead letters");
-                held.bury(&format!("unreadable: {error}")).ok();
+                tracing::error!(sequence = item.sequence, %error, "a message that cannot be read is put aside");
+                held.put_aside(format!("unreadable: {error}")).ok();
                 None
             }
         }
@@ -133,10 +129,10 @@ impl Held {
         Ok(())
     }
 
-    fn bury(self, reason: &str) -> Result<(), QueueError> {
-        self.shared.core.bury(&self.session, self.hold, self.sequence)?;
-        let change = Change::Buried { attempt: self.attempt, reason: reason.to_owned() };
-        self.shared.settling.note(self.sequence, change);
+    fn put_aside(self, reason: String) -> Result<(), QueueError> {
+        self.shared.core.complete(&self.session, self.hold, self.sequence)?;
+        self.shared.settling.note(self.sequence, Change::PutAside { attempt: self.attempt, reason });
+        self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -169,10 +165,6 @@ impl Delivery for OnFile {
         if let Some(held) = self.held.take() {
             held.give_back(delay);
         }
-    }
-
-    async fn dead_letter(mut self: Box<Self>, reason: &str) -> Result<(), QueueError> {
-        self.held.take().map_or(Ok(()), |held| held.bury(reason))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::row;
 use crate::ports::StoreError;
@@ -9,6 +9,7 @@ use crate::ports::StoreError;
 const MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("messages");
 /// Deliveries of messages that were delivered more than once.
 const ATTEMPTS: TableDefinition<'_, u64, u32> = TableDefinition::new("attempts");
+/// Messages that cannot be read, with their bytes.
 const DEAD: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("dead");
 /// The sequence number to give next; never one twice, whatever was removed.
 const NEXT: TableDefinition<'_, (), u64> = TableDefinition::new("next");
@@ -18,7 +19,11 @@ const NEXT: TableDefinition<'_, (), u64> = TableDefinition::new("next");
 pub(super) enum Change {
     Delivered(u32),
     Completed,
-    Buried { attempt: u32, reason: String },
+    /// It cannot be read.
+    PutAside {
+        attempt: u32,
+        reason: String,
+    },
 }
 
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), StoreError> {
@@ -52,8 +57,8 @@ pub(super) fn apply(txn: &WriteTransaction, changes: &BTreeMap<u64, Change>) -> 
         }
         attempts.remove(sequence)?;
         let row = messages.remove(sequence)?;
-        if let (Change::Buried { attempt, reason }, Some(row)) = (change, row) {
-            dead.insert(sequence, row::encode_dead(*attempt, reason, row.value()).as_slice())?;
+        if let (Change::PutAside { attempt, reason }, Some(row)) = (change, row) {
+            dead.insert(sequence, row::encode_unreadable(*attempt, reason, row.value()).as_slice())?;
         }
     }
     Ok(())
@@ -79,26 +84,13 @@ pub(super) fn each_message(
     Ok(())
 }
 
-/// Dead letters with a sequence number > `after`, ascending, at most `limit`.
-pub(super) fn dead(
-    txn: &ReadTransaction,
-    after: u64,
-    limit: usize,
-) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-    let dead = txn.open_table(DEAD)?;
-    let rows = dead.range(after.saturating_add(1)..)?.take(limit);
-    rows.map(|row| row.map(|(sequence, row)| (sequence.value(), row.value().to_vec())).map_err(Into::into))
-        .collect()
+/// How many messages were put aside.
+pub(super) fn unreadable(txn: &ReadTransaction) -> Result<u64, StoreError> {
+    Ok(txn.open_table(DEAD)?.len()?)
 }
 
-pub(super) fn each_dead(txn: &ReadTransaction, mut act: impl FnMut(&[u8])) -> Result<(), StoreError> {
-    for letter in txn.open_table(DEAD)?.iter()? {
-        act(letter?.1.value());
-    }
-    Ok(())
-}
-
-/// Removes a dead letter and answers its row.
-pub(super) fn remove_dead(txn: &WriteTransaction, sequence: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(txn.open_table(DEAD)?.remove(sequence)?.map(|row| row.value().to_vec()))
+/// The messages that were put aside, in order.
+#[cfg(test)]
+pub(super) fn all_unreadable(txn: &ReadTransaction) -> Result<Vec<Vec<u8>>, StoreError> {
+    txn.open_table(DEAD)?.iter()?.map(|row| Ok(row?.1.value().to_vec())).collect()
 }

@@ -28,31 +28,22 @@ async fn take(queue: &FileQueue) -> Vec<Box<dyn Delivery>> {
 async fn what_is_settled_outlives_a_clean_end() {
     let dir = tempfile::tempdir().unwrap();
     let queue = open(dir.path(), LIMITS).await;
-    for id in ["done", "dead", "abandoned"] {
+    for id in ["done", "abandoned"] {
         queue.send(message("tea", id)).await.unwrap();
     }
     let mut taken = take(&queue).await.into_iter();
     taken.next().unwrap().complete().await.unwrap();
-    taken.next().unwrap().dead_letter("no good").await.unwrap();
     taken.next().unwrap().abandon(Duration::ZERO).await;
     drop(take(&queue).await);
-    assert_eq!(queue.counts(), Counts { depth: 1, sessions: 1, dead: 1 });
+    assert_eq!(queue.counts(), Counts { depth: 1, sessions: 1 });
     queue.close().await.unwrap();
     assert!(queue.send(message("tea", "late")).await.is_err());
 
     let queue = open(dir.path(), LIMITS).await;
-    assert_eq!(queue.counts(), Counts { depth: 1, sessions: 1, dead: 1 });
+    assert_eq!(queue.counts(), Counts { depth: 1, sessions: 1 });
     let taken = take(&queue).await;
     let message = taken[0].message();
     assert_eq!((message.message_id.as_deref(), message.attempt), (Some("abandoned"), 3));
-    let letters = queue.dead_letters(0, 10).await.unwrap();
-    let letter = letters[0].message.as_ref().unwrap();
-    assert_eq!((letters.len(), letters[0].reason.as_str()), (1, "no good"));
-    assert_eq!((letter.message_id.as_deref(), letter.attempt), (Some("dead"), 1));
-    assert!(queue.dead_letters(letters[0].sequence, 10).await.unwrap().is_empty());
-    assert!(queue.remove_dead_letter(letters[0].sequence).await.unwrap());
-    assert!(!queue.remove_dead_letter(letters[0].sequence).await.unwrap());
-    assert_eq!(queue.counts().dead, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,10 +66,6 @@ async fn a_full_queue_refuses_until_there_is_room() {
     take(&queue).await.remove(0).complete().await.unwrap();
     queue.check().await.unwrap();
     queue.send(message("rum", "3")).await.unwrap();
-    take(&queue).await.remove(0).dead_letter("no good").await.unwrap();
-    assert!(queue.check().await.is_err(), "a dead letter takes room");
-    assert!(queue.remove_dead_letter(2).await.unwrap());
-    queue.check().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,29 +83,38 @@ async fn room_is_counted_in_bytes_too() {
 #[tokio::test(start_paused = true)]
 async fn a_row_that_cannot_be_read_is_put_aside_with_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    let queue = open(dir.path(), LIMITS).await;
+    let limits = Limits { max_messages: 3, ..LIMITS };
+    let queue = open(dir.path(), limits).await;
     queue.send(message("tea", "1")).await.unwrap();
     let broken_header = {
         let mut row = row::encode(&message("tea", "2")).unwrap();
         row[12] = b'!';
         row
     };
-    for broken in [vec![], vec![9, 9], broken_header] {
-        let append = move |txn: &redb::WriteTransaction| tables::append(txn, &broken);
+    let broken = [vec![], vec![9, 9], broken_header];
+    for row in broken.clone() {
+        let append = move |txn: &redb::WriteTransaction| tables::append(txn, &row);
         queue.shared.engine.write(append).await.unwrap();
     }
     queue.send(message("tea", "3")).await.unwrap();
     queue.close().await.unwrap();
 
-    let queue = open(dir.path(), LIMITS).await;
-    assert_eq!(queue.counts(), Counts { depth: 3, sessions: 1, dead: 2 });
+    let queue = open(dir.path(), limits).await;
+    assert_eq!((queue.counts(), queue.unreadable()), (Counts { depth: 3, sessions: 1 }, 2));
     let taken = take(&queue).await;
     let ids: Vec<_> = taken.iter().map(|one| one.message().message_id.clone().unwrap()).collect();
     assert_eq!(ids, ["1", "3"]);
-    assert_eq!(queue.counts(), Counts { depth: 2, sessions: 1, dead: 3 });
-    let letters = queue.dead_letters(0, 10).await.unwrap();
-    assert!(letters.iter().all(|letter| letter.message.is_none() && letter.reason.starts_with("unreadable")));
-    assert_eq!(letters.len(), 3);
+    assert_eq!((queue.counts(), queue.unreadable()), (Counts { depth: 2, sessions: 1 }, 3));
+    queue.send(message("tea", "4")).await.unwrap();
+    assert!(queue.send(message("tea", "5")).await.is_err(), "only what can be delivered takes room");
+    drop(taken);
+    queue.close().await.unwrap();
+    drop(queue);
+
+    let queue = open(dir.path(), limits).await;
+    assert_eq!((queue.counts(), queue.unreadable()), (Counts { depth: 3, sessions: 1 }, 3), "they stay");
+    let rows = queue.shared.engine.read(tables::all_unreadable).unwrap();
+    assert!(rows.len() == 3 && rows.iter().zip(&broken).all(|(row, broken)| row.ends_with(broken)));
 }
 
 #[tokio::test]
