@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod app;
 pub mod calls;
+mod chance;
 pub mod chat;
 pub mod cli;
 pub mod config;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::wrapped::{Around, Call, Failing, Wrapped};
+use crate::chance::chance;
 
 /// A port of any kind that tries again.
 pub type RetryingPort<P> = Wrapped<P, Retrying>;
@@ -17,27 +18,32 @@ pub struct Retrying {
     pub tries: u32,
     /// The pause before the second try, at most; it doubles from try to try.
     pub first_pause: Duration,
+    /// The longest time that a dependency may ask for; one that asks for more is not asked again.
+    pub longest_asked: Duration,
     /// No try begins later than this behind the first. Whoever waits for us has patience of its own.
     pub budget: Duration,
 }
 
-impl Default for Retrying {
-    fn default() -> Self {
-        Self { tries: 3, first_pause: Duration::from_millis(50), budget: Duration::from_secs(2) }
+impl Retrying {
+    /// Three tries. A try that ends by its time limit is followed by another where the budget is larger than the limit.
+    #[must_use]
+    pub const fn within(budget: Duration) -> Self {
+        let (first_pause, longest_asked) = (Duration::from_millis(50), Duration::from_secs(2));
+        Self { tries: 3, first_pause, longest_asked, budget }
     }
 }
 
 impl Retrying {
-    /// How long to wait before the next try; `None` where there is none. A dependency that asks for more than is left of the
-    /// budget is not asked again.
+    /// How long to wait before the next try; `None` where there is none.
     fn pause<E: Failing>(&self, error: &E, tried: u32, elapsed: Duration) -> Option<Duration> {
         if !error.is_unavailable() || tried >= self.tries {
             return None;
         }
         let longest = self.first_pause.saturating_mul(1 << (tried - 1).min(16));
         let pause = longest / 2 + (longest / 2).mul_f64(chance());
-        let pause = pause.max(error.retry_after().unwrap_or_default());
-        (elapsed + pause <= self.budget).then_some(pause)
+        let asked = error.retry_after().unwrap_or_default();
+        let pause = pause.max(asked);
+        (asked <= self.longest_asked && elapsed + pause <= self.budget).then_some(pause)
     }
 }
 
@@ -61,11 +67,6 @@ impl Around for Retrying {
     }
 }
 
-/// 0..1. Only spreads those who wait apart; where chance fails, they wait together.
-fn chance() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -73,6 +74,7 @@ mod tests {
     use super::*;
     use crate::ports::{LogError, QueueError, StoreError};
 
+    const BUDGET: Duration = Duration::from_secs(5);
     const HEAD: Call = Call { name: "log.head", may_repeat: true };
     const APPEND: Call = Call { name: "log.append", may_repeat: false };
 
@@ -87,7 +89,7 @@ mod tests {
             let outcome = if count.fetch_add(1, Ordering::Relaxed) < failing { Err(error()) } else { Ok(()) };
             async move { outcome }
         };
-        let outcome = Retrying::default().call(call, work).await;
+        let outcome = Retrying::within(BUDGET).call(call, work).await;
         (outcome.is_ok(), count.load(Ordering::Relaxed), start.elapsed())
     }
 
@@ -122,7 +124,24 @@ mod tests {
         };
         let (is_ok, tries, took) = tried(HEAD, 1, asks(1)).await;
         assert!(is_ok && tries == 2 && took.as_secs() == 1, "{tries} {took:?}");
-        let (is_ok, tries, took) = tried(HEAD, 1, asks(60)).await;
+        let (is_ok, tries, took) = tried(HEAD, 1, asks(3)).await;
         assert!(!is_ok && tries == 1 && took.is_zero(), "{tries} {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_followed_by_another_try_within_the_budget() {
+        let silent = async |limit: u64| {
+            let (count, start) = (AtomicU32::new(0), Instant::now());
+            let work = || async {
+                count.fetch_add(1, Ordering::Relaxed);
+                sleep(Duration::from_secs(limit)).await;
+                Err::<(), _>(away())
+            };
+            Retrying::within(BUDGET).call(HEAD, work).await.unwrap_err();
+            (count.load(Ordering::Relaxed), start.elapsed().as_secs())
+        };
+        assert_eq!(silent(2).await, (3, 6));
+        assert_eq!(silent(4).await, (2, 8));
+        assert_eq!(silent(5).await, (1, 5));
     }
 }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::backoff::asked_for;
 use super::command::{Appended, Audience, Command, Failure, Verdict};
 use super::fanout::{Fanout, Fresh};
 use super::known::Known;
@@ -145,6 +146,7 @@ impl Appenders {
             conversation: conversation.clone(),
             held_back: None,
             doubted_since: None,
+            asked: Duration::ZERO,
         };
         tokio::spawn(actor.run(jobs));
         mailbox
@@ -187,6 +189,8 @@ struct Appender {
     held_back: Option<Job>,
     /// When an append failed of which nobody knows whether it took effect, or will.
     doubted_since: Option<Instant>,
+    /// How long who failed last wants to be left alone.
+    asked: Duration,
 }
 
 impl Appender {
@@ -197,7 +201,7 @@ impl Appender {
             let next = match self.held_back.take() {
                 Some(job) => Some(job),
                 None => {
-                    let next_try = Instant::now() + pause;
+                    let next_try = Instant::now() + pause.max(self.asked);
                     let until = match self.doubted_since {
                         Some(_) => next_try,
                         None if self.fanout.is_behind() => idle_at.min(next_try),
@@ -226,7 +230,9 @@ impl Appender {
                 idle_at = Instant::now() + IDLE;
             } else {
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                if self.fanout.catch_up().await.is_ok() {
+                let outcome = self.fanout.catch_up().await;
+                self.note(&outcome);
+                if outcome.is_ok() {
                     pause = FIRST_PAUSE;
                 }
             }
@@ -238,10 +244,16 @@ impl Appender {
         let Some(since) = self.doubted_since else { return };
         let age = since.elapsed();
         let outcome = self.send_up_to_head(&[], 0).await;
+        self.note(&outcome);
         let is_settled = age >= LATE && outcome.is_ok();
         if is_settled || age >= DOUBT {
             self.doubted_since = None;
         }
+    }
+
+    /// Whoever failed is left alone for as long as they ask.
+    fn note(&mut self, outcome: &Result<(), Failure>) {
+        self.asked = outcome.as_ref().err().map(asked_for).unwrap_or_default();
     }
 
     async fn send_up_to_head(&mut self, fresh: &[Fresh], top: u64) -> Result<(), Failure> {
@@ -271,6 +283,7 @@ impl Appender {
         let (outcome, tally) = Tally::of(async {
             let (verdicts, fresh) = self.append(commands).await?;
             let reached = self.reach(&verdicts, &fresh, looks_back).await;
+            self.note(&reached);
             Ok::<_, Failure>((verdicts, reached))
         })
         .await;

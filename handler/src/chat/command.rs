@@ -1,6 +1,7 @@
 //! What is asked of a conversation's log, and what it says to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Refused;
 use super::message::Target;
@@ -55,6 +56,18 @@ pub(super) enum Failure {
     Moderator(#[source] Arc<ModeratorError>),
     #[error("the appender ended before it answered")]
     Stopped,
+}
+
+impl Failure {
+    /// How long who did not answer asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Store(error) => error.retry_after(),
+            Self::Transport(error) => error.retry_after(),
+            Self::Moderator(error) => error.retry_after(),
+            Self::Stopped => None,
+        }
+    }
 }
 
 impl From<Failure> for Refused {

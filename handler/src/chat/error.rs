@@ -108,9 +108,8 @@ impl Refused {
     }
 
     pub(super) fn moderator_unavailable(error: &ModeratorError) -> Self {
-        let ModeratorError::Unavailable { retry_after, .. } = error;
         let sentence = "Nobody can judge the text at the moment. Try again.";
-        Self::unavailable_for(*retry_after, "moderator_unavailable", sentence)
+        Self::unavailable_for(error.retry_after(), "moderator_unavailable", sentence)
     }
 
     pub(super) fn transport_unavailable(asked: Option<Duration>) -> Self {

@@ -9,12 +9,12 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::access::room_id;
-use super::backoff::jitter;
 use super::budget::Budget;
 use super::fields::{Field, Fields};
 use super::history::{Gap, page_length};
 use super::scene::Scene;
 use super::{Caller, Chat, Refused, view};
+use crate::chance::chance;
 use crate::model::{Change, ConversationId, Entry, Head, UserId, bounds};
 use crate::ports::{EntryPage, StoreError};
 
@@ -110,7 +110,7 @@ impl Chat {
         let mut conversations = self.open_all(caller, request).await?;
         let mut budget = Budget::new(limit);
         // Beginning anywhere, lest a busy conversation be served before the same others every time.
-        let start = (jitter() * conversations.len() as f64) as usize;
+        let start = (chance() * conversations.len() as f64) as usize;
         let start = start.min(conversations.len());
         conversations.rotate_left(start);
         while self.read_round(&mut conversations, &mut budget).await {}
@@ -127,7 +127,7 @@ impl Chat {
             }
         }
         let more = conversations.iter().any(|(_, part)| part.as_ref().is_ok_and(|part| part.next.is_some()));
-        Ok(Sync { conversations, more, jitter_ms: (jitter() * JITTER_MILLIS) as u64 })
+        Ok(Sync { conversations, more, jitter_ms: (chance() * JITTER_MILLIS) as u64 })
     }
 
     /// Who may read what, in the order asked.

@@ -335,8 +335,8 @@ settings! {
         "AUDIT_RETENTION_DAYS", "1 to 3660", "90",
             "How long the audit keeps a record of what admins and moderators did.",
             |c| value(c.audit_days);
-        "AZURE_TIMEOUT_MS", "milliseconds, 100 to 10000", "10000 for Table Storage, 5000 for Service Bus and Web PubSub",
-            "How long one request to a service of Azure may take before it counts as failed.",
+        "AZURE_TIMEOUT_MS", "milliseconds, 100 to 10000", "2000 for Service Bus and for reading a row of Table Storage (other rows and pages 6000, transactions 10000), 5000 for Web PubSub",
+            "How long one request to a service of Azure may take before it counts as failed. What took longer than 3 s (Service Bus) or 7 s (Table Storage) is not tried again.",
             |c| optional(c.azure_timeout.map(|timeout| timeout.as_millis()));
         "ROOMS_ON_JOIN", "refuse, create", "refuse",
             "What joining a room that is not there does. With create it makes the room, which goes with the last who leaves.",

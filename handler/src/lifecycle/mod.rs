@@ -21,6 +21,7 @@ use self::signals::Signals;
 use crate::app::{self, OpenError, Running};
 use crate::config::{Config, Place, TransportConfig};
 use crate::functions::{self, Front};
+use crate::ports::reasons;
 
 /// How long a stop may take before the process goes anyway.
 const GRACE: Duration = Duration::from_secs(9);
@@ -72,7 +73,7 @@ pub async fn serve(config: Config) -> ExitCode {
                 () = signals.next() => ExitCode::from(ABORTED),
             }
         }
-        Err(error) => failed(&chain(&error)),
+        Err(error) => failed(&reasons(&error)),
     }
 }
 
@@ -127,7 +128,7 @@ async fn open(config: &Config, front: &Front) -> Result<Running, OpenError> {
             }
             Err(error) if config.under_host() || config.is_stored_elsewhere() => {
                 front.in_trouble();
-                tracing::error!("not ready, trying again: {}", chain(&error));
+                tracing::error!("not ready, trying again: {}", reasons(&error));
                 tokio::time::sleep(OPEN_AGAIN).await;
             }
             Err(error) => return Err(error),
@@ -169,16 +170,4 @@ pub fn usage(sentence: &str) -> ExitCode {
 fn end_with(code: u8, sentence: &str) -> ExitCode {
     eprintln!("handler: {sentence}");
     ExitCode::from(code)
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

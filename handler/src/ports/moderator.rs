@@ -96,4 +96,10 @@ impl ModeratorError {
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable { retry_after: None, source: source.into() }
     }
+
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Unavailable { retry_after, .. } = self;
+        *retry_after
+    }
 }

@@ -14,6 +14,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const UNLIMITED: &str = "P10675199D";
 const LOCK: &str = "PT30S";
 const DELIVERIES: u32 = 2_000;
+const UNREAD: &str = "The settings of queue, topic or subscription could not be read, so nobody knows whether they keep the law of the \
+                      bus (this needs the role `Azure Service Bus Data Owner`, or a key with the right `Manage`).";
 
 /// The entities of one namespace and what is wrong with them.
 pub(super) struct BusLaw {
@@ -37,7 +39,7 @@ impl BusLaw {
         Self { wire, queue, topic, subscription, known: Mutex::default() }
     }
 
-    /// A sentence for each breach. What may not be read, which takes the right to manage, is taken to be right.
+    /// A sentence for each breach, and one where not all could be read, which takes the right to manage.
     pub(super) async fn breaches(&self) -> Vec<String> {
         if let Some((at, breaches)) = &*self.known()
             && at.elapsed() < MAX_AGE
@@ -52,15 +54,15 @@ impl BusLaw {
             self.wire.describe(&subscription),
             self.wire.describe(&rules),
         );
-        let mut all = Vec::new();
-        for (kind, name, xml) in [
-            (Kind::Queue, &self.queue, queue),
-            (Kind::Topic, &self.topic, topic),
-            (Kind::Subscription, &self.subscription, of_subscription),
-        ] {
-            all.extend(xml.map(|xml| breaches(kind, name, &xml)).unwrap_or_default());
-        }
-        all.extend(rules.and_then(|xml| breach_of_rules(&self.subscription, &xml)));
+        let told = [
+            queue.and_then(|xml| breaches(Kind::Queue, &self.queue, &xml)),
+            topic.and_then(|xml| breaches(Kind::Topic, &self.topic, &xml)),
+            of_subscription.and_then(|xml| breaches(Kind::Subscription, &self.subscription, &xml)),
+            rules.and_then(|xml| breaches_of_rules(&self.subscription, &xml)),
+        ];
+        let is_unread = told.iter().any(Option::is_none);
+        let mut all: Vec<String> = told.into_iter().flatten().flatten().collect();
+        all.extend(is_unread.then(|| UNREAD.to_owned()));
         *self.known() = Some((Instant::now(), all.clone()));
         all
     }
@@ -70,7 +72,8 @@ impl BusLaw {
     }
 }
 
-fn breaches(kind: Kind, name: &str, xml: &str) -> Vec<String> {
+/// `None` for what is no description.
+fn breaches(kind: Kind, name: &str, xml: &str) -> Option<Vec<String>> {
     let (word, root) = match kind {
         Kind::Queue => ("queue", "<QueueDescription"),
         Kind::Topic => ("topic", "<TopicDescription"),
@@ -79,7 +82,7 @@ fn breaches(kind: Kind, name: &str, xml: &str) -> Vec<String> {
     if !xml.contains(root) {
         // For an entity it does not know the service answers with an empty list.
         let is_list = xml.contains("<feed");
-        return if is_list { vec![format!("There is no {word} `{name}`.")] } else { Vec::new() };
+        return is_list.then(|| vec![format!("There is no {word} `{name}`.")]);
     }
     let is = |element: &str, wanted: &str| text(xml, element).is_none_or(|text| text == wanted);
     let mut all = Vec::new();
@@ -97,7 +100,7 @@ fn breaches(kind: Kind, name: &str, xml: &str) -> Vec<String> {
     let breach = format!("lets messages expire after {lifetime}: those that wait out an outage are lost");
     tell(lifetime.starts_with(UNLIMITED), &breach);
     if kind == Kind::Topic {
-        return all;
+        return Some(all);
     }
     let breach =
         "has no sessions, which can be set only when it is made: nothing keeps the order of a conversation";
@@ -112,21 +115,22 @@ fn breaches(kind: Kind, name: &str, xml: &str) -> Vec<String> {
         "gives a message up after {deliveries} deliveries instead of {DELIVERIES}: ten are gone in a moment of trouble"
     );
     tell(deliveries >= DELIVERIES, &breach);
-    all
+    Some(all)
 }
 
-fn breach_of_rules(subscription: &str, xml: &str) -> Option<String> {
+fn breaches_of_rules(subscription: &str, xml: &str) -> Option<Vec<String>> {
     if !xml.contains("<feed") {
         return None;
     }
     let is_one = xml.matches("<RuleDescription").count() == 1;
     let takes_all = text(xml, "SqlExpression").is_some_and(|rule| rule.trim() == "1=1");
-    (!is_one || !takes_all).then(|| {
+    let breach = (!is_one || !takes_all).then(|| {
         format!(
             "The subscription `{subscription}` has not exactly the rule `1=1`: messages that no rule takes vanish, and those \
              that two take come twice."
         )
-    })
+    });
+    Some(breach.into_iter().collect())
 }
 
 /// The text of an element. In the service's descriptions these have neither attributes nor prefixes, and are there once.

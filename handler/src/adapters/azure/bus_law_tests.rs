@@ -81,10 +81,15 @@ async fn entities_that_keep_the_law_are_no_news() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_read_is_no_news() {
-    assert_eq!(told(Entities::new()).await, [""; 0]);
+async fn what_may_not_be_read_is_told_once() {
+    assert_eq!(told(Entities::new()).await, [UNREAD]);
     let strange = lawful().into_keys().map(|path| (path, "<html>a proxy</html>".to_owned()));
-    assert_eq!(told(strange.collect()).await, [""; 0]);
+    assert_eq!(told(strange.collect()).await, [UNREAD]);
+    for path in lawful().into_keys() {
+        let mut entities = lawful();
+        entities.remove(path);
+        assert_eq!(told(entities).await, [UNREAD], "{path}");
+    }
 }
 
 #[tokio::test]
@@ -108,10 +113,11 @@ async fn each_breach_is_a_sentence() {
         assert!(told.len() == 1 && told[0].contains(says), "{says}: {told:?}");
     }
     for some in [&["1=1", "1=1"][..], &[]] {
-        let told = told(Entities::from([(RULES, rules(some))])).await;
+        let told = told(Entities::from_iter(lawful().into_iter().chain([(RULES, rules(some))]))).await;
         assert!(told.len() == 1 && told[0].contains("not exactly"), "{told:?}");
     }
     let nothing = r#"<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">Publicly Listed Services</title></feed>"#;
-    let told = told(Entities::from([("/chat-queue", nothing.to_owned())])).await;
+    let told =
+        told(Entities::from_iter(lawful().into_iter().chain([("/chat-queue", nothing.to_owned())]))).await;
     assert_eq!(told, ["There is no queue `chat-queue`."]);
 }

@@ -22,8 +22,8 @@ pub struct ServiceBus {
     queue: QueueClient,
     topic: TopicSender,
     law: BusLaw,
-    /// Why the last send was refused to us as such, if it was.
-    forbidden: Mutex<Option<String>>,
+    /// Why the last send was refused, if an operator can mend it.
+    to_mend: Mutex<Option<String>>,
 }
 
 /// The names of queue, topic and the topic's subscription.
@@ -37,10 +37,21 @@ pub struct BusEntities<'a> {
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error(
-        "Service Bus does not let us send (401 or 403): the key is wrong, or has no Send right on the entity; an identity \
-         needs the role `Azure Service Bus Data Sender` on the namespace, and an assignment takes minutes to take effect"
+        "Service Bus does not let us send: the key is wrong, or has no Send right on the entity; an identity needs the role \
+         `Azure Service Bus Data Sender` on the namespace, and an assignment takes minutes to take effect; the namespace's \
+         network rules may keep this machine out"
     )]
     Forbidden(#[source] azure_core21::Error),
+    #[error(
+        "Service Bus has no room for the message: queue or topic is full, or another quota of the namespace is used up. It \
+         takes messages again when those that wait, dead letters included, are taken out, or when it may be larger"
+    )]
+    Full(#[source] azure_core21::Error),
+    #[error(
+        "Service Bus refuses the message (403): a quota is used up, such as the size of queue or topic, dead letters \
+         included; or the role `Azure Service Bus Data Sender`, the Send right or a network rule is missing"
+    )]
+    FullOrForbidden(#[source] azure_core21::Error),
     #[error("there is no such queue or topic in the namespace")]
     NoEntity(#[source] azure_core21::Error),
     #[error("the message is larger than Service Bus takes")]
@@ -82,20 +93,20 @@ impl ServiceBus {
             queue: QueueClient::new(wire.clone(), namespace, queue, nobody, nothing)?,
             topic: TopicClient::new(wire.clone(), namespace, topic, nobody, nothing)?.topic_sender(),
             law: BusLaw::new(Arc::clone(&wire), queue, topic, subscription),
-            forbidden: Mutex::default(),
+            to_mend: Mutex::default(),
             wire,
         })
     }
 
     /// What an operator has to mend: what the last send was refused for, and how the entities break the law of the bus.
     pub async fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.forbidden().clone().into_iter().collect();
+        let mut warnings: Vec<String> = self.to_mend().clone().into_iter().collect();
         warnings.extend(self.law.breaches().await);
         warnings
     }
 
-    fn forbidden(&self) -> MutexGuard<'_, Option<String>> {
-        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
+    fn to_mend(&self) -> MutexGuard<'_, Option<String>> {
+        self.to_mend.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,10 +131,8 @@ impl Queue for ServiceBus {
             Entity::Topic => self.topic.send_message(body, Some(options)).await,
         };
         let sent = sent.map_err(judged);
-        *self.forbidden() = match &sent {
-            Err(error @ SendError::Forbidden(_)) => Some(format!("{error}.")),
-            _ => None,
-        };
+        *self.to_mend() =
+            sent.as_ref().err().filter(|error| error.can_be_mended()).map(|error| format!("{error}."));
         sent.map_err(QueueError::from)
     }
 
@@ -138,12 +147,51 @@ fn quoted(properties: Properties) -> HashMap<String, String> {
     properties.into_iter().map(|(name, value)| (name, serde_json::Value::String(value).to_string())).collect()
 }
 
+/// 401 is a matter of rights. 403 is documented for quotas and for messages that are too large, and network rules answer with
+/// it too, so that its text decides where it is one that we know.
 fn judged(error: azure_core21::Error) -> SendError {
-    match error.downcast_ref::<Refused>().map(|refused| refused.status) {
-        Some(413) => SendError::TooLarge,
-        Some(401 | 403) => SendError::Forbidden(error),
-        Some(404 | 410) => SendError::NoEntity(error),
+    let Some(refused) = error.downcast_ref::<Refused>() else { return SendError::Failed(error) };
+    match refused.status {
+        413 => SendError::TooLarge,
+        401 => SendError::Forbidden(error),
+        403 => match meaning(&refused.detail) {
+            Some(Meaning::TooLarge) => SendError::TooLarge,
+            Some(Meaning::Full) => SendError::Full(error),
+            Some(Meaning::Forbidden) => SendError::Forbidden(error),
+            None => SendError::FullOrForbidden(error),
+        },
+        404 | 410 => SendError::NoEntity(error),
         _ => SendError::Failed(error),
+    }
+}
+
+/// What a 403 can mean.
+#[derive(Clone, Copy)]
+enum Meaning {
+    TooLarge,
+    Full,
+    Forbidden,
+}
+
+/// By words of the service's texts, the first that is found.
+fn meaning(detail: &str) -> Option<Meaning> {
+    let detail = detail.to_lowercase();
+    let words = [
+        ("entity size", Meaning::Full),
+        ("quota", Meaning::Full),
+        ("messagesizeexceeded", Meaning::TooLarge),
+        ("message size", Meaning::TooLarge),
+        ("claim", Meaning::Forbidden),
+        ("authoriz", Meaning::Forbidden),
+        ("prevented to connect", Meaning::Forbidden),
+        ("public network access", Meaning::Forbidden),
+    ];
+    words.into_iter().find(|(word, _)| detail.contains(word)).map(|(_, meaning)| meaning)
+}
+
+impl SendError {
+    fn can_be_mended(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Full(_) | Self::FullOrForbidden(_))
     }
 }
 
@@ -151,7 +199,11 @@ impl From<SendError> for QueueError {
     fn from(error: SendError) -> Self {
         let retry_after = match &error {
             SendError::TooLarge => return Self::TooLarge { limit: MESSAGE_BYTES },
-            SendError::Forbidden(cause) | SendError::NoEntity(cause) | SendError::Failed(cause) => {
+            SendError::Forbidden(cause)
+            | SendError::Full(cause)
+            | SendError::FullOrForbidden(cause)
+            | SendError::NoEntity(cause)
+            | SendError::Failed(cause) => {
                 cause.downcast_ref::<Refused>().and_then(|refused| refused.retry_after)
             }
             SendError::NotText(_) => None,

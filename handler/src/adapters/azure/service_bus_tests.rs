@@ -15,9 +15,10 @@ use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
 use super::{BusEntities, BusHost, ConnectionString, Http, Identity, ServiceBus};
+use crate::chat::Refused;
 use crate::model::Timestamp;
 use crate::ports::queue::MESSAGE_BYTES;
-use crate::ports::{Clock, Entity, Outgoing, Queue, QueueError};
+use crate::ports::{Clock, Entity, Outgoing, Queue, QueueError, reasons};
 
 const KEY: &str = "c2VjcmV0IGtleQ==";
 const ENTITIES: BusEntities<'_> =
@@ -143,24 +144,14 @@ async fn a_too_large_message_is_not_sent() {
     assert!(broker.seen.lock().unwrap().is_empty());
 }
 
-/// The chain of reasons, as a log shows it.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
-}
-
 #[tokio::test]
 async fn refusals_say_what_they_are() {
     let second = Some(Duration::from_secs(7));
     for (status, retry_after, says) in [
         (401, None, "key is wrong"),
-        (403, None, "no Send right"),
-        (403, None, "role `Azure Service Bus Data Sender`"),
+        (401, None, "role `Azure Service Bus Data Sender`"),
+        (403, None, "(403): a quota is used up"),
+        (403, None, "or the role `Azure Service Bus Data Sender`"),
         (404, None, "no such queue or topic"),
         (429, second, "answered 429: <Detail>slow down</Detail>"),
         (503, second, "answered 503"),
@@ -186,25 +177,65 @@ async fn refusals_say_what_they_are() {
     assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::TooLarge { .. })));
 }
 
+/// As the service words it.
+const FULL: &str = "<Error><Code>403</Code><Detail>The maximum entity size has been reached or exceeded for Queue: \
+    'chat-queue'. Size of entity in bytes:1073742000, Max entity size in bytes:1073741824.</Detail></Error>";
+
+fn forbids(detail: &'static str) -> impl Fn() -> Response {
+    move || (StatusCode::FORBIDDEN, detail).into_response()
+}
+
+#[tokio::test]
+async fn a_403_is_what_its_text_says() {
+    for (detail, says) in [
+        (FULL, "queue or topic is full"),
+        ("<Detail>QuotaExceeded</Detail>", "queue or topic is full"),
+        ("<Detail>Unauthorized access. 'Send' claim(s) are required.</Detail>", "does not let us send"),
+        ("<Detail>Ip has been prevented to connect to the endpoint.</Detail>", "network rules"),
+    ] {
+        let (bus, ..) = bus(forbids(detail)).await;
+        let error = bus.send(message(Entity::Queue)).await.unwrap_err();
+        assert!(matches!(error, QueueError::Unavailable { .. }), "it can be mended: {error:?}");
+        assert!(reasons(&error).contains(says), "{detail}: {}", reasons(&error));
+    }
+    let (bus, ..) = bus(forbids("<Detail>MessageSizeExceeded</Detail>")).await;
+    assert!(matches!(bus.send(message(Entity::Queue)).await, Err(QueueError::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn a_full_queue_asks_senders_to_come_again_and_its_operator_for_room() {
+    let (bus, ..) = bus(forbids(FULL)).await;
+    let error = bus.send(message(Entity::Queue)).await.unwrap_err();
+    let refused = Refused::from(error);
+    assert!(refused.is_unavailable() && refused.retry_after_secs().is_some(), "{refused:?}");
+    let warnings = bus.warnings().await;
+    assert!(warnings[0].contains("queue or topic is full") && !warnings[0].contains("role"), "{warnings:?}");
+}
+
 #[tokio::test]
 async fn a_missing_role_is_a_warning_until_a_send_succeeds() {
     let may_send = Arc::new(AtomicBool::new(false));
     let answers = Arc::clone(&may_send);
     let (bus, ..) = bus(move || match answers.load(Ordering::Relaxed) {
         true => StatusCode::CREATED.into_response(),
-        false => StatusCode::FORBIDDEN.into_response(),
+        false => StatusCode::UNAUTHORIZED.into_response(),
     })
     .await;
-    assert!(bus.warnings().await.is_empty());
+    // That the settings cannot be read is told besides.
+    let warnings = async || {
+        bus.warnings()
+            .await
+            .into_iter()
+            .filter(|told| !told.contains("could not be read"))
+            .collect::<Vec<_>>()
+    };
+    assert!(warnings().await.is_empty());
     bus.send(message(Entity::Queue)).await.unwrap_err();
-    let warnings = bus.warnings().await;
-    assert!(
-        warnings[0].contains("needs the role `Azure Service Bus Data Sender` on the namespace"),
-        "{warnings:?}"
-    );
+    let told = warnings().await;
+    assert!(told[0].contains("needs the role `Azure Service Bus Data Sender` on the namespace"), "{told:?}");
     may_send.store(true, Ordering::Relaxed);
     bus.send(message(Entity::Queue)).await.unwrap();
-    assert!(bus.warnings().await.is_empty());
+    assert!(warnings().await.is_empty());
 }
 
 #[tokio::test]

@@ -185,15 +185,12 @@ impl Transport for WebPubSub {
         reason: &str,
     ) -> Result<(), TransportError> {
         if unspeakable(user).is_none() {
-            self.service
-                .close(Audience::User(user.as_str()), &[], Some(reason))
-                .await
-                .map_err(unavailable)?;
+            self.service.close(Audience::User(user.as_str()), &[], Some(reason)).await.map_err(failed)?;
         }
         let closing = stream::iter(connections.to_vec()).map(async |connection| {
             self.service.close(Audience::Connection(&connection), &[], Some(reason)).await
         });
-        closing.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map_err(unavailable)?;
+        closing.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map_err(failed)?;
         Ok(())
     }
 

@@ -12,8 +12,9 @@ use super::{Http, Identity};
 
 /// What an identity's token is asked for.
 const SCOPE: &str = "https://servicebus.azure.net/.default";
-/// For a whole request. The sender of the HTTP request that waits behind it should get an answer of ours.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// For a whole request, which takes milliseconds: so short that a lost one is sent again while the sender of the HTTP request
+/// still waits.
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Characters of an error's text that are kept.
 const DETAIL_CHARS: usize = 500;
 
@@ -55,7 +56,7 @@ pub(super) struct Refused {
     host: String,
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
-    detail: String,
+    pub(super) detail: String,
 }
 
 impl Wire {
@@ -84,7 +85,7 @@ impl Wire {
         url.set_path(path);
         let proof = self.proof.authorization(url.as_str()).await.ok()?;
         url.set_query(Some("api-version=2021-05"));
-        let asked = self.client.get(url).header(AUTHORIZATION.as_str(), proof).timeout(TIMEOUT);
+        let asked = self.client.get(url).header(AUTHORIZATION.as_str(), proof).timeout(self.timeout);
         asked.send().await.ok()?.error_for_status().ok()?.text().await.ok()
     }
 

@@ -19,6 +19,8 @@ pub enum Mode {
     FailAll,
     /// Every call of this method fails before it does anything, until another mode is set.
     FailCalls(&'static str),
+    /// The same, and each asks to be left alone for so long.
+    Throttle(&'static str, Duration),
     /// The next calls, so many, do all they should, and then their callers get an error.
     FailNextAfterEffect(u32),
     /// Every call of this method does all it should, and then its caller gets an error, until another mode is set.
@@ -47,6 +49,8 @@ struct State {
 pub(super) enum Fate {
     Pass,
     FailBefore,
+    /// The same, asking to be left alone for so long.
+    Throttled(Duration),
     FailAfter,
 }
 
@@ -97,7 +101,8 @@ impl State {
             Mode::FailAll => Fate::FailBefore,
             Mode::FailCalls(method) if *method == call.name => Fate::FailBefore,
             Mode::FailCallsAfterEffect(method) if *method == call.name => Fate::FailAfter,
-            Mode::FailCalls(_) | Mode::FailCallsAfterEffect(_) => Fate::Pass,
+            Mode::Throttle(method, asked) if *method == call.name => Fate::Throttled(*asked),
+            Mode::FailCalls(_) | Mode::FailCallsAfterEffect(_) | Mode::Throttle(..) => Fate::Pass,
             Mode::FailNext(left) => {
                 *left -= 1;
                 Fate::FailBefore

@@ -25,6 +25,7 @@ impl Around for Faults {
         match self.fate(call).await {
             Fate::Pass => work().await,
             Fate::FailBefore => Err(E::unavailable(REASON)),
+            Fate::Throttled(asked) => Err(E::unavailable_for(REASON, Some(asked))),
             Fate::FailAfter => work().await.and_then(|_| Err(E::unavailable(REASON))),
         }
     }

@@ -7,7 +7,12 @@ use crate::ports::{
 /// An error of a port, as far as wrappers understand it.
 pub trait Failing: Send + Sized {
     /// The one that says "try again".
-    fn unavailable(reason: &'static str) -> Self;
+    fn unavailable(reason: &'static str) -> Self {
+        Self::unavailable_for(reason, None)
+    }
+
+    /// The same, which asks to be left alone for a time.
+    fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self;
 
     /// Whether it is that one.
     fn is_unavailable(&self) -> bool;
@@ -24,8 +29,8 @@ pub trait Failing: Send + Sized {
 }
 
 impl Failing for StoreError {
-    fn unavailable(reason: &'static str) -> Self {
-        Self::unavailable("the store", reason)
+    fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self {
+        Self::unavailable("the store", reason).asking_for(asked)
     }
 
     fn is_unavailable(&self) -> bool {
@@ -45,8 +50,8 @@ impl Failing for StoreError {
 macro_rules! as_the_store {
     ($error:ident) => {
         impl Failing for $error {
-            fn unavailable(reason: &'static str) -> Self {
-                Self::Store(Failing::unavailable(reason))
+            fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self {
+                Self::Store(Failing::unavailable_for(reason, asked))
             }
 
             fn is_unavailable(&self) -> bool {
@@ -72,8 +77,8 @@ as_the_store!(CreateRoomError);
 as_the_store!(UpdateRoomError);
 
 impl Failing for QueueError {
-    fn unavailable(reason: &'static str) -> Self {
-        Self::unavailable(reason)
+    fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self {
+        Self::Unavailable { retry_after: asked, source: reason.into() }
     }
 
     fn is_unavailable(&self) -> bool {
@@ -89,8 +94,8 @@ impl Failing for QueueError {
 }
 
 impl Failing for TransportError {
-    fn unavailable(reason: &'static str) -> Self {
-        Self::unavailable(reason)
+    fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self {
+        Self::Unavailable { retry_after: asked, source: reason.into() }
     }
 
     fn is_unavailable(&self) -> bool {
@@ -104,8 +109,8 @@ impl Failing for TransportError {
 }
 
 impl Failing for ModeratorError {
-    fn unavailable(reason: &'static str) -> Self {
-        Self::unavailable(reason)
+    fn unavailable_for(reason: &'static str, asked: Option<Duration>) -> Self {
+        Self::Unavailable { retry_after: asked, source: reason.into() }
     }
 
     fn is_unavailable(&self) -> bool {
@@ -114,7 +119,6 @@ impl Failing for ModeratorError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        let Self::Unavailable { retry_after, .. } = self;
-        *retry_after
+        Self::retry_after(self)
     }
 }

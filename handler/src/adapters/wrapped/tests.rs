@@ -30,8 +30,8 @@ pub(crate) fn retrying<P: ?Sized>(inner: Arc<P>) -> Wrapped<Faulty<P>, Retrying>
 fn retrying_where<P: ?Sized>(inner: Arc<P>, mode: Mode) -> Wrapped<Faulty<P>, Retrying> {
     let faults = Faults::default();
     faults.set(mode);
-    let patience =
-        Retrying { tries: 30, first_pause: Duration::from_nanos(1), budget: Duration::from_secs(60) };
+    let minute = Duration::from_secs(60);
+    let patience = Retrying { tries: 30, first_pause: Duration::from_nanos(1), ..Retrying::within(minute) };
     Wrapped::new(Arc::new(Faulty::new(inner, faults)), patience)
 }
 

@@ -111,3 +111,17 @@ async fn a_late_message_waits_for_the_one_before_it() {
     assert_eq!(world.contents(&conversation("general")).await, ["one", "two"]);
     assert!(world.chat.counters().retries.get() > 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_live_service_that_asks_for_time_is_left_alone() {
+    let world = World::open().await;
+    let received = world.accept("ann", "general", "m1", "hi").await;
+    world.live.set(Mode::Throttle("transport.publish", Duration::from_secs(3)));
+    let patience = Patience::Until(Duration::from_secs(10));
+    world.chat.deliver(&[received.clone()], patience).await.unwrap_err();
+    let calls = world.live.calls("transport.publish");
+    assert!((2..=8).contains(&calls), "at 0, 3, 6 and 9 s, by the delivery and its appender: {calls}");
+    world.live.set(Mode::Quiet);
+    world.deliver(&[received]).await;
+    assert_eq!(world.heard_ids("room_general"), ["m1"]);
+}

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::account::StorageAccount;
 use super::row::Row;
-use super::wire::{Refused, Wire};
+use super::wire::{Proof, Refused, Wire};
 use super::{STORE, keys};
 use crate::adapters::azure::{Http, Identity};
 use crate::ports::StoreError;
@@ -90,13 +90,15 @@ impl Tables {
         prefix: &str,
         http: &Http,
     ) -> Result<Self, StoreError> {
-        let credentials = match (&account.key, identity) {
-            (Some(key), _) => StorageCredentials::access_key(account.name.clone(), key.clone()),
-            (None, Some(identity)) => StorageCredentials::token_credential(Arc::new(identity)),
+        let (credentials, proof) = match (&account.key, identity) {
+            (Some(key), _) => (StorageCredentials::access_key(account.name.clone(), key.clone()), Proof::Key),
+            (None, Some(identity)) => {
+                (StorageCredentials::token_credential(Arc::new(identity)), Proof::Identity)
+            }
             (None, None) => return Err(unavailable(Unexpected("the account has neither key nor identity"))),
         };
         let requests = Arc::<AtomicU64>::default();
-        let wire = Wire::new(account.endpoint.as_str(), http, Arc::clone(&requests));
+        let wire = Wire::new(account.endpoint.as_str(), http, proof, Arc::clone(&requests));
         let service = TableServiceClientBuilder::with_location(account.location(), credentials)
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::new(wire)))

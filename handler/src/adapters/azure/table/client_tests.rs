@@ -11,6 +11,7 @@ use http::StatusCode;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::ports::reasons;
 
 /// Status, continuation, body.
 type Answer = (u16, &'static str, &'static str);
@@ -60,6 +61,14 @@ async fn answer(State(service): State<Service>, request: Request) -> Response {
 }
 
 async fn service(answers: &[Answer]) -> (Table, Service) {
+    let (account, service) = account(answers).await;
+    let account = StorageAccount { key: None, ..account };
+    let tables = Tables::new(&account, Some(Identity::fixed(Ok("token"))), "x", &Http::new().unwrap());
+    (tables.unwrap().table("rows"), service)
+}
+
+/// With a key.
+async fn account(answers: &[Answer]) -> (StorageAccount, Service) {
     let service = Service::default();
     service.answers.lock().unwrap().extend(answers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -67,10 +76,7 @@ async fn service(answers: &[Answer]) -> (Table, Service) {
     let routes = Router::new().fallback(answer).with_state(service.clone());
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     let text = format!("AccountName=chat;AccountKey=a2V5;TableEndpoint=http://{host}/chat");
-    let account = StorageAccount { key: None, ..StorageAccount::parse(&text).unwrap() };
-    let identity = Identity::fixed(Ok("token"));
-    let tables = Tables::new(&account, Some(identity), "x", &Http::new().unwrap()).unwrap();
-    (tables.table("rows"), service)
+    (StorageAccount::parse(&text).unwrap(), service)
 }
 
 fn row(key: &str) -> Row {
@@ -83,6 +89,8 @@ const GONE: &str = r#"{"odata.error":{"code":"ResourceNotFound","message":{"valu
 const NO_TABLE: &str = r#"{"odata.error":{"code":"TableNotFound","message":{"value":"No such table."}}}"#;
 const NO_ROLE: &str =
     r#"{"odata.error":{"code":"AuthorizationPermissionMismatch","message":{"value":"Not you."}}}"#;
+
+const NO_WAY: &str = r#"{"odata.error":{"code":"AuthorizationFailure","message":{"value":"Not you."}}}"#;
 
 #[tokio::test]
 async fn an_identity_proves_who_we_are() {
@@ -106,7 +114,9 @@ async fn refusals_of_the_rows_are_told_apart_from_failures() {
     }
     for (status, body, says) in [
         (403, NO_ROLE, "Storage Table Data Contributor"),
-        (403, "", "may not do this"),
+        (403, NO_WAY, "network rules keep this machine out, or the identity lacks the role"),
+        (403, "", "lacks the role Storage Table Data Contributor"),
+        (401, "", "does not accept the identity's token"),
         (400, "", "answered 400"),
         (409, r#"{"code":"TableBeingDeleted"}"#, "TableBeingDeleted"),
         (429, "", "answered 429"),
@@ -115,10 +125,26 @@ async fn refusals_of_the_rows_are_told_apart_from_failures() {
     ] {
         let (table, asked) = service(&[(status, "", body)]).await;
         let error = table.write_one("p", Write::Insert(row("r"))).await.unwrap_err();
-        let text = crate::adapters::azure::table::pause::reasons(&error);
+        let text = reasons(&error);
         assert!(matches!(error, WriteError::Store(StoreError::Unavailable { .. })), "{status}: {text}");
         assert!(text.contains(says), "{status}: {text}");
         assert_eq!(asked.asked.lock().unwrap().len(), 1, "nothing is tried again by itself");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_not_told_of_roles() {
+    for (status, body, says) in [
+        (403, NO_WAY, "network rules keep this machine out, or the key"),
+        (403, r#"{"code":"KeyBasedAuthenticationNotPermitted"}"#, "takes no keys"),
+        (403, r#"{"code":"AuthenticationFailed"}"#, "the account's key is wrong"),
+        (401, "", "the account's key is wrong"),
+    ] {
+        let (account, _) = account(&[(status, "", body)]).await;
+        let tables = Tables::new(&account, None, "x", &Http::new().unwrap()).unwrap();
+        let error = tables.table("rows").get("p", "r").await.unwrap_err();
+        assert!(reasons(&error).contains(says), "{status}: {}", reasons(&error));
+        assert!(!reasons(&error).contains("role"), "{status}: {}", reasons(&error));
     }
 }
 
@@ -175,7 +201,7 @@ async fn a_page_may_be_empty_and_not_the_last_one() {
 async fn a_key_that_is_too_long_asks_nobody() {
     let (table, service) = service(&[(500, "", "")]).await;
     let error = table.get("p", &"x".repeat(1_000)).await.unwrap_err();
-    assert!(crate::adapters::azure::table::pause::reasons(&error).contains("512 UTF-16 units"));
+    assert!(reasons(&error).contains("512 UTF-16 units"));
     assert!(service.asked.lock().unwrap().is_empty());
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Seen {
 /// One conversation's way to its log. Whoever holds `seen` writes.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    waiting: Mutex<VecDeque<Waiting>>,
+    waiting: Mutex<Queue>,
     pub(super) seen: tokio::sync::Mutex<Option<Seen>>,
     /// The last `seq` written here.
     pub(super) top: AtomicU64,
@@ -43,27 +43,58 @@ pub(super) struct Lane {
     pub(super) is_raised: AtomicBool,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    appends: VecDeque<Waiting>,
+    /// Somebody is there who takes them until none is left.
+    has_writer: bool,
+}
+
+/// Takes what waits in one lane, until nothing does. There is one for each lane at a time.
+pub(super) struct Writer {
+    pub(super) lane: Arc<Lane>,
+    is_done: bool,
+}
+
 impl Lane {
-    pub(super) fn wait(&self, waiting: Waiting) {
-        self.queue().push_back(waiting);
+    /// The writer, where there is none yet: whoever gets it has to write.
+    pub(super) fn wait(self: &Arc<Self>, waiting: Waiting) -> Option<Writer> {
+        let mut queue = self.queue();
+        queue.appends.push_back(waiting);
+        let is_first = !std::mem::replace(&mut queue.has_writer, true);
+        is_first.then(|| Writer { lane: Arc::clone(self), is_done: false })
     }
 
-    /// The next ones, as many as share a transaction; one always goes.
-    pub(super) fn next(&self) -> Vec<Waiting> {
-        let mut queue = self.queue();
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// The next ones, as many as share a transaction; one always goes. `None` when nothing waits: what comes later gets a
+    /// writer of its own.
+    pub(super) fn next(&mut self) -> Option<Vec<Waiting>> {
+        let mut queue = self.lane.queue();
         let (mut batch, mut entries) = (Vec::new(), 0);
-        while let Some(next) = queue.front() {
+        while let Some(next) = queue.appends.front() {
             entries += next.entries.len();
             if entries > APPEND_ENTRIES && !batch.is_empty() {
                 break;
             }
-            batch.extend(queue.pop_front());
+            batch.extend(queue.appends.pop_front());
         }
-        batch
+        self.is_done = batch.is_empty();
+        queue.has_writer = !self.is_done;
+        (!self.is_done).then_some(batch)
     }
+}
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Writer {
+    /// One that ends before its time, by a panic, leaves nobody waiting for ever: they hear that it stopped.
+    fn drop(&mut self) {
+        if !self.is_done {
+            *self.lane.queue() = Queue::default();
+        }
     }
 }
 
@@ -95,17 +126,34 @@ mod tests {
 
     #[test]
     fn what_waits_goes_together_in_its_order_as_far_as_it_fits() {
-        let lane = Lane::default();
-        for entries in [10, 20, 2, 1, 40, 1] {
-            lane.wait(waiting(entries));
+        let lane = Arc::new(Lane::default());
+        let mut writer = lane.wait(waiting(10)).unwrap();
+        for entries in [20, 2, 1, 40, 1] {
+            assert!(lane.wait(waiting(entries)).is_none(), "one writes for all");
         }
-        let sizes =
-            |batch: Vec<Waiting>| batch.iter().map(|waiting| waiting.entries.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(lane.next()), [10, 20, 2]);
-        assert_eq!(sizes(lane.next()), [1]);
-        assert_eq!(sizes(lane.next()), [40], "a large one goes alone");
-        assert_eq!(sizes(lane.next()), [1]);
-        assert_eq!(sizes(lane.next()), [0; 0]);
+        let mut sizes = || {
+            let batch = writer.next()?;
+            Some(batch.iter().map(|waiting| waiting.entries.len()).collect::<Vec<_>>())
+        };
+        assert_eq!(sizes().unwrap(), [10, 20, 2]);
+        assert_eq!(sizes().unwrap(), [1]);
+        assert_eq!(sizes().unwrap(), [40], "a large one goes alone");
+        assert_eq!(sizes().unwrap(), [1]);
+        assert_eq!(sizes(), None);
+        let mut next = lane.wait(waiting(3)).unwrap();
+        drop(writer);
+        assert_eq!(next.next().unwrap().len(), 1, "who is done takes nothing from the next one");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_writer_that_died() {
+        let lane = Arc::new(Lane::default());
+        let (answer, mut answered) = oneshot::channel();
+        let writer = lane.wait(waiting(1)).unwrap();
+        assert!(lane.wait(Waiting { entries: Vec::new(), answer }).is_none());
+        drop(writer);
+        assert!(matches!(answered.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(lane.wait(waiting(1)).is_some());
     }
 
     #[test]

@@ -26,6 +26,8 @@ const MARK_AFTER: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 16;
 /// Messages looked for at once, at least, on the way backwards through a log.
 const WINDOW: u64 = 16;
+/// The same, at most: a window is read as a whole, and a message has up to 64 KiB.
+const LARGEST_WINDOW: u64 = 1_000;
 
 /// The conversations of a storage account, shared with whatever other processes have them open.
 #[derive(Clone, Debug)]
@@ -194,13 +196,14 @@ impl Shared {
         floor: u64,
         limit: usize,
     ) -> Result<Vec<MessageState>, StoreError> {
-        let (mut found, mut end, mut window) = (Vec::new(), before, WINDOW.max(limit as u64));
+        let first = WINDOW.max(limit as u64).min(LARGEST_WINDOW);
+        let (mut found, mut end, mut window) = (Vec::new(), before, first);
         while found.len() < limit && end > floor + 1 {
             let start = end.saturating_sub(window).max(floor + 1);
             let rows = self.table.query(&seqs(partition, STATE, start, end - 1), usize::MAX).await?;
             let mut states = rows.iter().map(read_state).collect::<Result<Vec<_>, _>>()?;
             states.append(&mut found);
-            (found, end, window) = (states, start, window.saturating_mul(2));
+            (found, end, window) = (states, start, (window * 2).min(LARGEST_WINDOW));
         }
         let surplus = found.len().saturating_sub(limit);
         Ok(found.split_off(surplus))
@@ -233,10 +236,10 @@ impl Log for TableLog {
         entries: Vec<NewEntry>,
     ) -> Result<Vec<Outcome>, LogError> {
         let (answer, answered) = oneshot::channel();
-        let (shared, id, lane) =
-            (Arc::clone(&self.shared), conversation.clone(), self.shared.lanes.of(conversation));
-        lane.wait(Waiting { entries, answer });
-        tokio::spawn(async move { shared.append_next(&id, &lane).await });
+        if let Some(writer) = self.shared.lanes.of(conversation).wait(Waiting { entries, answer }) {
+            let (shared, id) = (Arc::clone(&self.shared), conversation.clone());
+            tokio::spawn(async move { shared.append_all(&id, writer).await });
+        }
         answered.await.unwrap_or_else(|stopped| Err(StoreError::unavailable(STORE, stopped).into()))
     }
 
@@ -386,3 +389,7 @@ impl From<Refusal> for StoreError {
         Self::unavailable(STORE, WriteError::Refused(refusal))
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

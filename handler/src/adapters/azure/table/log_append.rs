@@ -2,10 +2,11 @@
 //! planned anew until it goes through.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::client::{Match, Refusal, TRANSACTION_BYTES, TRANSACTION_ROWS, Write, WriteError};
-use super::lanes::{APPEND_ENTRIES, Answer, Lane, Seen};
+use super::lanes::{APPEND_ENTRIES, Answer, Lane, Seen, Waiting, Writer};
 use super::log::Shared;
 use super::log_rows::{ENTRY, edit_key, entry_row, head_row, marker_row, partition, read_entry, state_row};
 use super::log_view::{View, find_markers};
@@ -13,7 +14,7 @@ use super::row::Row;
 use super::{STORE, keys, pause};
 use crate::adapters::log_rules::{self, Plan};
 use crate::model::ConversationId;
-use crate::ports::{LogError, NewEntry, Outcome, StoreError};
+use crate::ports::{LogError, NewEntry, Outcome, StoreError, reasons};
 
 /// What became of a try to write some entries at once.
 enum Part {
@@ -27,13 +28,26 @@ enum Part {
 struct Failed(String);
 
 impl Shared {
-    /// Takes what waits first and answers it.
-    pub(super) async fn append_next(&self, conversation: &ConversationId, lane: &Lane) {
-        let mut seen = lane.seen.lock().await;
-        let mut batch = lane.next();
+    /// Writes and answers what waits, until nothing does. Whoever wants the head besides gets it between two batches.
+    pub(super) async fn append_all(&self, conversation: &ConversationId, mut writer: Writer) {
+        let lane = Arc::clone(&writer.lane);
+        loop {
+            let mut seen = lane.seen.lock().await;
+            let Some(batch) = writer.next() else { return };
+            self.append_batch(conversation, &lane, &mut seen, batch).await;
+        }
+    }
+
+    async fn append_batch(
+        &self,
+        conversation: &ConversationId,
+        lane: &Lane,
+        seen: &mut Option<Seen>,
+        batch: Vec<Waiting>,
+    ) {
         if batch.len() > 1 {
             let all = batch.iter().flat_map(|waiting| waiting.entries.iter().cloned()).collect();
-            match self.append_parts(conversation, lane, &mut seen, all).await {
+            match self.append_parts(conversation, lane, seen, all).await {
                 Ok(mut outcomes) => {
                     for waiting in batch {
                         let rest = outcomes.split_off(waiting.entries.len().min(outcomes.len()));
@@ -44,9 +58,8 @@ impl Shared {
                     return;
                 }
                 Err(LogError::Store(error)) => {
-                    let text = pause::reasons(&error);
                     for waiting in batch {
-                        let _ = waiting.answer.send(failed(&text));
+                        let _ = waiting.answer.send(Err(copy(&error).into()));
                     }
                     return;
                 }
@@ -54,8 +67,8 @@ impl Shared {
                 Err(_) => {}
             }
         }
-        for waiting in batch.drain(..) {
-            let answer = self.append_parts(conversation, lane, &mut seen, waiting.entries).await;
+        for waiting in batch {
+            let answer = self.append_parts(conversation, lane, seen, waiting.entries).await;
             let _ = waiting.answer.send(answer);
         }
     }
@@ -193,6 +206,11 @@ fn has_refusal(plan: &Plan) -> bool {
     plan.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)))
 }
 
-fn failed(text: &str) -> Answer {
-    Err(StoreError::unavailable(STORE, Failed(text.to_owned())).into())
+/// For each of those that failed together.
+fn copy(error: &StoreError) -> StoreError {
+    let text = Failed(reasons(error));
+    match error {
+        StoreError::Corrupt { .. } => StoreError::corrupt(STORE, text),
+        _ => StoreError::unavailable(STORE, text).asking_for(error.retry_after()),
+    }
 }

@@ -1,9 +1,9 @@
-use std::error::Error;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::client::unavailable;
+use crate::chance::chance;
 use crate::ports::StoreError;
 
 /// How long one call goes on after conflicts with other writers. Whoever waits behind it has a budget of their own.
@@ -39,20 +39,4 @@ impl Retry {
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         Ok(())
     }
-}
-
-/// 0..1. Only spreads writers apart; where chance fails, they wait together.
-fn chance() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
-}
-
-/// An error with all that is behind it, as one line.
-pub(super) fn reasons(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }
