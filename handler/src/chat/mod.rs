@@ -257,13 +257,15 @@ pub struct Chat {
     files: AttachmentRules,
     links: Links,
     /// Of those who change a room's row.
-    turns: Turns,
+    turns: Turns<RoomId>,
     limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
     /// One round of replays at a time.
     replaying: tokio::sync::Mutex<()>,
+    /// Of those who deliver letters of a conversation, or discard one.
+    letter_turns: Turns<ConversationId>,
     /// How long a record of the audit stays.
     audit_days: u64,
     begun: chores::Begun,
@@ -306,6 +308,7 @@ impl Chat {
             admins: Vec::new(),
             sign_ins: SignIns::default(),
             replaying: tokio::sync::Mutex::default(),
+            letter_turns: Turns::default(),
             audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),

@@ -102,7 +102,7 @@ async fn every_administrative_act_is_on_record_once_however_often_it_is_asked_fo
     for _ in 0..2 {
         chat.lift(&ann, id, SanctionKind::Ban, "bob").await.unwrap();
         chat.lift(&ann, id, SanctionKind::Mute, "bob").await.unwrap();
-        chat.remove_member(&ann, id, "eve", Some("quiet".to_owned())).await.unwrap();
+        chat.remove_member(&ann, id, "eve", Some("quiet")).await.unwrap();
     }
     chat.delete_room(&ann, id, None).await.unwrap();
     let _ = chat.delete_room(&ann, id, None).await.unwrap_err();
