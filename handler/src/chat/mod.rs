@@ -59,6 +59,7 @@ mod profile;
 mod pulse;
 mod reactions;
 mod readers;
+mod readings;
 mod removal;
 mod repair;
 mod replay;
@@ -118,6 +119,7 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
+use readings::Readings;
 pub use replay::Replayed;
 pub use reports::Reported;
 pub use reviews::{ReviewPage, ReviewView, desk_of};
@@ -262,6 +264,7 @@ pub struct Chat {
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
+    readings: Readings,
     /// One round of replays at a time.
     replaying: tokio::sync::Mutex<()>,
     /// Of those who deliver letters of a conversation, or discard one.
@@ -307,6 +310,7 @@ impl Chat {
             limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
+            readings: Readings::default(),
             replaying: tokio::sync::Mutex::default(),
             letter_turns: Turns::default(),
             audit_days: audit::RETENTION_DAYS,

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
+use super::claimed;
 use super::principal::Principal;
 use crate::config::People;
 use crate::error::{ApiError, Kind};
@@ -43,6 +44,13 @@ impl SignIn {
         })?;
         let is_admin = is_admin || admins.contains(&user);
         Ok(Some((user, is_admin)))
+    }
+
+    /// Whom a proof names that was refused.
+    pub(super) fn claimed(&self, headers: &HeaderMap) -> Option<UserId> {
+        let Self::Tokens { people, .. } = self else { return None };
+        let claim = people.user_claim.as_deref().unwrap_or(TOKEN_USER);
+        claimed::by_token(bearer(headers).ok()?, claim)
     }
 }
 
