@@ -5,6 +5,7 @@
 
 mod easy_auth;
 mod events;
+mod hub;
 mod people;
 #[path = "../product/mod.rs"]
 mod product;
