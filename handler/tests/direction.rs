@@ -121,3 +121,18 @@ fn every_dependency_is_the_registrys_and_has_its_checksum() {
         }
     }
 }
+
+/// Whoever reads the audit looks there for what a record means.
+#[test]
+fn every_action_of_the_audit_is_in_the_document() {
+    let document = include_str!("../../docs/API.md");
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let is_action = |text: &&str| text.split_once('.').is_some_and(|(on, what)| is_word(on) && is_word(what));
+    let mut actions = vec!["sign_in".to_owned()];
+    for file in files("chat").into_iter().filter(|file| !file.to_string_lossy().contains("/tests")) {
+        actions.extend(code(&file).split('"').filter(is_action).map(str::to_owned));
+    }
+    assert!(actions.len() > 25 && actions.iter().any(|action| action == "room.read"), "{actions:?}");
+    actions.retain(|action| !document.contains(&format!("`{action}`")));
+    assert!(actions.is_empty(), "{actions:?}");
+}

@@ -44,14 +44,20 @@ impl Chat {
         })
     }
 
-    /// The room, if the caller may read what was said in it.
+    /// The room, if the caller may read what was said in it; of admins who are not in it on the record.
     pub(super) async fn may_read(&self, caller: &Caller, room: &RoomId) -> Result<Arc<Room>, Refused> {
         let found = self.visible(caller, room).await?;
         if !caller.is_admin {
             self.check_not_banned(room, &caller.user).await?;
         }
-        let is_open = !found.is_private && self.options.anonymous;
-        if is_open || caller.is_admin || self.ports.members.get(room, &caller.user).await?.is_some() {
+        if !found.is_private && self.options.anonymous {
+            return Ok(found);
+        }
+        if caller.is_admin {
+            self.note_reading_as_admin(caller, room).await?;
+            return Ok(found);
+        }
+        if self.is_member(room, &caller.user).await? {
             return Ok(found);
         }
         Err(Refused::forbidden("not_a_member", "Only members may read this room."))
@@ -61,6 +67,12 @@ impl Chat {
     pub(super) async fn visible(&self, caller: &Caller, room: &RoomId) -> Result<Arc<Room>, Refused> {
         let found = self.known.room(room, Duration::ZERO).await?.ok_or_else(Refused::room_not_found)?;
         if self.can_see(caller, &found).await? { Ok(found) } else { Err(Refused::room_not_found()) }
+    }
+
+    /// Whether the room is hidden from the caller but for their being an admin.
+    pub(super) async fn sees_as_admin(&self, caller: &Caller, room: &Room) -> Result<bool, Refused> {
+        let without = Caller { is_admin: false, ..caller.clone() };
+        Ok(caller.is_admin && !self.can_see(&without, room).await?)
     }
 
     pub(super) async fn can_see(&self, caller: &Caller, room: &Room) -> Result<bool, Refused> {

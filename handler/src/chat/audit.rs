@@ -149,11 +149,11 @@ impl Chat {
         Ok(Begun(self.ports.audit.append(&record).await.map_err(|error| self.not_recorded(&error))?))
     }
 
-    /// Notes how it ended. A dependency that was away leaves it open: whoever repeats the act ends it.
+    /// Notes how it ended. A dependency that was away, or a limit, leaves it open: whoever repeats the act ends it.
     pub(super) async fn end_act<T>(&self, begun: Begun, outcome: &Result<T, Refused>) {
         let outcome = match outcome {
             Ok(_) => AuditOutcome::Done,
-            Err(refused) if refused.is_unavailable() => return,
+            Err(refused) if refused.may_be_repeated() => return,
             Err(refused) => AuditOutcome::Refused { code: refused.code.to_owned() },
         };
         if let Err(error) = self.ports.audit.settle(&begun.0, &outcome).await {

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::access::room_id;
 use super::audit::Act;
+use super::edits::check_reason;
 use super::history::page_length;
 use super::members::user_in;
 use super::policy::Action;
-use super::removal::check_reason;
 use super::{Caller, Chat, Refused};
 use crate::model::{RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
 
@@ -198,7 +198,7 @@ impl NewSanction {
             return Err(Refused::invalid("invalid_field", "duration", sentence));
         }
         let until = self.duration_secs.map(|secs| Timestamp::from_millis(now.millis() + secs * 1000));
-        let reason = check_reason(self.reason)?;
+        let reason = check_reason(self.reason.as_deref())?;
         Ok(Sanction {
             user,
             kind,

@@ -254,7 +254,7 @@ impl Chat {
 
     /// Accepted messages of theirs that did not reach a log.
     async fn drop_letters(&self, user: &UserId) -> Result<(), Refused> {
-        for kind in [LetterKind::Rejected, LetterKind::Dead, LetterKind::Waiting] {
+        for kind in LetterKind::ALL {
             let mut after: Option<String> = None;
             loop {
                 let letters = self.ports.letters.list(kind, after.as_deref(), PAGE).await?;
@@ -273,7 +273,7 @@ impl Chat {
 }
 
 /// Whether the body of a message, of ours or of a foreign producer, names the user as its sender.
-fn names_sender(body: &str, user: &UserId) -> bool {
+pub(super) fn names_sender(body: &str, user: &UserId) -> bool {
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) else { return false };
     let is_sender =
         |name: &str| matches!(name.to_ascii_lowercase().as_str(), "senderid" | "sender_id" | "sender");

@@ -170,6 +170,11 @@ impl Refused {
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, Kind::Unavailable { .. })
     }
+
+    /// Whether the same call, later, may be done all the same.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable { .. } | Kind::Limited { .. })
+    }
 }
 
 impl From<StoreError> for Refused {

@@ -5,13 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::audit::Act;
-use super::erasing::is_content_of;
+use super::erasing::{is_content_of, names_sender};
+use super::letters::ID_BYTES;
 use super::{Caller, Chat, Refused};
 use crate::model::{
     AttachmentId, ConversationId, Desk, Entry, Matter, Member, NewMessage, Profile, Report, Review, RoomId,
     Ruling, Sanction, Timestamp, Upload, UserId,
 };
-use crate::ports::{InboxItem, InboxKey};
+use crate::ports::{InboxItem, InboxKey, LetterKind, NewLetter};
 
 /// Rows read at once, which bounds a page.
 const PAGE: usize = 200;
@@ -62,6 +63,10 @@ pub enum ExportRecord {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// An accepted message of theirs that did not reach its log, until it goes.
+    Letter {
+        letter: NewLetter,
+    },
     /// What they wrote into a log: messages, edits, deletions, reactions; `entry` as it is stored.
     Entry {
         conversation: ConversationId,
@@ -90,6 +95,8 @@ enum Place {
     Files(Option<AttachmentId>),
     /// At the desk of direct messages; those of rooms come with the conversations.
     Reviews(Option<String>),
+    /// Among those of a kind.
+    Letters(LetterKind, Option<String>),
     /// In the conversations behind this one, after this `seq` of the first of them.
     Conversations(Option<ConversationId>, u64),
 }
@@ -105,9 +112,16 @@ impl Chat {
     ) -> Result<ExportPage, Refused> {
         let user = self.whose_data(caller, user)?;
         let place = after.map_or(Ok(Place::Profile), Place::read)?;
-        if user != caller.user && after.is_none() {
-            let (on, occasion) = (Some(user.clone()), self.ports.ids.token());
-            self.note_act(caller, Act { action: "user.export", on, occasion, ..Act::default() }).await?;
+        if user != caller.user {
+            // Every page: a cursor is no secret, so a page tells nothing of those before it.
+            let act = Act {
+                action: "user.export",
+                on: Some(user.clone()),
+                target: Some(place.part().to_owned()),
+                occasion: self.ports.ids.token(),
+                ..Act::default()
+            };
+            self.note_act(caller, act).await?;
         }
         let (records, next) = match place {
             Place::Profile => {
@@ -119,6 +133,7 @@ impl Chat {
             Place::Inbox(after) => self.export_inbox(&user, after.as_deref()).await?,
             Place::Files(after) => self.export_files(&user, after).await?,
             Place::Reviews(after) => self.export_direct_reviews(&user, after).await?,
+            Place::Letters(kind, after) => self.export_letters(&user, kind, after.as_deref()).await?,
             Place::Conversations(after, seq) => self.export_entries(&user, after, seq).await?,
         };
         Ok(ExportPage { user, records, next: next.map(|place| place.to_text()) })
@@ -173,10 +188,32 @@ impl Chat {
         mut after: Option<String>,
     ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
         let Some(page) = self.reviews_behind(&Desk::Direct, &mut after).await? else {
-            return Ok((Vec::new(), Some(Place::Conversations(None, 0))));
+            return Ok((Vec::new(), Some(Place::Letters(LetterKind::ALL[0], None))));
         };
         let records = page.iter().flat_map(|review| records_of(user, review));
         Ok((records.collect(), Some(Place::Reviews(after))))
+    }
+
+    /// Nothing finds letters by who wrote them: a page is what is theirs among the next ones of all.
+    async fn export_letters(
+        &self,
+        user: &UserId,
+        kind: LetterKind,
+        after: Option<&str>,
+    ) -> Result<(Vec<ExportRecord>, Option<Place>), Refused> {
+        if after.is_some_and(|after| after.len() > ID_BYTES) {
+            return Err(invalid_cursor());
+        }
+        let letters = self.ports.letters.list(kind, after, PAGE).await?;
+        let last = letters.last().filter(|_| letters.len() == PAGE).map(|letter| letter.id.clone());
+        let next = match (last, kind.next()) {
+            (Some(id), _) => Place::Letters(kind, Some(id)),
+            (None, Some(next)) => Place::Letters(next, None),
+            (None, None) => Place::Conversations(None, 0),
+        };
+        let letters = letters.into_iter().map(|letter| letter.letter);
+        let theirs = letters.filter(|letter| names_sender(&letter.body, user));
+        Ok((theirs.map(|letter| ExportRecord::Letter { letter }).collect(), Some(next)))
     }
 
     async fn export_reviews(&self, user: &UserId, id: &ConversationId) -> Result<Vec<ExportRecord>, Refused> {
@@ -266,6 +303,19 @@ fn records_of(user: &UserId, review: &Review) -> Vec<ExportRecord> {
 }
 
 impl Place {
+    /// What a page that begins here holds.
+    const fn part(&self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Memberships(_) => "memberships",
+            Self::Inbox(_) => "inbox",
+            Self::Files(_) => "files",
+            Self::Reviews(_) => "reviews",
+            Self::Letters(..) => "letters",
+            Self::Conversations(..) => "conversations",
+        }
+    }
+
     fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(super::view::encode(self))
     }

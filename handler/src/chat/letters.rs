@@ -4,16 +4,16 @@
 use serde::Serialize;
 
 use super::audit::Act;
+use super::edits::check_reason;
 use super::history::page_length;
 use super::policy::require_admin;
-use super::removal::check_reason;
 use super::{Caller, Chat, QueuedMessage, Refused};
 use crate::ports::{Letter, LetterKind};
 
 /// Letters of a page, default and maximum.
 const PAGE: usize = 100;
 /// Longer ones name no letter.
-const ID_BYTES: usize = 4_096;
+pub(super) const ID_BYTES: usize = 4_096;
 
 /// Oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,13 +58,14 @@ impl Chat {
         Ok(letter)
     }
 
-    /// Gives a letter up for good; for admins. Nothing happens where there is none any more.
+    /// Gives a letter up for good; for admins. Nothing happens where there is none any more. Where a replay came first, that
+    /// is the answer.
     pub async fn discard_letter(
         &self,
         caller: &Caller,
         kind: LetterKind,
         id: &str,
-        reason: Option<String>,
+        reason: Option<&str>,
     ) -> Result<(), Refused> {
         let reason = check_reason(reason)?;
         let letter = match self.find_letter(caller, kind, id).await {
@@ -76,13 +77,38 @@ impl Chat {
             action: "letter.discard",
             on: message.as_ref().map(|message| message.message.sender.clone()),
             room: message.as_ref().and_then(|message| message.conversation.room()),
-            conversation: message.map(|message| message.conversation),
+            conversation: message.as_ref().map(|message| message.conversation.clone()),
             target: Some(id.to_owned()),
             reason,
             occasion: kind.as_str().to_owned(),
         };
-        let discard = async { Ok(self.ports.letters.remove(kind, id).await.map(drop)?) };
+        let discard = async {
+            match &message {
+                Some(message) => self.discard_message(kind, id, message).await,
+                None => Ok(self.ports.letters.remove(kind, id).await.map(drop)?),
+            }
+        };
         self.audited(caller, act, discard).await
+    }
+
+    /// In its conversation's turn, so that no replay here has the letter in hand: what is answered as discarded does not arrive
+    /// afterwards. A process elsewhere that is delivering it at this moment is not waited for.
+    async fn discard_message(
+        &self,
+        kind: LetterKind,
+        id: &str,
+        message: &QueuedMessage,
+    ) -> Result<(), Refused> {
+        let _turn = self.letter_turns.take(&message.conversation).await;
+        let delivered = self.ports.log.find(&message.conversation, &message.marker).await?;
+        self.ports.letters.remove(kind, id).await?;
+        match delivered {
+            None => Ok(()),
+            Some(_) => {
+                let sentence = "The message is in its log: it was delivered before. The letter is gone.";
+                Err(Refused::conflict("letter_delivered", sentence))
+            }
+        }
     }
 
     pub(super) async fn find_letter(
@@ -106,6 +132,6 @@ impl Chat {
 
 const NOT_FOUND: &str = "letter_not_found";
 
-fn not_found() -> Refused {
+pub(super) fn not_found() -> Refused {
     Refused::not_found(NOT_FOUND, "There is no such letter, or none any more.")
 }

@@ -164,7 +164,7 @@ impl Chat {
                 self.change_role(caller, room_id, &user, role).await?
             }
             _ => {
-                self.remove_member(caller, room_id, &user, fields.text(Field::Reason)?).await?;
+                self.remove_member(caller, room_id, &user, fields.text(Field::Reason)?.as_deref()).await?;
                 return Ok(view::encode(&Answer::MemberRemoved { room_id, user: &user }));
             }
         };

@@ -58,6 +58,7 @@ impl Chat {
         let room = self.visible(caller, &room_id(room)?).await?;
         if room.is_private || !self.options.anonymous {
             self.require(caller, &room, Action::SeeMembers).await?;
+            self.note_reading_as_admin(caller, &room.id).await?;
         } else if !caller.is_admin {
             self.check_not_banned(&room.id, &caller.user).await?;
         }

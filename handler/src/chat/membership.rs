@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::access::room_id;
+use super::audit::Act;
 use super::command::{Audience, Command, Failure, Verdict};
 use super::known::AT_INGEST;
 use super::{Caller, Chat, Refused, RoomView};
@@ -15,7 +16,7 @@ const LEFT: &str = "left";
 
 impl Chat {
     /// Makes the caller a member and admits their live connections. Changes nothing for a member. A private room takes
-    /// those it allows. Where the deployment wants that, a room that is not there is made.
+    /// those it allows, and admins on the record. Where the deployment wants that, a room that is not there is made.
     pub async fn join_room(&self, caller: &Caller, room: &str) -> Result<RoomView, Refused> {
         let id = room_id(room)?;
         if self.options.create_on_join {
@@ -28,7 +29,14 @@ impl Chat {
         let room = self.visible(caller, id).await?;
         self.charge_room(id)?;
         let role = if room.created_by == caller.user { Role::Owner } else { Role::Member };
-        self.let_in(&room, &caller.user, role).await?;
+        let join = self.let_in(&room, &caller.user, role);
+        if self.sees_as_admin(caller, &room).await? {
+            let occasion = self.ports.ids.token();
+            let act = Act { occasion, ..Act::on("member.join", id, &caller.user) };
+            self.audited(caller, act, join).await?;
+        } else {
+            join.await?;
+        }
         self.view_room(&room).await
     }
 

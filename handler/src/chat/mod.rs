@@ -59,6 +59,7 @@ mod profile;
 mod pulse;
 mod reactions;
 mod readers;
+mod readings;
 mod removal;
 mod repair;
 mod replay;
@@ -118,6 +119,7 @@ pub use profile::ProfileView;
 use pulse::Pulse;
 pub use reactions::{ReactedPage, ReactionsView};
 pub use readers::{Reader, ReaderPage};
+use readings::Readings;
 pub use replay::Replayed;
 pub use reports::Reported;
 pub use reviews::{ReviewPage, ReviewView, desk_of};
@@ -258,13 +260,16 @@ pub struct Chat {
     files: AttachmentRules,
     links: Links,
     /// Of those who change a room's row.
-    turns: Turns,
+    turns: Turns<RoomId>,
     limits: Arc<Limits>,
     /// Whom nobody in a room may sanction.
     admins: Vec<UserId>,
     sign_ins: SignIns,
+    readings: Readings,
     /// One round of replays at a time.
     replaying: tokio::sync::Mutex<()>,
+    /// Of those who deliver letters of a conversation, or discard one.
+    letter_turns: Turns<ConversationId>,
     /// How long a record of the audit stays.
     audit_days: u64,
     begun: chores::Begun,
@@ -308,7 +313,9 @@ impl Chat {
             limits: Arc::new(Limits::new(&RateLimits::default())),
             admins: Vec::new(),
             sign_ins: SignIns::default(),
+            readings: Readings::default(),
             replaying: tokio::sync::Mutex::default(),
+            letter_turns: Turns::default(),
             audit_days: audit::RETENTION_DAYS,
             begun: chores::Begun::default(),
             repaired_up_to: tokio::sync::Mutex::default(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::access::room_id;
+use super::audit::Act;
 use super::policy::Action;
 use super::scene::{Changed, Scene};
 use super::{Caller, Chat, PresentMessage, Refused};
@@ -50,14 +51,25 @@ impl Chat {
         self.require(caller, &room, Action::Pin).await?;
         let (id, conversation) = (room.id.clone(), room.id.conversation());
         let message = self.find_message(Scene::Room(room), seq).await?;
-        let is_on = self.pins_of(&id).await?.contains(&seq);
-        let changed = if is_on == on {
+        let head = self.ports.log.head(&conversation).await?.unwrap_or_default();
+        let changed = if head.pins.contains(&seq) == on {
             self.unchanged(message).await?
         } else {
             let occasion = format!("{seq}:{}:{on}", message.state.as_of);
             let marker = Marker::of_command(&conversation, &caller.user, "pinned", &occasion);
             let change = Change::Pinned { target: seq, by: caller.user.clone(), on };
-            self.change_message(caller, message.scene, seq, marker, change).await?
+            let act = Act {
+                target: Some(seq.to_string()),
+                // What refuses it, too many pins, ends with another entry.
+                occasion: head.seq.to_string(),
+                ..Act::on(
+                    if on { "message.pin" } else { "message.unpin" },
+                    &id,
+                    &message.state.message.sender,
+                )
+            };
+            let pinning = self.change_message(caller, message.scene, seq, marker, change);
+            self.audited(caller, act, pinning).await?
         };
         Ok(PinsChanged { pins: self.pins_of(&id).await?, room_id: id, changed })
     }

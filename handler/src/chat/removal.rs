@@ -3,10 +3,11 @@
 
 use super::access::room_id;
 use super::audit::Act;
+use super::edits::check_reason;
 use super::members::user_in;
 use super::policy::Action;
 use super::{Caller, Chat, Refused, groups, view};
-use crate::model::{Member, RoomId, Sanction, SanctionKind, Timestamp, UserId, bounds};
+use crate::model::{Member, RoomId, Sanction, SanctionKind, Timestamp, UserId};
 
 /// What the removed user is told on every connection.
 #[derive(serde::Serialize)]
@@ -27,7 +28,7 @@ impl Chat {
         caller: &Caller,
         room: &str,
         user: &str,
-        reason: Option<String>,
+        reason: Option<&str>,
     ) -> Result<(), Refused> {
         let (id, user, reason) = (room_id(room)?, user_in("user", user)?, check_reason(reason)?);
         let room = self.visible(caller, &id).await?;
@@ -112,17 +113,4 @@ impl Chat {
         let frame = view::encode(&notice);
         Ok(self.ports.transport.publish(&groups::user(&removal.user), frame, &[]).await?)
     }
-}
-
-/// A reason within its bound; one of white space alone is none.
-pub(super) fn check_reason(reason: Option<String>) -> Result<Option<String>, Refused> {
-    let max = bounds::REASON_CHARS;
-    if reason.as_ref().is_some_and(|text| text.chars().count() > max) {
-        return Err(Refused::invalid(
-            "too_long",
-            "reason",
-            format!("reason must be at most {max} characters."),
-        ));
-    }
-    Ok(reason.filter(|text| !text.trim().is_empty()))
 }

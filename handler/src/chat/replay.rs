@@ -4,19 +4,20 @@
 //!
 //! Letters of one conversation are replayed in the order in which they were accepted, one round at a time; behind one that
 //! has to wait, those behind it wait. Two processes that do so at once each keep the order, and the marker keeps them from
-//! doubling anything.
+//! doubling anything. A letter is read again just before it is delivered, and who discards one waits for its conversation's turn:
+//! what was answered as discarded is not delivered afterwards, but by a process elsewhere that had it in hand just then.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::audit::Act;
 use super::deliver::{Fate, Patience};
-use super::{Caller, Chat, Poison, QueuedMessage, Refused};
+use super::{Caller, Chat, Poison, QueuedMessage, Refused, letters};
 use crate::model::{ConversationId, Timestamp, UserId};
 use crate::ports::{Letter, LetterKind, Received, StoreError};
 
@@ -25,18 +26,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Letters read at once, and looked at in one round.
 const PAGE: usize = 200;
 const LOOKED_AT: usize = 10_000;
-/// Conversations replayed at once.
+/// Conversations replayed at once, and letters looked for.
 const AT_ONCE: usize = 16;
+const IS_POISON: &str = "letter_is_poison";
 const STILL_WAITING: &str = "not_delivered";
 
-/// What became of a letter that somebody replayed.
+/// What became of a letter that somebody replayed. Either way the letter is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Replayed {
-    pub conversation: ConversationId,
-    pub seq: u64,
-    pub number: u64,
-    /// It was in its log already.
-    pub duplicate: bool,
+#[serde(untagged)]
+pub enum Replayed {
+    Appended {
+        conversation: ConversationId,
+        seq: u64,
+        number: u64,
+        /// It was in its log already.
+        duplicate: bool,
+    },
+    /// It was not judged before, and waits for a decision as any message that is held.
+    Held { conversation: ConversationId },
 }
 
 /// A letter that is a message.
@@ -86,16 +93,23 @@ impl Chat {
     async fn replay_one(&self, caller: &Caller, item: Item) -> Result<Replayed, Refused> {
         let _turn = self.replaying.lock().await;
         let conversation = item.message.conversation.clone();
-        let fate = self.replay_in_order(&caller.user, vec![item]).await?.pop();
+        let fate = self.replay_in_order(&caller.user, &conversation, vec![item]).await?.pop();
         match fate {
             Some(Fate::Delivered { seq, number, duplicate }) => {
-                Ok(Replayed { conversation, seq, number, duplicate })
+                Ok(Replayed::Appended { conversation, seq, number, duplicate })
             }
+            Some(Fate::Held) => Ok(Replayed::Held { conversation }),
             Some(Fate::Rejected { code }) => {
                 let sentence = format!("The state of its conversation still refuses it: {code}.");
                 Err(Refused::conflict("still_rejected", sentence))
             }
-            _ => Err(Refused::unavailable(STILL_WAITING, "It could not be delivered now. Try again.")),
+            Some(Fate::Dead { code }) => {
+                Err(Refused::conflict(IS_POISON, format!("It can never be a message any more: {code}.")))
+            }
+            None => Err(letters::not_found()),
+            Some(Fate::Waiting) => {
+                Err(Refused::unavailable(STILL_WAITING, "It could not be delivered now. Try again."))
+            }
         }
     }
 
@@ -159,7 +173,7 @@ impl Chat {
         let rounds: Vec<_> = due
             .into_iter()
             .map(|(conversation, items)| async {
-                let fates = self.replay_in_order(&system, items).await;
+                let fates = self.replay_in_order(&system, &conversation, items).await;
                 (conversation, fates)
             })
             .collect();
@@ -174,9 +188,16 @@ impl Chat {
         Ok(ended)
     }
 
-    /// Delivers messages of one conversation. The letters of those that have come to an end go; the first that has not is
-    /// told when to try again.
-    async fn replay_in_order(&self, by: &UserId, items: Vec<Item>) -> Result<Vec<Fate>, Refused> {
+    /// Delivers messages of one conversation, as far as they are letters still. The letters of those that have come to an
+    /// end go; the first that has not is told when to try again. Nobody discards one of them meanwhile, in this process.
+    async fn replay_in_order(
+        &self,
+        by: &UserId,
+        conversation: &ConversationId,
+        items: Vec<Item>,
+    ) -> Result<Vec<Fate>, Refused> {
+        let _turn = self.letter_turns.take(conversation).await;
+        let items = self.still_there(items).await?;
         let batch: Vec<&Received> = items.iter().map(|item| &item.received).collect();
         let fates = match self.deliver(&batch, Patience::Until(PATIENCE)).await {
             Ok(fates) => fates,
@@ -199,6 +220,19 @@ impl Chat {
             self.ports.letters.note_replays(letter.kind, id, &replays).await?;
         }
         Ok(fates)
+    }
+
+    /// Without those that were discarded, or delivered elsewhere, since they were read.
+    async fn still_there(&self, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let looks: Vec<_> = items
+            .into_iter()
+            .map(|item| async move {
+                let found = self.ports.letters.get(item.letter.letter.kind, &item.letter.id).await?;
+                Ok::<_, StoreError>(found.map(|_| item))
+            })
+            .collect();
+        let found: Vec<Option<Item>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// What was a message when it was parked is none any more: its time is over.
@@ -244,5 +278,5 @@ pub(super) fn received_of(letter: &Letter) -> Received {
 
 fn no_message(poison: &Poison) -> Refused {
     let sentence = format!("It can never be a message: {}", poison.reason);
-    Refused::conflict("letter_is_poison", sentence)
+    Refused::conflict(IS_POISON, sentence)
 }

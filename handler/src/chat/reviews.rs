@@ -124,6 +124,9 @@ impl Chat {
         let limit = page_length(limit, bounds::REVIEWS_PAGE, bounds::REVIEWS_PAGE)?;
         let after = after.map(read_cursor).transpose()?;
         self.may_review(caller, desk).await?;
+        if let Desk::Room(room) = desk {
+            self.note_reading_as_admin(caller, room).await?;
+        }
         let after = after.as_ref().map(|(at, id)| (*at, id.as_str()));
         let reviews = self.ports.reviews.list(desk, after, limit).await?;
         if *desk == Desk::Direct && !reviews.is_empty() {

@@ -89,8 +89,13 @@ impl Chat {
 
 impl RefusedSignIn {
     fn record(self, at: Timestamp, minute: u64) -> AuditRecord {
-        let claimed = self.claimed.as_ref().map_or("", UserId::as_str);
-        let key = AuditKey::of([ACTION, claimed, self.code, &self.origin.to_string(), &minute.to_string()]);
+        // Connections come one after the other from the same place, which only their service knows; their user is proven to it.
+        let place = match (&self.origin, &self.claimed) {
+            (Origin::Connection(_), Some(user)) => format!("connection of {user}"),
+            // Whom somebody claims to be costs them nothing, so it makes no other refusal.
+            (origin, _) => origin.to_string(),
+        };
+        let key = AuditKey::of([ACTION, self.code, &place, &minute.to_string()]);
         AuditRecord {
             key,
             at,

@@ -14,13 +14,14 @@ use webpubsub::validation;
 use super::call::Call;
 use super::event_copies::Copy;
 use super::{Front, Services, fields, limits};
-use crate::chat::Welcome;
+use crate::chat::{self, Refused, RefusedSignIn, Welcome};
 use crate::error::{ApiError, Kind};
 use crate::events::issued_at;
-use crate::model::UserId;
+use crate::model::{Origin, UserId};
 
 /// A client's frame has at most a mebibyte, and so has the event it becomes.
 const EVENT_BYTES: usize = 1024 * 1024 + 64 * 1024;
+const CE_USER: HeaderName = HeaderName::from_static("ce-userid");
 
 /// `OPTIONS api/eventhandler`: whether a service may send here.
 pub(super) async fn validate(State(front): State<Front>, call: Call) -> Result<Response, ApiError> {
@@ -45,6 +46,7 @@ pub(super) async fn handle(
         Err(refused) => {
             // Events with proof are a service's, for all its clients. Without, they are anybody's.
             limits::charge(&front, &request)?;
+            note_forgery(&front, services, &call, &refused).await;
             return Err(refused);
         }
     };
@@ -75,6 +77,25 @@ async fn let_in(services: &Services, call: &Call) -> Result<EventContext, ApiErr
     Ok(event)
 }
 
+/// Puts an event on record whose proof was refused, with the user it was to be of.
+async fn note_forgery(front: &Front, services: &Services, call: &Call, refused: &ApiError) {
+    if refused.status() == StatusCode::UNAUTHORIZED {
+        let claimed = call.header(&CE_USER).and_then(|user| UserId::new(user).ok());
+        let refused = RefusedSignIn { claimed, code: refused.code(), origin: call.origin(front) };
+        services.chat.note_refused_sign_in(refused).await;
+    }
+}
+
+/// The same of a client whom the service let as far as this, with a token that counts no more.
+async fn note_refused_connect(services: &Services, user: Option<&str>, connection: &str, refused: &Refused) {
+    if refused.kind == chat::Kind::Unauthenticated {
+        let claimed = user.and_then(|user| UserId::new(user).ok());
+        let origin = Origin::connection(connection);
+        let refused = RefusedSignIn { claimed, code: refused.code, origin };
+        services.chat.note_refused_sign_in(refused).await;
+    }
+}
+
 /// Does what the event asks; the answer, and the user it was done for.
 async fn act(
     services: &Services,
@@ -89,7 +110,11 @@ async fn act(
                 .map_err(|error| ApiError::new(Kind::InvalidBody, error.to_string()))?;
             let named = asked.query.first("user_id");
             let made = issued_at(&asked.claims);
-            let (user, welcome) = services.events.connect(user, named, connection, made).await?;
+            let connected = services.events.connect(user, named, connection, made).await;
+            if let Err(refused) = &connected {
+                note_refused_connect(services, user, connection, refused).await;
+            }
+            let (user, welcome) = connected?;
             return Ok((let_connect(&user, welcome)?, Some(user)));
         }
         EventKind::Connected => {

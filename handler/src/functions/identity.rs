@@ -90,7 +90,8 @@ async fn note(front: &Front, services: &Services, parts: &Parts, refused: &ApiEr
     if is_refusal {
         let peer = parts.extensions.get::<Peer>().copied();
         let origin = origin::origin(&parts.headers, peer, front.config.trusted_proxies);
-        let refused = RefusedSignIn { claimed: None, code: refused.code(), origin };
+        let claimed = services.sign_in.claimed(&parts.headers);
+        let refused = RefusedSignIn { claimed, code: refused.code(), origin };
         services.chat.note_refused_sign_in(refused).await;
     }
 }

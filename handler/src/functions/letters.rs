@@ -45,7 +45,8 @@ pub(super) async fn inspect(State(front): State<Front>, call: Call) -> Result<Js
     Ok(Json(Inspected { letter }))
 }
 
-/// `POST api/admin/letters/replay` `{"kind","id"}`: delivers it now. Once it was appended the letter is gone.
+/// `POST api/admin/letters/replay` `{"kind","id"}`: delivers it now. Once it was appended, or is held for review, the letter is
+/// gone.
 pub(super) async fn replay(
     State(front): State<Front>,
     call: Call,
@@ -54,7 +55,11 @@ pub(super) async fn replay(
     let (kind, id) = named(&fields)?;
     let caller = call.caller_with(&front, &fields)?;
     let replayed = front.services().await?.chat.replay_letter(&caller, kind, &id).await?;
-    Ok(Json(Handled { status: "replayed", kind, id, replayed: Some(replayed) }))
+    let status = match &replayed {
+        Replayed::Appended { .. } => "replayed",
+        Replayed::Held { .. } => "held",
+    };
+    Ok(Json(Handled { status, kind, id, replayed: Some(replayed) }))
 }
 
 /// `POST api/admin/letters/discard` `{"kind","id","reason"?}`: gives it up for good. Repeatable.
@@ -64,7 +69,7 @@ pub(super) async fn discard(
     fields: Fields,
 ) -> Result<Json<Handled>, ApiError> {
     let (kind, id) = named(&fields)?;
-    let reason = fields.text(&["reason"])?.map(str::to_owned);
+    let reason = fields.text(&["reason"])?;
     let caller = call.caller_with(&front, &fields)?;
     front.services().await?.chat.discard_letter(&caller, kind, &id, reason).await?;
     Ok(Json(Handled { status: "discarded", kind, id, replayed: None }))

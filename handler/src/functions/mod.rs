@@ -5,6 +5,7 @@ mod attachments;
 mod audit;
 mod base;
 mod call;
+mod claimed;
 mod cors;
 mod envelope;
 mod event_copies;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
+use super::claimed;
 use super::identity::Proven;
 use super::principal::Principal;
 use crate::config::People;
@@ -53,6 +54,13 @@ impl SignIn {
             tracing::info!(code = refused.code(), "a caller could not be signed in");
         })?;
         Ok(Some(Proven { is_admin: proven.is_admin || admins.contains(&proven.user), ..proven }))
+    }
+
+    /// Whom a proof names that was refused.
+    pub(super) fn claimed(&self, headers: &HeaderMap) -> Option<UserId> {
+        let Self::Tokens { people, .. } = self else { return None };
+        let claim = people.user_claim.as_deref().unwrap_or(TOKEN_USER);
+        claimed::by_token(bearer(headers).ok()?, claim)
     }
 }
 

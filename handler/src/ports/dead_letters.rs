@@ -105,6 +105,14 @@ pub struct Replay {
 }
 
 impl LetterKind {
+    pub const ALL: [Self; 3] = [Self::Rejected, Self::Dead, Self::Waiting];
+
+    /// The kind behind this one in [`Self::ALL`].
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().skip_while(|kind| *kind != self).nth(1)
+    }
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

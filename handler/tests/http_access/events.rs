@@ -22,6 +22,7 @@ fn product(issuer: &Issuer, more: &[(&str, &str)]) -> Product {
         ("EVENTHANDLER_TOKEN_AUDIENCE", "api://chat"),
         ("EVENTHANDLER_TOKEN_IDS", IDENTITY),
         HUB,
+        ("ADMIN_USERS", "root"),
     ];
     settings.extend_from_slice(more);
     Product::alone(&settings)
@@ -82,6 +83,14 @@ async fn the_token_of_the_services_identity_is_proof() {
             assert_eq!((refused.status, refused.error().0.as_str()), (401, "bad_signature"), "{claims}");
         }
     }
+    let audit = call(product.http, "GET", "/api/admin/audit?action=sign_in", &[("x-user-id", "root")], b"");
+    let record = &audit.json()["records"][0];
+    let told = [&record["code"], &record["on"], &record["origin"]];
+    assert_eq!(
+        told,
+        ["bad_signature", "ann", "address:127.0.0.1"],
+        "a forgery is on record, as what it says it is"
+    );
     let other = Issuer::start(true).await;
     let foreign = format!("Bearer {}", other.signed(claims()));
     let unsigned = format!("Bearer {}", issuer.signed(claims()).rsplit_once('.').unwrap().0);

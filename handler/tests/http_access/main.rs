@@ -6,6 +6,7 @@
 mod charges;
 mod easy_auth;
 mod events;
+mod hub;
 mod people;
 #[path = "../product/mod.rs"]
 mod product;

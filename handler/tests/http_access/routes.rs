@@ -40,7 +40,9 @@ fn every_route_answers_every_standing_as_the_table_says() {
         for (standing, expected) in Standing::ALL.into_iter().zip(row.expected) {
             let path = world.fill(standing, &format!("/api{}{}", row.path, row.query));
             let body = world.fill(standing, row.body);
-            let answer = ask_as(&product, &world.user(standing), row.method, &path, &body);
+            let bearer = format!("Bearer {}", token(&world.user(standing)));
+            let shown = [row.headers, &[("authorization", bearer.as_str())]].concat();
+            let answer = ask(&product, &shown, row.method, &path, &body);
             if answer.status != expected {
                 wrong.push(format!(
                     "{} {} for {standing:?}: {} instead of {expected}: {}",
@@ -142,6 +144,7 @@ fn a_refused_sign_in_is_on_record_and_a_missing_one_is_not() {
     let audit = ask_as(&product, ROOT, "GET", "/api/admin/audit?action=sign_in", "").json();
     let codes: Vec<_> = audit["records"].as_array().unwrap().iter().map(|record| &record["code"]).collect();
     assert_eq!(codes, ["token_expired"], "{audit}");
+    assert_eq!(audit["records"][0]["on"], "ann", "whom it named: {audit}");
 }
 
 /// Nobody reads by `sync` what history refuses them.

@@ -12,17 +12,17 @@ use webpubsub::token::{ClientToken, client_url};
 use crate::people::{ask_as, now, product};
 use crate::product::{PATIENCE, Product};
 
-const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
-const HUB: &str = "demo_ai_chat";
+pub const KEY: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH";
+pub const HUB: &str = "demo_ai_chat";
 
-async fn refused(url: &str) -> u16 {
+pub async fn refused(url: &str) -> u16 {
     match timeout(PATIENCE, connect_async(url)).await.unwrap() {
         Err(Error::Http(answer)) => answer.status().as_u16(),
         other => panic!("{url}: {other:?}"),
     }
 }
 
-fn negotiated(product: &Product, user: &str) -> String {
+pub fn negotiated(product: &Product, user: &str) -> String {
     ask_as(product, user, "POST", "/api/negotiate", "").json()["url"].as_str().unwrap().to_owned()
 }
 

@@ -9,6 +9,8 @@ pub struct Row {
     pub path: &'static str,
     pub query: &'static str,
     pub body: &'static str,
+    /// Beside who is calling.
+    pub headers: &'static [(&'static str, &'static str)],
     /// For a non-member, a stranger to a private room, a member, a moderator, the owner and an admin who is no member.
     pub expected: [u16; 6],
 }
@@ -33,7 +35,16 @@ const fn row(
     body: &'static str,
     expected: [u16; 6],
 ) -> Row {
-    Row { method: call.0, path: call.1, query, body, expected }
+    Row { method: call.0, path: call.1, query, body, headers: &[], expected }
+}
+
+/// An event as a service brings it, but for its proof.
+const fn event_row(
+    call: (&'static str, &'static str),
+    headers: &'static [(&'static str, &'static str)],
+    expected: [u16; 6],
+) -> Row {
+    Row { method: call.0, path: call.1, query: "", body: SAY, headers, expected }
 }
 
 /// The same for everybody who is somebody.
@@ -49,8 +60,19 @@ const ITS_AUTHOR: [u16; 6] = [403, 404, 200, 403, 403, 403];
 /// The member, whose conversation with the other it is; to all others it is not there.
 const OF_THE_TWO: [u16; 6] = [404, 404, 200, 404, 404, 404];
 const ADMINS: [u16; 6] = [403, 403, 403, 403, 403, 200];
-/// It asks for proofs of its own, and got none.
-const DOOR: [u16; 6] = [400; 6];
+/// It asks for proofs of its own, and a person's token is none.
+const DOOR: [u16; 6] = [401; 6];
+/// In order but for the proof.
+const EVENT: &[(&str, &str)] = &[
+    ("ce-type", "azure.webpubsub.user.message"),
+    ("ce-hub", "demo_ai_chat"),
+    ("ce-connectionId", "c1"),
+    ("ce-userId", "root"),
+    ("ce-id", "1"),
+    ("ce-eventName", "message"),
+];
+/// A service that nobody expects.
+const ASKER: &[(&str, &str)] = &[("webhook-request-origin", "elsewhere.example")];
 
 const SAY: &str = r#"{"RoomID":"ROOM","MessageText":"hello"}"#;
 const FILE: &str = r#"{"room_id":"ROOM","file_name":"a.png"}"#;
@@ -71,8 +93,8 @@ pub const TABLE: &[Row] = &[
     row(("POST", "/publish"), "?room_id=ROOM&content=hello", "", MEMBERS),
     row(("GET", "/negotiate"), "", "", ALL),
     row(("POST", "/negotiate"), "", "", ALL),
-    row(("POST", "/eventhandler"), "", "{}", DOOR),
-    row(("OPTIONS", "/eventhandler"), "", "", DOOR),
+    event_row(("POST", "/eventhandler"), EVENT, DOOR),
+    event_row(("OPTIONS", "/eventhandler"), ASKER, [403; 6]),
     row(("GET", "/rooms"), "", "", ALL),
     row(("POST", "/rooms"), "", NAME, [201; 6]),
     row(("GET", "/rooms/ROOM"), "", "", [200, 404, 200, 200, 200, 200]),
@@ -124,7 +146,7 @@ pub const TABLE: &[Row] = &[
     row(("GET", "/me/rooms"), "", "", ALL),
     row(("POST", "/sync"), "", r#"{"cursors":{"ROOM":0}}"#, ALL),
     row(("POST", "/attachments"), "", FILE, [403, 404, 201, 201, 201, 403]),
-    row(("GET", "/attachments/FILE"), "", "", [404; 6]),
+    row(("GET", "/attachments/FILE"), "", "", [404, 404, 200, 200, 200, 200]),
     // The link's signature is the permission.
     row(("PUT", "/attachments/FILE/blob"), "", "", [400; 6]),
     row(("GET", "/attachments/FILE/blob"), "", "", [403; 6]),

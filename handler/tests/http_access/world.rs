@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::people::{ROOT, ask_as};
-use crate::product::{PATIENCE, Product};
+use crate::product::{PATIENCE, Product, call};
 
 /// Whose request it is, ascending in what they may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,15 @@ impl Standing {
         [Self::NonMember, Self::Stranger, Self::Member, Self::Moderator, Self::Owner, Self::Admin];
 }
 
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
+
 pub struct World {
     number: usize,
     room: String,
     private: String,
     invitation: Value,
+    /// In the member's message.
+    file: String,
     /// Of the member's message and of another's.
     mine: u64,
     theirs: u64,
@@ -57,6 +61,14 @@ impl World {
             done(&owner, "POST", &members, json!({ "user": name(user), "role": role }));
         }
         let invitation = done(&owner, "POST", &format!("/api/rooms/{room}/invitations"), json!({}));
+        let asked = json!({ "room_id": room, "file_name": "a.png" });
+        let place = done(&name("member"), "POST", "/api/attachments", asked);
+        let (file, link) = (place["id"].as_str().unwrap().to_owned(), place["upload_url"].as_str().unwrap());
+        let path = &link[link.find("/api/").unwrap()..];
+        let stored = call(product.http, "PUT", path, &[("x-ms-blob-type", "BlockBlob")], PNG);
+        assert_eq!(stored.status, 201, "{}", stored.text());
+        let message = json!({ "RoomID": room, "MessageText": "look", "AttachmentID": file });
+        done(&name("member"), "POST", "/api/sendMessage", message);
         let send = |user: &str, to: &str, whom: &str| {
             let message = json!({ to: whom, "MessageText": user });
             done(&name(user), "POST", "/api/sendMessage", message);
@@ -78,9 +90,10 @@ impl World {
         };
         let history = format!("/api/rooms/{room}/messages");
         let (mine, theirs) = (seq_of(&owner, &history, "member"), seq_of(&owner, &history, "other"));
+        seq_of(&owner, &history, "look");
         let direct = format!("/api/messages?with={}", name("other"));
         assert_eq!(seq_of(&name("member"), &direct, "member"), 1);
-        Self { number, room, private, invitation, mine, theirs }
+        Self { number, room, private, invitation, file, mine, theirs }
     }
 
     /// The user id of somebody of this standing.
@@ -101,6 +114,7 @@ impl World {
         text.replace("ROOM", room)
             .replace("INVITATION", &word("id"))
             .replace("TOKEN", &word("token"))
+            .replace("FILE", &self.file)
             .replace("MINE", &self.mine.to_string())
             .replace("THEIRS", &self.theirs.to_string())
             .replace("OTHER", &format!("other-{}", self.number))

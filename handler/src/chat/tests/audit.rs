@@ -1,14 +1,16 @@
 //! Who did what, on whom, when, why and from where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::*;
 use crate::adapters::faulty::Mode;
 use crate::chat::{
-    AuditQuery, AuditView, Caller, NewInvitation, NewRoom, NewSanction, RefusedSignIn, RoomEdit, Venue,
+    AuditQuery, AuditView, Caller, Chat, Limits, MemberQuery, NewInvitation, NewRoom, NewSanction,
+    RefusedSignIn, RoomEdit, SyncRequest, Venue,
 };
 use crate::contract::data::user;
-use crate::model::{Origin, Role, RoomId, SanctionKind, Timestamp};
+use crate::model::{Desk, Origin, RateLimit, RateLimits, Role, RoomId, SanctionKind, Timestamp, bounds};
 use crate::ports::{AuditOutcome, LetterKind};
 
 fn from_the_network(who: &str) -> Caller {
@@ -102,7 +104,7 @@ async fn every_administrative_act_is_on_record_once_however_often_it_is_asked_fo
     for _ in 0..2 {
         chat.lift(&ann, id, SanctionKind::Ban, "bob").await.unwrap();
         chat.lift(&ann, id, SanctionKind::Mute, "bob").await.unwrap();
-        chat.remove_member(&ann, id, "eve", Some("quiet".to_owned())).await.unwrap();
+        chat.remove_member(&ann, id, "eve", Some("quiet")).await.unwrap();
     }
     chat.delete_room(&ann, id, None).await.unwrap();
     let _ = chat.delete_room(&ann, id, None).await.unwrap_err();
@@ -306,6 +308,146 @@ async fn who_reads_letters_is_on_record() {
     assert_eq!(everything(&world).await[0].target.as_deref(), Some("1 dead"));
 }
 
+/// Once for each room and ten minutes, whatever they ask for and how often.
+#[tokio::test]
+async fn what_an_admin_reads_of_a_room_they_are_not_in_is_on_record() {
+    let world = World::members_only().await;
+    let (room, other) = (world.private_room("ann", "Tea").await, world.private_room("ann", "Milk").await);
+    let (id, root, chat) = (room.as_str(), admin("root"), &world.chat);
+    world.say("ann", id, "m1", "secret").await;
+    let seq = world.seqs(id).await[0];
+    let venue = Venue::Room(id.to_owned());
+    let reads = async |root: &Caller| {
+        world.ticker.advance(Duration::from_secs(1));
+        let read = async || everything(&world).await.iter().filter(|r| r.action == "room.read").count();
+        let mut counts = Vec::new();
+        chat.message(root, &venue, seq).await.unwrap();
+        counts.push(read().await);
+        chat.reactions(root, &venue, seq).await.unwrap();
+        chat.pinned(root, id).await.unwrap();
+        chat.list_members(root, id, &MemberQuery::default()).await.unwrap();
+        chat.reviews(root, &Desk::Room(room.clone()), None, None).await.unwrap();
+        let cursors = vec![(id.to_owned(), 0), (other.to_string(), 0)];
+        chat.sync(root, SyncRequest { cursors, ..SyncRequest::default() }).await.unwrap();
+        counts.push(read().await);
+        counts
+    };
+    assert_eq!(reads(&caller("ann").clone()).await, [0, 0], "its members read what is theirs");
+    assert_eq!(reads(&root).await, [1, 2]);
+    assert_eq!(reads(&root).await, [2, 2]);
+    assert_eq!(reads(&admin("toor")).await, [3, 4]);
+    let record = everything(&world).await.into_iter().find(|r| r.room_id.as_ref() == Some(&room)).unwrap();
+    assert_eq!((record.action.as_str(), record.outcome), ("room.read", AuditOutcome::Done));
+    let another = world.another_process(&crate::adapters::faulty::Faults::default());
+    another.message(&root, &venue, seq).await.unwrap();
+    assert_eq!(reads(&root).await, [4, 4], "the same for all processes");
+    world.ticker.advance(Duration::from_secs(10 * 60));
+    world.store.set(Mode::FailCalls("audit.append"));
+    assert_eq!(chat.message(&root, &venue, seq).await.unwrap_err().code, "audit_unavailable");
+    world.store.set(Mode::Quiet);
+    assert_eq!(reads(&root).await, [5, 6]);
+}
+
+#[tokio::test]
+async fn an_admin_who_lets_themself_into_a_private_room_does_so_on_record() {
+    let world = World::members_only().await;
+    let room = world.private_room("ann", "Tea").await;
+    let open = world.room("ann", "Open").await;
+    world.ticker.advance(Duration::from_secs(1));
+    let (id, root) = (room.as_str(), admin("root"));
+    for room in [id, id, open.as_str()] {
+        world.chat.join_room(&root, room).await.unwrap();
+    }
+    let seen = world.chat.pinned(&root, id).await.unwrap();
+    assert!(seen.messages.is_empty());
+    let all = everything(&world).await;
+    assert_eq!(all.iter().filter(|record| record.room_id.as_ref() == Some(&room)).count(), 2, "{all:#?}");
+    assert_eq!((all[0].action.as_str(), all[0].on.clone()), ("member.join", Some(user("root"))));
+    world.chat.leave_room(&root, id).await.unwrap();
+    world.store.set(Mode::FailCalls("audit.append"));
+    assert_eq!(world.chat.join_room(&root, id).await.unwrap_err().code, "audit_unavailable");
+    assert!(world.truth.members.get(&room, &user("root")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn who_pins_and_unpins_is_on_record() {
+    let world = World::open().await;
+    let room = tea(&world).await;
+    let (id, ann) = (room.as_str(), caller("ann"));
+    world.say("bob", id, "m1", "hi").await;
+    let seq = *world.seqs(id).await.last().unwrap();
+    for on in [true, false, true] {
+        for _ in 0..2 {
+            world.ticker.advance(Duration::from_secs(1));
+            world.chat.pin(&ann, id, seq, on).await.unwrap();
+        }
+    }
+    let all = everything(&world).await;
+    assert_eq!((all[0].on.clone(), all[0].target.clone()), (Some(user("bob")), Some(seq.to_string())));
+    assert_eq!(actions(&world).await, ["room.create", "message.pin", "message.unpin", "message.pin"]);
+}
+
+/// The same act once more, later, is the one that is on record.
+#[tokio::test(start_paused = true)]
+async fn what_a_limit_put_off_is_done_where_the_record_says_so() {
+    let mut world = World::open().await;
+    let room = tea(&world).await;
+    world.say("bob", room.as_str(), "m1", "hi").await;
+    let seq = *world.seqs(room.as_str()).await.last().unwrap();
+    let once = Some(RateLimit { per_second: 1, burst: 1 });
+    let limits = Limits::new(&RateLimits { user: once, ..RateLimits::default() });
+    world.chat = Arc::new(Chat::new(world.faulty.clone(), world.options).with_limits(Arc::new(limits)));
+    let ann = caller("ann");
+    let delete = async || {
+        let venue = Venue::Room(room.to_string());
+        world.chat.delete_message(&ann, &venue, seq, None).await.map_err(|refused| refused.code)
+    };
+    world.chat.pin(&ann, room.as_str(), seq, true).await.unwrap();
+    assert_eq!(delete().await.unwrap_err(), "rate_limited");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    delete().await.unwrap();
+    let all = everything(&world).await;
+    let deleted: Vec<_> = all.iter().filter(|record| record.action == "message.delete").collect();
+    assert_eq!((deleted.len(), &deleted[0].outcome), (1, &AuditOutcome::Done), "{all:#?}");
+}
+
+/// Why somebody does something is one thing, wherever they say it.
+#[tokio::test]
+async fn a_reason_is_what_stands_between_white_space() {
+    let world = World::open().await;
+    let room = tea(&world).await;
+    let (ann, id) = (caller("ann"), room.as_str());
+    let wide = format!("  {}\n", "x".repeat(bounds::REASON_CHARS));
+    let ban = NewSanction { user: "bob".into(), reason: Some(wide.clone()), ..NewSanction::default() };
+    let laid = world.chat.sanction(&ann, id, SanctionKind::Ban, ban).await.unwrap();
+    assert_eq!(laid.reason.as_deref(), Some(wide.trim()));
+    world.ticker.advance(Duration::from_secs(1));
+    world.chat.remove_member(&ann, id, "eve", Some(" loud ")).await.unwrap();
+    assert_eq!(everything(&world).await[0].reason.as_deref(), Some("loud"));
+    let too_long = "x".repeat(bounds::REASON_CHARS + 1);
+    let refused = world.chat.remove_member(&ann, id, "bob", Some(&too_long)).await.unwrap_err();
+    assert_eq!((refused.code, refused.field), ("too_long", Some("reason")));
+}
+
+/// Whoever makes up names has no more room for it than whoever makes up none.
+#[tokio::test]
+async fn claims_that_are_made_up_make_no_records_of_their_own() {
+    let world = World::open().await;
+    let refused =
+        |who: &str, origin| RefusedSignIn { claimed: Some(user(who)), code: "token_invalid", origin };
+    for n in 0..99 {
+        let from = Origin::address([203, 0, 113, 1].into());
+        world.chat.note_refused_sign_in(refused(&format!("made-up-{n}"), from)).await;
+    }
+    assert_eq!(everything(&world).await.len(), 1);
+    // Their service has proven whose they are, and each connection has a name of its own.
+    for n in 0..99 {
+        let who = if n < 50 { "ann" } else { "bob" };
+        world.chat.note_refused_sign_in(refused(who, Origin::connection(&format!("c{n}")))).await;
+    }
+    assert_eq!(everything(&world).await.len(), 3);
+}
+
 #[tokio::test]
 async fn refused_sign_ins_are_on_record_within_bounds() {
     let world = World::open().await;
@@ -331,6 +473,6 @@ async fn refused_sign_ins_are_on_record_within_bounds() {
     assert_eq!(all.len(), 62, "a new minute, and what was left out in the one before");
     assert!(all.iter().any(|record| record.target.as_deref() == Some("39 more in the minute before")));
     world.store.set(Mode::FailAll);
-    world.chat.note_refused_sign_in(refused("bob", 1)).await;
+    world.chat.note_refused_sign_in(refused("bob", 2)).await;
     assert_eq!(world.chat.counters().audit_failures.get(), 1);
 }

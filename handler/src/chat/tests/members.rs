@@ -105,7 +105,7 @@ async fn moderators_remove_members_and_nobody_above_them() {
         world.chat.change_role(&caller("ann"), tea.as_str(), who, role).await.unwrap();
     }
     let remove = async |by: &str, who: &str| {
-        let removed = world.chat.remove_member(&caller(by), tea.as_str(), who, Some("spam".to_owned())).await;
+        let removed = world.chat.remove_member(&caller(by), tea.as_str(), who, Some("spam")).await;
         removed.map_err(|refused| refused.code)
     };
     assert_eq!(remove("dan", "cid").await, Err("not_permitted"));

@@ -10,7 +10,7 @@ use crate::adapters::file::{
     FileAudit, FileDeadLetters, FileErasures, FileInbox, FileInvitations, FileLog, FileMembers, FileProfiles,
     FileRooms, FileSanctions,
 };
-use crate::chat::{AuditQuery, ChatOptions, ExportRecord, NewSanction, Ports, Venue};
+use crate::chat::{AuditQuery, ChatOptions, ExportRecord, NewSanction, Patience, Ports, Venue};
 use crate::contract::data::{message_by, user};
 use crate::model::{Role, RoomId, SanctionKind, Timestamp};
 use crate::ports::{LetterKind, NewEntry, Page};
@@ -270,6 +270,35 @@ async fn data_of_others_is_for_admins() {
     }
 }
 
+/// A cursor is easily made up, and a page is one whatever came before it.
+#[tokio::test]
+async fn every_page_of_somebody_elses_data_is_on_record() {
+    let world = World::open().await;
+    inhabited(&world).await;
+    let records = async || {
+        let query = AuditQuery { action: Some("user.export".to_owned()), ..AuditQuery::default() };
+        world.chat.list_audit(&admin("root"), &query).await.unwrap().records
+    };
+    // Base64 of "profile", where an export begins.
+    world.chat.export(&admin("root"), Some("ann"), Some("InByb2ZpbGUi")).await.unwrap();
+    assert_eq!(records().await[0].target.as_deref(), Some("profile"));
+    let (mut after, mut pages) = (None, 0);
+    loop {
+        let page = world.chat.export(&admin("root"), Some("ann"), after.as_deref()).await.unwrap();
+        (after, pages) = (page.next, pages + 1);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(records().await.len(), 1 + pages);
+    world.store.set(Mode::FailCalls("audit.append"));
+    for after in [None, Some("InByb2ZpbGUi")] {
+        let refused = world.chat.export(&admin("root"), Some("ann"), after).await.unwrap_err();
+        assert_eq!(refused.code, "audit_unavailable", "nothing is shown off the record");
+    }
+    world.chat.export(&caller("ann"), None, None).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_export_holds_all_of_one_person_and_nothing_of_others() {
     let world = World::open().await;
@@ -280,6 +309,13 @@ async fn an_export_holds_all_of_one_person_and_nothing_of_others() {
     }
     for n in 0..60 {
         world.room("bob", &format!("Other {n}")).await;
+    }
+    // Letters of every kind: one of hers was refused, as its room is gone.
+    for (who, id) in [("ann", "w1"), ("bob", "w2")] {
+        let waiting = world.accept(who, "general", id, &format!("letter of {who}")).await;
+        world.chat.bury(&[waiting], Patience::Forever).await.unwrap();
+        let poison = format!(r#"{{"SenderID":"{who}","ReceiverID":7,"MessageText":"poison of {who}"}}"#);
+        world.deliver(&[foreign(crate::ports::Entity::Queue, poison)]).await;
     }
     let (mut records, mut after, mut pages) = (Vec::new(), None::<String>, 0);
     loop {
@@ -304,6 +340,11 @@ async fn an_export_holds_all_of_one_person_and_nothing_of_others() {
     assert_eq!(count(|record| matches!(record, ExportRecord::Inbox { .. })), 1);
     // In each of three rooms: two messages, an edit, a reaction, a deletion; and two direct ones.
     assert_eq!(count(|record| matches!(record, ExportRecord::Entry { .. })), 3 * 5 + 2 + 450);
+    assert_eq!(count(|record| matches!(record, ExportRecord::Letter { .. })), 3);
     let text = serde_json::to_string(&records).unwrap();
+    for of_hers in ["too late", "letter of ann", "poison of ann"] {
+        assert!(text.contains(of_hers), "{of_hers}: {text}");
+    }
+    assert!(!text.contains("of bob"), "{text}");
     assert_eq!(text.matches("from bob").count(), 1, "what waits for her in her inbox");
 }

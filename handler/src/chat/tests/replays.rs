@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::world::*;
 use crate::adapters::faulty::{Faults, Mode};
-use crate::chat::{AuditQuery, Caller, NewSanction, Patience};
+use crate::chat::{AuditQuery, Caller, NewSanction, Patience, Replayed};
 use crate::contract::data::room_id;
 use crate::model::SanctionKind;
 use crate::ports::*;
@@ -161,8 +162,8 @@ async fn what_is_refused_now_goes_to_the_rejected_and_an_admin_brings_it_back() 
     assert_eq!((told.count, told.last[0].code.as_str(), told.last[0].by.as_str()), (1, "muted", "root"));
     world.chat.lift(&caller("ann"), id, SanctionKind::Mute, "bob").await.unwrap();
     let replayed = replay().await.unwrap();
-    assert!(!replayed.duplicate);
-    assert_eq!((replayed.conversation.clone(), replayed.number), (tea.conversation(), 1));
+    let Replayed::Appended { conversation, number, duplicate, .. } = replayed else { panic!("{replayed:?}") };
+    assert_eq!((conversation, number, duplicate), (tea.conversation(), 1, false));
     assert_eq!(world.contents(&tea.conversation()).await, ["hi"]);
     assert_eq!(replay().await.unwrap_err().code, "letter_not_found");
     let told = actions(&world).await;
@@ -179,9 +180,8 @@ async fn poison_is_never_replayed_and_may_be_discarded() {
     let refused = world.chat.replay_letter(&root, LetterKind::Dead, &letter.id).await.unwrap_err();
     assert_eq!((refused.code, refused.kind), ("letter_is_poison", crate::chat::Kind::Conflict));
     assert_eq!(world.chat.replay_letters().await.unwrap(), 0);
-    let discard = async |who: Caller| {
-        world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk".into())).await
-    };
+    let discard =
+        async |who: Caller| world.chat.discard_letter(&who, LetterKind::Dead, &letter.id, Some("junk")).await;
     assert_eq!(discard(caller("ann")).await.unwrap_err().code, "admins_only");
     discard(root.clone()).await.unwrap();
     discard(root.clone()).await.unwrap();
@@ -191,6 +191,74 @@ async fn poison_is_never_replayed_and_may_be_discarded() {
     assert_eq!(unknown.code, "letter_not_found");
     let refused = world.chat.replay_letter(&caller("ann"), LetterKind::Dead, "x").await.unwrap_err();
     assert_eq!(refused.code, "admins_only");
+}
+
+/// What nobody judged before is judged when it is delivered, also where that is a replay.
+#[tokio::test]
+async fn a_letter_that_is_held_is_told_to_be_and_goes() {
+    let world = World::moderated().await;
+    let body = r#"{"SenderID":"bot","RoomID":"general","MessageText":"you cunt","MessageID":"m1"}"#;
+    bury(&world, &[buried(foreign(Entity::Topic, body), "MaxDeliveryCountExceeded")]).await;
+    let (root, id) = (admin("root"), only(&world, LetterKind::Waiting).await.id);
+    let held = world.chat.replay_letter(&root, LetterKind::Waiting, &id).await.unwrap();
+    assert_eq!(held, Replayed::Held { conversation: room_id("general").conversation() });
+    assert_eq!(waiting(&world).await, 0);
+    let desk = crate::model::Desk::Room(room_id("general"));
+    let review = world.chat.reviews(&root, &desk, None, None).await.unwrap().reviews.remove(0);
+    assert_eq!(review.message.content, "you cunt");
+    world.chat.decide(&root, &desk, &review.id, "approve", None).await.unwrap();
+    assert_eq!(world.contents(&room_id("general").conversation()).await, ["you cunt"]);
+}
+
+/// Its round has read the letter, and delivers what it finds then.
+#[tokio::test]
+async fn what_was_discarded_meanwhile_is_not_delivered() {
+    let world = World::open().await;
+    let conversation = room_id("general").conversation();
+    let batch =
+        [world.accept("ann", "general", "m1", "no").await, world.accept("ann", "general", "m2", "yes").await];
+    bury(&world, &batch.map(|received| buried(received, "MaxDeliveryCountExceeded"))).await;
+    let letters = world.truth.letters.list(LetterKind::Waiting, None, 9).await.unwrap();
+    let discarded = letters.iter().find(|letter| letter.letter.body.contains("\"no\"")).unwrap();
+    let turn = world.chat.letter_turns.take(&conversation).await;
+    let round = world.chat.replay_letters();
+    tokio::pin!(round);
+    assert!((&mut round).now_or_never().is_none(), "it waits for the turn");
+    // Another process's: here it would wait.
+    let other = world.another_process(&Faults::default());
+    other.discard_letter(&admin("root"), LetterKind::Waiting, &discarded.id, None).await.unwrap();
+    drop(turn);
+    assert_eq!(round.await.unwrap(), 1);
+    assert_eq!(world.contents(&conversation).await, ["yes"]);
+    assert_eq!(waiting(&world).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_discards_what_is_being_delivered_waits_and_is_told_where_it_was() {
+    for delivered in [false, true] {
+        let world = World::open().await;
+        let received = world.accept("ann", "general", "m1", "hi").await;
+        bury(&world, &[buried(received, "MaxDeliveryCountExceeded")]).await;
+        let (root, id) = (admin("root"), only(&world, LetterKind::Waiting).await.id);
+        world.store.set(Mode::FailCalls("log.append"));
+        let round = world.chat.replay_letters();
+        let discard = world.chat.discard_letter(&root, LetterKind::Waiting, &id, None);
+        tokio::pin!(round, discard);
+        assert!((&mut round).now_or_never().is_none(), "the log does not answer");
+        assert!((&mut discard).now_or_never().is_none(), "it waits for the round");
+        if delivered {
+            world.store.set(Mode::Quiet);
+        }
+        let (_, discarded) = tokio::join!(round, discard);
+        world.store.set(Mode::Quiet);
+        let expected = if delivered { Err("letter_delivered") } else { Ok(()) };
+        assert_eq!(discarded.map_err(|refused| refused.code), expected);
+        world.ticker.advance(Duration::from_secs(60 * 60));
+        assert_eq!(world.chat.replay_letters().await.unwrap(), 0);
+        let there = world.contents(&room_id("general").conversation()).await.len();
+        assert_eq!((there, waiting(&world).await), (usize::from(delivered), 0));
+        world.chat.discard_letter(&root, LetterKind::Waiting, &id, None).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ pub(in crate::functions) async fn remove(
     RoomInPath(room): RoomInPath,
 ) -> Result<Json<Removed>, ApiError> {
     let user = call.query("user").ok_or_else(|| missing("user"))?;
-    let reason = call.query("reason").map(str::to_owned);
+    let reason = call.query("reason");
     let caller = call.caller(&front, None)?;
     front.services().await?.chat.remove_member(&caller, &room, user, reason).await?;
     Ok(Json(Removed { status: "removed", user: user.to_owned(), room_id: room }))
