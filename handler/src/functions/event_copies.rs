@@ -8,13 +8,12 @@ use tokio::time::Instant;
 use webpubsub::cloud_events::{EventContext, EventKind};
 
 use crate::error::{ApiError, Kind};
-use crate::model::{HandledEvent, Timestamp, UserId, bounds};
+use crate::model::{HandledEvent, UserId, bounds};
 use crate::ports::{Clock, Handled};
 
 /// How often old notes are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 const FORGOTTEN: usize = 1_000;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// The id of a connection's first event.
 const FIRST: &str = "0";
 /// Connections whose users are kept in mind.
@@ -148,8 +147,8 @@ impl EventCopies {
             }
             inner.looked_at = Some(now);
         }
-        let (handled, today) = (Arc::clone(&self.handled), self.clock.now().millis());
-        let before = Timestamp::from_millis(today.saturating_sub(bounds::MARKER_DAYS * DAY_MILLIS));
+        let (handled, now) = (Arc::clone(&self.handled), self.clock.now());
+        let before = now.days_before(bounds::MARKER_DAYS);
         tokio::spawn(async move {
             if let Err(error) = handled.forget(before, FORGOTTEN).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "old events were not forgotten");
