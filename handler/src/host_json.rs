@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::config::parse_function_timeout;
 
 /// The shortest default of any hosting plan.
@@ -15,10 +17,25 @@ const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 /// How long an idle conversation keeps its place.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// A sentence for each setting of the Service Bus triggers by which messages would be lost, doubled or held up.
-pub(crate) async fn breaches(app_root: &Path) -> Vec<String> {
-    let text = tokio::fs::read(app_root.join("host.json")).await.unwrap_or_default();
-    let host: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+pub(crate) struct HostJson {
+    /// How long the host lets an invocation run. Where the file does not say, the shortest default: waiting too little
+    /// costs a redelivery, waiting too long the process.
+    pub(crate) function_timeout: Duration,
+    /// A sentence for each setting of the Service Bus triggers by which messages would be lost, doubled or held up.
+    pub(crate) breaches: Vec<String>,
+}
+
+impl HostJson {
+    /// A file that is not there, or no JSON, says nothing.
+    pub(crate) async fn read(app_root: &Path) -> Self {
+        let text = tokio::fs::read(app_root.join("host.json")).await.unwrap_or_default();
+        let host: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let timeout = host["functionTimeout"].as_str().and_then(parse_function_timeout);
+        Self { function_timeout: timeout.unwrap_or(DEFAULT_TIMEOUT), breaches: breaches(&host) }
+    }
+}
+
+fn breaches(host: &Value) -> Vec<String> {
     let bus = &host["extensions"]["serviceBus"];
     let time = |name: &str| bus[name].as_str().and_then(parse_function_timeout);
     let kept = [
@@ -43,14 +60,6 @@ pub(crate) async fn breaches(app_root: &Path) -> Vec<String> {
     broken.map(|(_, breach)| format!("In host.json, extensions.serviceBus, {breach}.")).collect()
 }
 
-/// How long the host lets an invocation run. Where the file does not say, the shortest default: waiting too little
-/// costs a redelivery, waiting too long the process.
-pub(crate) async fn function_timeout(app_root: &Path) -> Duration {
-    let text = tokio::fs::read(app_root.join("host.json")).await.unwrap_or_default();
-    let host: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    host["functionTimeout"].as_str().and_then(parse_function_timeout).unwrap_or(DEFAULT_TIMEOUT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn ours_keeps_the_law_and_each_breach_is_a_sentence() {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        assert_eq!(breaches(&ours).await, [""; 0]);
+        assert_eq!(HostJson::read(&ours).await.breaches, [""; 0]);
         let lawful = std::fs::read_to_string(ours.join("host.json")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         for (from, to, says) in [
@@ -72,17 +81,18 @@ mod tests {
             ),
         ] {
             std::fs::write(dir.path().join("host.json"), lawful.replace(from, to)).unwrap();
-            let told = breaches(dir.path()).await;
+            let told = HostJson::read(dir.path()).await.breaches;
             assert!(told.len() == 1 && told[0].contains(says), "{from}: {told:?}");
         }
         std::fs::write(dir.path().join("host.json"), "{").unwrap();
-        assert_eq!(breaches(dir.path()).await.len(), 3, "the host's own defaults break it");
+        let told = HostJson::read(dir.path()).await.breaches;
+        assert_eq!(told.len(), 3, "the host's own defaults break it");
     }
 
     #[tokio::test]
     async fn the_timeout_is_the_files_or_the_shortest_default() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(function_timeout(dir.path()).await, DEFAULT_TIMEOUT);
+        assert_eq!(HostJson::read(dir.path()).await.function_timeout, DEFAULT_TIMEOUT);
         for (json, expected) in [
             (r#"{"functionTimeout":"00:10:00"}"#, Duration::from_secs(600)),
             (r#"{"functionTimeout":"1.00:00:01"}"#, Duration::from_secs(86_401)),
@@ -91,7 +101,7 @@ mod tests {
             ("{", DEFAULT_TIMEOUT),
         ] {
             std::fs::write(dir.path().join("host.json"), json).unwrap();
-            assert_eq!(function_timeout(dir.path()).await, expected, "{json}");
+            assert_eq!(HostJson::read(dir.path()).await.function_timeout, expected, "{json}");
         }
     }
 }

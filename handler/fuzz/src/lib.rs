@@ -154,6 +154,7 @@ pub fn judged(data: &[u8]) {
     let question = Question {
         kind: Kind::Message,
         text: said.into(),
+        link: said.split_whitespace().find(|word| word.contains("//")).map(Into::into),
         sender: UserId::new("ann").expect("an id"),
         rules: Some(Arc::new(Rules { blocked_words: words, ..Rules::default() })),
         is_member: true,

@@ -2,8 +2,6 @@
 //! as begun, so an act whose record cannot be stored is not done; behind the act its outcome is noted. Where that fails the
 //! act's answer stays as it is, and the record says what is true: it began, and nobody knows how far it went.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::access::room_id;
@@ -18,7 +16,6 @@ use crate::ports::{AuditKey, AuditOutcome, AuditPlace, AuditRecord, StoreError};
 
 /// How long records stay where no setting says.
 pub(super) const RETENTION_DAYS: u64 = 90;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Records of a page, default and maximum.
 const PAGE: usize = 100;
 /// Records looked at for one page, and at once.
@@ -215,9 +212,7 @@ impl Chat {
     /// Removes records whose time is over, as many as one round may. Answers how many; the timer asks again while there
     /// are any.
     pub async fn forget_audit(&self) -> Result<usize, Refused> {
-        let age = DAY.as_millis() * u128::from(self.audit_days);
-        let age = u64::try_from(age).unwrap_or(u64::MAX);
-        let until = Timestamp::from_millis(self.ports.clock.now().millis().saturating_sub(age));
+        let until = self.ports.clock.now().days_before(self.audit_days);
         Ok(self.ports.audit.forget(until, FORGOTTEN).await?)
     }
 }

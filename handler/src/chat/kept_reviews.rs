@@ -8,7 +8,6 @@ use crate::ports::StoreError;
 
 /// Reviews read at once.
 const PAGE: usize = bounds::REVIEWS_PAGE;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// What a sender is told whose message is held while many are.
 pub(super) const TOO_MANY_HELD: &str = "too_many_held";
 pub(super) const TOO_MANY_HELD_SENTENCE: &str =
@@ -22,8 +21,9 @@ impl Chat {
 
     /// What was decided stays as long as the audit has the decision, and nothing longer than what is said.
     pub(super) async fn forget_reviews(&self, desk: &Desk, days: Option<u32>) -> Result<usize, Refused> {
-        let decided_before = self.days_ago(self.audit_days);
-        let opened_before = days.map(|days| self.days_ago(u64::from(days)));
+        let now = self.ports.clock.now();
+        let decided_before = now.days_before(self.audit_days);
+        let opened_before = days.map(|days| now.days_before(u64::from(days)));
         let is_over = |review: &Review| {
             let decided_at = review.decision.as_ref().filter(|_| !review.is_open()).map(|done| done.at);
             decided_at.is_some_and(|at| at < decided_before)
@@ -143,10 +143,5 @@ impl Chat {
         let page = self.ports.reviews.all(desk, after.as_deref(), PAGE).await?;
         *after = page.last().map(|review| review.id.clone());
         Ok(Some(page).filter(|page| !page.is_empty()))
-    }
-
-    fn days_ago(&self, days: u64) -> Timestamp {
-        let now = self.ports.clock.now().millis();
-        Timestamp::from_millis(now.saturating_sub(days.saturating_mul(DAY_MILLIS)))
     }
 }

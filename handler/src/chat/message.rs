@@ -16,8 +16,6 @@ pub(super) const ROOM_PROPERTY: &str = "room_id";
 /// The room of foreign messages that name none.
 pub(super) const GENERAL: &str = "general";
 
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Room(RoomId),
@@ -127,7 +125,7 @@ impl QueuedMessage {
 
 /// The marker of a message this old may be gone, so another copy of it could not be told from a new one.
 fn is_expired(accepted_at: Timestamp, now: Timestamp) -> bool {
-    now.millis().saturating_sub(accepted_at.millis()) > bounds::MARKER_DAYS * DAY_MILLIS
+    accepted_at < now.days_before(bounds::MARKER_DAYS)
 }
 
 /// The broker's MessageId, else entity and sequence number; never a hash of the body, for two honest "ok" are two messages.

@@ -21,7 +21,6 @@ pub(super) const REMOVED: &str = "removed_by_moderator";
 pub(super) const REMOVED_SENTENCE: &str = "A moderator looked at the message and did not publish it.";
 /// Tries to decide where somebody else changes the review at once.
 const TRIES: usize = 10;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// A review as those who decide read it:
 /// `{"id","kind","opened_at","room_id"?,"conversation"?,"to"?,"seq"?,"message":{…},"code"?,"reason"?,"reports"?,"decision"?}`.
@@ -224,8 +223,7 @@ impl Chat {
         if ruling == Ruling::Remove {
             return Ok(());
         }
-        let age = self.ports.clock.now().millis().saturating_sub(accepted_at.millis());
-        if age > crate::model::bounds::MARKER_DAYS * DAY_MILLIS {
+        if *accepted_at < self.ports.clock.now().days_before(bounds::MARKER_DAYS) {
             return Err(Refused::conflict("too_old", "The message is too old to be published. Remove it."));
         }
         let Some(room) = review.conversation.room() else { return Ok(()) };

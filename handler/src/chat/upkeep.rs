@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Chat, Refused};
 use crate::model::{
-    Change, ConversationId, Desk, Entry, Head, Marker, Room, RoomId, SanctionKind, Timestamp, UserId, bounds,
+    Change, ConversationId, Desk, Entry, Head, Marker, Room, RoomId, SanctionKind, UserId, bounds,
 };
 use crate::ports::{InboxKey, LetterKind};
 
@@ -17,7 +17,6 @@ const PAGE: usize = 200;
 const PAGES: usize = 25;
 /// Handled events that go in one call.
 const FORGOTTEN: usize = 1_000;
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// How long an expired invitation is still told from one that never was.
 const INVITATION_DAYS: u64 = 30;
 /// A deletion so young may be under way.
@@ -70,8 +69,7 @@ impl Chat {
     /// message does. Of a deleted room its end stays.
     async fn let_go(&self, id: &ConversationId, head: &Head, days: Option<u32>) -> Result<usize, Refused> {
         let Some(days) = days else { return Ok(0) };
-        let now = self.ports.clock.now().millis();
-        let before = Timestamp::from_millis(now.saturating_sub(u64::from(days) * DAY_MILLIS));
+        let before = self.ports.clock.now().days_before(u64::from(days));
         let last = head.seq.saturating_sub(u64::from(head.closed));
         let mut floor = head.floor;
         let first =
@@ -165,8 +163,7 @@ impl Chat {
     /// Messages that reached no log are kept no longer than those that did. Oldest first, so some in each round.
     pub(super) async fn drop_old_letters(&self) -> Result<usize, Refused> {
         let Some(days) = self.options.retention_days else { return Ok(0) };
-        let now = self.ports.clock.now().millis();
-        let before = Timestamp::from_millis(now.saturating_sub(u64::from(days) * DAY_MILLIS));
+        let before = self.ports.clock.now().days_before(u64::from(days));
         let mut count = 0;
         for kind in [LetterKind::Rejected, LetterKind::Dead, LetterKind::Waiting] {
             let letters = self.ports.letters.list(kind, None, PAGE).await?;
@@ -180,8 +177,7 @@ impl Chat {
     /// Events of connections that are so old that no copy of them comes. Each connection leaves some, so all that are due go
     /// in one round.
     pub(super) async fn forget_handled(&self) -> Result<usize, Refused> {
-        let now = self.ports.clock.now().millis();
-        let before = Timestamp::from_millis(now.saturating_sub(bounds::MARKER_DAYS * DAY_MILLIS));
+        let before = self.ports.clock.now().days_before(bounds::MARKER_DAYS);
         let mut count = 0;
         loop {
             let forgotten = self.ports.handled.forget(before, FORGOTTEN).await?;
@@ -193,8 +189,7 @@ impl Chat {
     }
 
     async fn forget_invitations(&self, room: &RoomId) -> Result<usize, Refused> {
-        let now = self.ports.clock.now().millis();
-        let before = Timestamp::from_millis(now.saturating_sub(INVITATION_DAYS * DAY_MILLIS));
+        let before = self.ports.clock.now().days_before(INVITATION_DAYS);
         let (mut after, mut count): (Option<String>, usize) = (None, 0);
         loop {
             let rows = self.ports.invitations.list(room, after.as_deref(), PAGE).await?;

@@ -336,6 +336,36 @@ fn the_example_sets_only_what_there_is_and_is_accepted() {
     assert!(matches!(config.queue, QueueConfig::Embedded { data_dir: Some(_) }));
 }
 
+/// Core Tools do not start without a storage where anything but HTTP calls a function, also one that is switched off,
+/// and warn of each connection that is not there.
+#[test]
+fn the_example_has_what_the_bindings_name() {
+    let example: serde_json::Value =
+        serde_json::from_str(&repository("local.settings.json.example")).unwrap();
+    let values = example["Values"].as_object().unwrap();
+    let mut folders = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap() {
+        let folder = entry.unwrap().file_name().into_string().unwrap();
+        let path = format!("{}/../{folder}/function.json", env!("CARGO_MANIFEST_DIR"));
+        let Ok(text) = std::fs::read(path) else { continue };
+        let function: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        folders += 1;
+        for binding in function["bindings"].as_array().unwrap() {
+            if let Some(connection) = binding["connection"].as_str() {
+                let parts = format!("{connection}__");
+                let is_named = values.keys().any(|name| name == connection || name.starts_with(&parts));
+                assert!(is_named, "{folder}: {connection}");
+            }
+            let kind = binding["type"].as_str().unwrap();
+            if kind.ends_with("Trigger") && kind != "httpTrigger" {
+                assert!(values.contains_key("AzureWebJobsStorage"), "{folder}: {kind}");
+                assert_eq!(values[&format!("AzureWebJobs.{folder}.Disabled")], "true", "{folder}");
+            }
+        }
+    }
+    assert!(folders >= 9, "{folders}");
+}
+
 #[test]
 #[ignore = "writes docs/CONFIG.md anew: cargo test -p handler write_the_document -- --ignored"]
 fn write_the_document() {

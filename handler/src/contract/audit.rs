@@ -4,14 +4,13 @@ use futures_util::future::join_all;
 
 use super::data::{at, audit_record, odd_texts, user};
 use crate::model::Origin;
+use crate::model::bounds::DAY_MILLIS as DAY;
 use crate::ports::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord};
 
 async fn targets(audit: &impl Audit, before: Option<&AuditPlace>, limit: usize) -> Vec<String> {
     let page = audit.list(before, limit).await.unwrap();
     page.into_iter().map(|record| record.target.unwrap()).collect()
 }
-
-const DAY: u64 = 86_400_000;
 
 pub async fn records_are_listed_newest_first_before_the_cursor<A: Audit>(make: impl AsyncFn() -> A) {
     let audit = make().await;

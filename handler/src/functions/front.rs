@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::readyz::LastReadiness;
 use crate::chat::Limits;
 use crate::config::{Config, Place, QueueConfig};
 use crate::error::ApiError;
-use crate::host_json;
+use crate::host_json::{DEFAULT_TIMEOUT, HostJson};
 
 /// How long a request waits for the stores to open. Longer than any open takes; shorter than callers' patience.
 const OPENING_PATIENCE: Duration = Duration::from_secs(10);
@@ -28,8 +29,9 @@ struct Inner {
     services: SetOnce<Services>,
     /// An attempt to open has failed: nobody waits for the next one.
     in_trouble: AtomicBool,
-    function_timeout: OnceCell<Duration>,
-    host_warnings: OnceCell<Vec<String>>,
+    host_json: OnceCell<HostJson>,
+    /// What is wrong with `host.json` was told to the log.
+    has_warned: AtomicBool,
     last_readiness: LastReadiness,
     started: Instant,
 }
@@ -40,8 +42,8 @@ impl Front {
         let inner = Inner {
             services: SetOnce::new(),
             in_trouble: AtomicBool::new(false),
-            function_timeout: OnceCell::new(),
-            host_warnings: OnceCell::new(),
+            host_json: OnceCell::new(),
+            has_warned: AtomicBool::new(false),
             last_readiness: LastReadiness::default(),
             started: Instant::now(),
         };
@@ -78,31 +80,29 @@ impl Front {
 
     /// How long the host lets an invocation run.
     pub(crate) async fn function_timeout(&self) -> Duration {
-        let read = || async {
-            match &self.config.place {
-                Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
-                Place::Functions { app_root, .. } => host_json::function_timeout(app_root).await,
-                Place::Alone { .. } => host_json::DEFAULT_TIMEOUT,
-            }
-        };
-        *self.inner.function_timeout.get_or_init(read).await
+        match &self.config.place {
+            Place::Functions { function_timeout: Some(timeout), .. } => *timeout,
+            Place::Functions { app_root, .. } => self.host_json(app_root).await.function_timeout,
+            Place::Alone { .. } => DEFAULT_TIMEOUT,
+        }
+    }
+
+    async fn host_json(&self, app_root: &Path) -> &HostJson {
+        self.inner.host_json.get_or_init(|| HostJson::read(app_root)).await
     }
 
     /// How `host.json` breaks the law of the bus; told to the log once.
     pub(crate) async fn host_warnings(&self) -> &[String] {
-        let read = || async {
-            let (Place::Functions { app_root, .. }, QueueConfig::ServiceBus { .. }) =
-                (&self.config.place, &self.config.queue)
-            else {
-                return Vec::new();
-            };
-            let breaches = host_json::breaches(app_root).await;
-            for breach in &breaches {
-                tracing::warn!("{breach}");
-            }
-            breaches
+        let (Place::Functions { app_root, .. }, QueueConfig::ServiceBus { .. }) =
+            (&self.config.place, &self.config.queue)
+        else {
+            return &[];
         };
-        self.inner.host_warnings.get_or_init(read).await
+        let breaches = &self.host_json(app_root).await.breaches;
+        if !self.inner.has_warned.swap(true, Ordering::Relaxed) {
+            breaches.iter().for_each(|breach| tracing::warn!("{breach}"));
+        }
+        breaches
     }
 
     pub(super) fn last_readiness(&self) -> &LastReadiness {

@@ -23,6 +23,8 @@ pub const HISTORY_PAGE_DEFAULT: usize = 100;
 pub const HISTORY_PAGE_MAX: usize = 500;
 /// Inbox: messages of a page, default and maximum.
 pub const INBOX_PAGE: usize = 1_000;
+/// A day, in milliseconds.
+pub const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// How long a marker is kept, in days. No copy of a message older than this is appended.
 pub const MARKER_DAYS: u64 = 90;
 /// Days that messages are kept, where somebody sets it, at most (at least 1).

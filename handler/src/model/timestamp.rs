@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::bounds::DAY_MILLIS;
+
 /// A moment, in milliseconds since 1970 (UTC). Its text has a fixed width and sorts as the moments do:
 /// `2026-11-21T09:37:09.123Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +23,12 @@ impl Timestamp {
     #[must_use]
     pub const fn millis(self) -> u64 {
         self.0
+    }
+
+    /// So many days earlier; 1970 where that would be before it.
+    #[must_use]
+    pub const fn days_before(self, days: u64) -> Self {
+        Self(self.0.saturating_sub(days.saturating_mul(DAY_MILLIS)))
     }
 
     /// Reads RFC 3339; a text without zone is UTC. Moments before 1970 or after 9999 are refused.
@@ -76,6 +84,15 @@ mod tests {
             assert_eq!(text.len(), 24, "{text}");
             assert_eq!(Timestamp::parse(&text), Some(Timestamp::from_millis(millis)));
         }
+    }
+
+    #[test]
+    fn days_before_are_whole_days_and_end_at_the_beginning() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        assert_eq!(at("2026-03-01T10:00:00.123Z").days_before(1), at("2026-02-28T10:00:00.123Z"));
+        assert_eq!(at("2026-03-01T10:00:00Z").days_before(0), at("2026-03-01T10:00:00Z"));
+        assert_eq!(at("1970-01-02T00:00:00Z").days_before(2), Timestamp::default());
+        assert_eq!(at("2026-03-01T10:00:00Z").days_before(u64::MAX), Timestamp::default());
     }
 
     #[test]

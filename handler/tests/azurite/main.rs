@@ -33,6 +33,8 @@ mod changes;
 #[path = "../http_rooms/client.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod client;
+#[path = "../stories/deletion.rs"]
+mod deletion;
 #[path = "../http_rooms/invitations.rs"]
 mod invitations;
 #[path = "../stories/isolation.rs"]
@@ -41,10 +43,22 @@ mod isolation;
 mod life;
 #[path = "../http_rooms/listing.rs"]
 mod listing;
+#[path = "../stories/marks.rs"]
+mod marks;
 #[path = "../http_rooms/members.rs"]
 mod members;
+#[path = "../stories/changes.rs"]
+mod message_changes;
+#[path = "../http_rooms/notices.rs"]
+mod notices;
+#[path = "../http_rooms/on_join.rs"]
+mod on_join;
 #[path = "../http_rooms/private.rs"]
 mod private;
+#[path = "../http_rooms/races.rs"]
+mod races;
+#[path = "../http_rooms/restart.rs"]
+mod restart;
 #[path = "../http_web_pubsub/service.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
 mod service;

@@ -42,8 +42,17 @@ mod watcher;
 mod world;
 
 // The same stories as on files and in memory: here `App` and `Product` keep their data in tables.
+#[path = "../http_rooms/calls.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of it")]
+mod calls;
+#[path = "../stories/changes.rs"]
+mod changes;
 #[path = "../stories/isolation.rs"]
 mod isolation;
+#[path = "../http_rooms/on_join.rs"]
+mod on_join;
+#[path = "../http_rooms/races.rs"]
+mod races;
 #[path = "../host/story.rs"]
 mod story;
 

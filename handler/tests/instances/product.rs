@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::real_product;
-pub use crate::real_product::{Answer, listening};
+pub use crate::real_product::{Answer, call, listening};
 use crate::world::App;
 
 pub struct Product {
@@ -20,12 +20,18 @@ pub struct Product {
 }
 
 impl Product {
+    /// As the settings say, but for the storage.
     pub fn alone(settings: &[(&str, &str)]) -> Self {
-        assert!(settings.is_empty(), "these stories ask for nothing");
+        let app = App::new();
+        let mut options = app.options();
+        for (name, value) in settings.iter().filter(|(name, _)| !["STORAGE_MODE", "DATA_DIR"].contains(name))
+        {
+            options.settings.set(*name, *value);
+        }
         let ((tell, told), (end, ended)) = (mpsc::channel(), oneshot::channel());
         let host = std::thread::spawn(move || {
             tokio::runtime::Runtime::new().unwrap().block_on(async {
-                let world = App::new().start().await;
+                let world = app.start_with(options).await;
                 tell.send(world.host.address()).unwrap();
                 let _ = ended.await;
                 world.ends_well(0).await;

@@ -50,5 +50,5 @@ impl Sweep {
 
 /// Whether a marker of that time has ended by now.
 pub(super) fn has_ended(at: Timestamp, now: Timestamp) -> bool {
-    at.millis().saturating_add(MARKER_DAYS * 86_400_000) < now.millis()
+    at < now.days_before(MARKER_DAYS)
 }

@@ -13,13 +13,12 @@ use crate::contract::data::{
     at, conversation, delete, edit, inbox_item, invitation, marked, member, message, new, pin, room, room_id,
     sanction, user,
 };
+use crate::model::bounds::DAY_MILLIS as DAY;
 use crate::model::{ConversationId, Profile, SanctionKind, Timestamp};
 use crate::ports::{
     DeadLetters, Inbox, Invitations, LetterKind, Log, LogError, Members, NewEntry, Outcome, Page, Profiles,
     Refusal, Rooms, Sanctions, StoreError,
 };
-
-const DAY: u64 = 86_400_000;
 
 pub(super) async fn engine_in(dir: &Path) -> Engine {
     Engine::open(dir.join("store.redb")).await.unwrap()

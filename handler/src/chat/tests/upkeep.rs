@@ -8,6 +8,7 @@ use super::world::*;
 use crate::adapters::faulty::Mode;
 use crate::chat::{ChatOptions, NewInvitation, RoomEdit};
 use crate::contract::data::user;
+use crate::model::bounds::DAY_MILLIS;
 use crate::model::{
     Change, HandledEvent, Invitation, Member, ReadMark, Role, RoomId, SanctionKind, Timestamp,
 };
@@ -207,7 +208,7 @@ async fn expired_links_and_sanctions_are_forgotten() {
         room: room.clone(),
         by: user("ann"),
         created_at: Timestamp::from_millis(START),
-        expires_at: Timestamp::from_millis(START + u64::from(days) * 86_400_000),
+        expires_at: Timestamp::from_millis(START + u64::from(days) * DAY_MILLIS),
         max_uses: 1,
         used_by: Vec::new(),
         role: Role::Member,

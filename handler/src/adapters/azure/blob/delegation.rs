@@ -14,12 +14,12 @@ use tokio::sync::Mutex;
 use super::{VERSION, unavailable};
 use crate::adapters::azure::{Http, Identity};
 use crate::model::Timestamp;
+use crate::model::bounds::DAY_MILLIS;
 use crate::ports::{Clock, StoreError};
 
 /// What an identity's token is asked for.
 const SCOPE: &str = "https://storage.azure.com/.default";
 const TIMEOUT: Duration = Duration::from_secs(10);
-const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 /// A key that ends sooner is replaced. Longer than any link.
 const ENOUGH_SECS: i64 = 60 * 60;
 /// It begins a little earlier, for clocks that differ.

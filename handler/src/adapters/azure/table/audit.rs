@@ -5,9 +5,9 @@ use super::client::{Match, Query, Table, Tables, Write, WriteError};
 use super::row::{Row, corrupt};
 use super::{keys, pause};
 use crate::model::Timestamp;
+use crate::model::bounds::DAY_MILLIS;
 use crate::ports::{Audit, AuditKey, AuditOutcome, AuditPlace, AuditRecord, StoreError};
 
-const DAY_MILLIS: u64 = 86_400_000;
 /// Behind every day there is: days and times are counted down from here, so that keys ascend from the newest on.
 const LAST_DAY: u64 = 9_999_999;
 const LAST_MILLI: u64 = LAST_DAY * DAY_MILLIS;

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use super::client::{Match, Query, TRANSACTION_ROWS, Table, Tables, Write, WriteError};
 use super::keys;
 use super::row::{Row, corrupt};
+use crate::model::bounds::DAY_MILLIS;
 use crate::model::{HandledEvent, Timestamp};
 use crate::ports::{Handled, StoreError};
 
-const DAY_MILLIS: u64 = 86_400_000;
 /// Transactions of connections that are sent at once.
 const AT_ONCE: usize = 16;
 const CONNECTION: &str = "connection";

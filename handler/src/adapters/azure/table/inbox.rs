@@ -62,8 +62,7 @@ impl TableInbox {
 
     /// Removes some rows whose time has come. What is left is found by a later call.
     async fn sweep(&self, partition: &str, now: Timestamp) -> Result<(), StoreError> {
-        let ended = now.millis().saturating_sub(MARKER_DAYS * 86_400_000);
-        let key = InboxKey { at: Timestamp::from_millis(ended), ..InboxKey::FIRST }.to_text();
+        let key = InboxKey { at: now.days_before(MARKER_DAYS), ..InboxKey::FIRST }.to_text();
         let query =
             Query::partition(partition).before(&key).and("Done eq true").columns("PartitionKey,RowKey");
         let mut deletes = Vec::new();

@@ -182,8 +182,7 @@ impl Shared {
         let Some(last) = self.table.get(partition, &super::keys::number(ENTRY, last)).await? else {
             return Ok(());
         };
-        let now = read_entry(&last)?.at.millis();
-        let ended = Timestamp::from_millis(now.saturating_sub(MARKER_DAYS * 86_400_000));
+        let ended = read_entry(&last)?.at.days_before(MARKER_DAYS);
         let query = Query::partition(partition).beginning("m").and(&format!("ts lt '{ended}'"));
         self.table.delete_all(partition, &query.columns("RowKey")).await
     }
