@@ -104,7 +104,7 @@ impl Chat {
     }
 
     /// One round of every chore, due or not, one behind the other. The first failure, once all were tried.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) async fn repair(&self) -> Result<(), Refused> {
         let mut outcome = Ok(());
         for chore in CHORES {

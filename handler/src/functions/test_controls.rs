@@ -7,6 +7,7 @@
 //! | header `x-test-hold: <pid>` | the request has its effect, but the process with this id never answers it |
 //! | property `test_panics` of a queued message | its first deliveries, so many, panic |
 //! | `GET api/test/pid` | the process's id |
+//! | `POST api/test/chores` | one round of every chore of the timer, due or not; the first failure |
 //! | `POST api/test/store/away`, `…/here` | the stores refuse every call; do their work again |
 
 use axum::extract::{Request, State};
@@ -50,9 +51,11 @@ pub(super) fn before_delivery(config: &Config, messages: &[Received]) {
 }
 
 async fn operate(front: &Front, control: &str) -> Result<Response, ApiError> {
-    let set_stores_away = &front.services().await?.set_stores_away;
+    let services = front.services().await?;
+    let set_stores_away = &services.set_stores_away;
     match control {
         "pid" => return Ok(std::process::id().to_string().into_response()),
+        "chores" => services.chat.repair().await?,
         "store/away" => set_stores_away(true),
         "store/here" => set_stores_away(false),
         _ => return Err(ApiError::new(Kind::NoRoute, "There is no such control.")),

@@ -36,6 +36,12 @@ fn letter(called: &str) -> Option<char> {
     key.and_then(|(_, key)| key.chars().next()).filter(char::is_ascii_alphabetic)
 }
 
+/// A call of the blob service: `PUT container`, `GET blob`.
+pub(crate) fn of_blobs(parts: &Parts, _body: &[u8]) -> String {
+    let is_blob = parts.uri.path().trim_start_matches("/chat/").contains('/');
+    format!("{} {}", parts.method, if is_blob { "blob" } else { "container" })
+}
+
 /// A call of the data plane of Web PubSub: `POST groups/room_*/:send`.
 pub(crate) fn of_hub(parts: &Parts, _body: &[u8]) -> String {
     let words =

@@ -1,6 +1,8 @@
 //! What people do, each with a trace of what came of it. Whatever fails on the way, the trace is the one of a day on which
 //! nothing does.
 
+use std::time::Duration;
+
 use funchost::Message;
 use http::Method;
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use super::stage::Stage;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UseCase {
+    Chores,
     Direct,
     Room,
     Live,
@@ -27,12 +30,17 @@ pub(crate) enum UseCase {
     DeleteRoom,
     Rejected,
     Poison,
+    Review,
+    Attachment,
+    Erasure,
 }
 
 type Trace = Vec<String>;
 
 impl UseCase {
-    pub(crate) const ALL: [Self; 17] = [
+    /// The chores first: they look at all that there is.
+    pub(crate) const ALL: [Self; 21] = [
+        Self::Chores,
         Self::Direct,
         Self::Room,
         Self::Live,
@@ -50,10 +58,14 @@ impl UseCase {
         Self::DeleteRoom,
         Self::Rejected,
         Self::Poison,
+        Self::Review,
+        Self::Attachment,
+        Self::Erasure,
     ];
 
     pub(crate) async fn play(self, stage: &mut Stage) -> Trace {
         match self {
+            Self::Chores => chores(stage).await,
             Self::Direct => direct(stage).await,
             Self::Room => room(stage).await,
             Self::Live => live(stage).await,
@@ -71,6 +83,9 @@ impl UseCase {
             Self::DeleteRoom => delete_room(stage).await,
             Self::Rejected => rejected(stage).await,
             Self::Poison => poison(stage).await,
+            Self::Review => review(stage).await,
+            Self::Attachment => attachment(stage).await,
+            Self::Erasure => erasure(stage).await,
         }
     }
 }
@@ -396,6 +411,87 @@ async fn poison(s: &mut Stage) -> Trace {
     s.at.world.produce("chat-topic", message).await;
     s.settled().await;
     vec![format!("dead: {}", letters(s, "dead", &id).await)]
+}
+
+/// What the bus gave up comes back with the timer, all of whose chores are done.
+async fn chores(s: &mut Stage) -> Trace {
+    let (from, room, id) = (s.fresh("carl"), s.room.clone(), s.fresh("a"));
+    let body = json!({ "SenderID": from, "RoomID": room, "MessageText": "x", "MessageID": id });
+    s.arm();
+    let late = Message::new(body.to_string()).with_session(&room).with_id(&id);
+    s.at.world.produce("chat-topic", late.with_time_to_live(Duration::ZERO)).await;
+    while !s.has_new_entries().await || letters(s, "waiting", &id).await > 0 {
+        s.post("/api/test/chores", "root", &json!({})).await;
+    }
+    let entries = s.new_entries().await;
+    let mut trace = s.told(&entries);
+    trace.push(format!("dead: {}", letters(s, "dead", &id).await));
+    trace
+}
+
+async fn review(s: &mut Stage) -> Trace {
+    let (ann, bob, eve, room) = (s.user("ann"), s.user("bob"), s.user("eve"), s.room.clone());
+    s.send(&eve, ("RoomID", &room), &s.fresh("a")).await;
+    let seq = s.new_entries().await[0]["seq"].clone();
+    let reviews = format!("/api/rooms/{room}/reviews");
+    s.arm();
+    for _ in 0..2 {
+        let report = format!("/api/rooms/{room}/messages/{seq}/report");
+        s.post(&report, &bob, &json!({ "reason": "loud" })).await;
+    }
+    let open = s.get(&reviews, &ann).await;
+    let review = &open["reviews"][0];
+    assert_eq!(review["seq"], seq, "{open}");
+    let mut trace = vec![format!("reports: {}", review["reports"].as_array().unwrap().len())];
+    let decide = format!("{reviews}/{}", review["id"].as_str().unwrap());
+    for _ in 0..2 {
+        let decided = s.post(&decide, &ann, &json!({ "decision": "remove", "reason": "loud" })).await;
+        assert_eq!(decided["decision"]["ruling"], "remove", "{decided}");
+    }
+    trace.push(format!("open: {}", s.get(&reviews, &ann).await["reviews"]));
+    let entries = s.new_entries().await;
+    trace.extend(s.told(&entries));
+    trace
+}
+
+async fn attachment(s: &mut Stage) -> Trace {
+    let (ann, bob, room, id) = (s.user("ann"), s.user("bob"), s.room.clone(), s.fresh("a"));
+    s.arm();
+    let wanted = json!({ "room_id": room, "file_name": "tea.txt", "content_type": "text/plain", "size": 3 });
+    let place = s.post("/api/attachments", &ann, &wanted).await;
+    let stored = s.at.follows(&place["upload_url"], "PUT", b"tea");
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    let message = json!({ "SenderID": ann, "RoomID": room, "MessageText": "x", "MessageID": id,
+        "AttachmentID": place["id"] });
+    for _ in 0..2 {
+        s.post("/api/sendMessage", &ann, &message).await;
+    }
+    let entries = s.new_entries().await;
+    let mut trace = s.told(&entries);
+    let path = format!("/api/rooms/{room}/messages/{}", entries[0]["seq"]);
+    let link = s.get(&path, &bob).await["attachment_url"].take();
+    trace.push(format!("bob reads {}", s.at.follows(&link, "GET", b"").text()));
+    for _ in 0..2 {
+        s.ask(Method::DELETE, &path, &ann, &Value::Null).await;
+    }
+    let entries = s.new_entries().await;
+    trace.extend(s.told(&entries));
+    trace.push(format!("then {}", s.at.follows(&link, "GET", b"").status));
+    trace
+}
+
+/// The request is on record, and its repeat is the same one.
+async fn erasure(s: &mut Stage) -> Trace {
+    let (ann, zoe) = (s.user("ann"), s.fresh("zoe"));
+    s.ask(Method::PUT, "/api/me", &zoe, &json!({ "display_name": "Zoe" })).await;
+    s.send(&ann, ("ReceiverID", &zoe), &s.fresh("a")).await;
+    s.settled().await;
+    s.arm();
+    let asked = s.post("/api/me/erasure", &zoe, &json!({})).await;
+    let again = s.post("/api/me/erasure", &zoe, &json!({})).await;
+    let noted = s.get("/api/me/erasure", &zoe).await;
+    assert!(asked == again && again == noted, "{asked} {again} {noted}");
+    vec![s.plain(&format!("{} {}", noted["user"], noted["status"]))]
 }
 
 /// How many letters of a kind are about a message.

@@ -71,9 +71,9 @@ async fn every_call_of_every_use_case_fails_in_every_way() {
     join_all((0..APPS).map(|app| {
         let matrix = Arc::clone(&matrix);
         async move {
-            let timeout = [("AZURE_TIMEOUT_MS", SERVICE_TIMEOUT_MS)];
+            let settings = [("AZURE_TIMEOUT_MS", SERVICE_TIMEOUT_MS), ("ATTACHMENTS", "on")];
             // Each has a hub of its own, so each has tables of its own.
-            let at = Rc::new(Deployed::start(azurite(), &prefix(), &timeout).await);
+            let at = Rc::new(Deployed::start(azurite(), &prefix(), &settings).await);
             while let Some(case) = { matrix.left.lock().unwrap().pop() } {
                 matrix.play(case, &at, app).await;
             }

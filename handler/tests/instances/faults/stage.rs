@@ -156,6 +156,11 @@ impl Stage {
         entries
     }
 
+    /// Whether something came into the room since [`Self::new_entries`].
+    pub(crate) async fn has_new_entries(&self) -> bool {
+        !self.entries_behind(&self.room, self.seen).await.is_empty()
+    }
+
     /// Without a gap.
     pub(crate) async fn entries_behind(&self, room: &str, seen: u64) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
