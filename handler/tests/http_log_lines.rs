@@ -300,7 +300,7 @@ async fn no_level_tells_a_secret() {
         let told = lines.join("\n");
         let advice = match (storage, proof) {
             ("table", _) => "may not do this",
-            (_, "identity") => "needs the role `Azure Service Bus Data Sender`",
+            (_, "identity") => "the role `Azure Service Bus Data Sender`",
             _ => "",
         };
         assert!(level == "error" || told.contains(advice), "{level}, {storage}, {proof}: {told}");

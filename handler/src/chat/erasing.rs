@@ -16,6 +16,8 @@ use crate::ports::{LetterKind, NewEntry};
 
 /// Erasures that one round works at.
 const PEOPLE: usize = 4;
+/// Erasures among which it looks for those that do not wait.
+const LOOKED_AT: usize = 1_000;
 /// Conversations of one lap that a round goes through, for each of them.
 const CONVERSATIONS: usize = 200;
 /// Rows read at once.
@@ -105,8 +107,9 @@ impl Chat {
     /// One round of the chores.
     pub(super) async fn go_on_erasing(&self) -> Result<usize, Refused> {
         let _one_at_a_time = self.erasing.lock().await;
-        let (mut outcome, rows) = (Ok(0), self.ports.erasures.under_way(PEOPLE).await?);
-        for row in rows {
+        let (mut outcome, now) = (Ok(0), self.ports.clock.now());
+        let rows = self.ports.erasures.under_way(LOOKED_AT).await?;
+        for row in rows.into_iter().filter(|row| !is_waiting(row, now)).take(PEOPLE) {
             match self.erase_some(row).await {
                 Ok(()) => outcome = outcome.map(|count| count + 1),
                 Err(refused) => outcome = Err(refused),
@@ -116,10 +119,6 @@ impl Chat {
     }
 
     async fn erase_some(&self, mut row: Erasure) -> Result<(), Refused> {
-        let age = self.ports.clock.now().millis().saturating_sub(row.requested_at.millis());
-        if row.laps > 0 && u128::from(age) < QUEUE_EMPTIES.as_millis() {
-            return Ok(());
-        }
         if row.up_to.is_none() {
             self.take_away(&row).await?;
         }
@@ -311,4 +310,10 @@ fn audience(id: &ConversationId, theirs: &[Entry]) -> Option<Audience> {
         Change::Message(message) => Some(Audience::Pair(message.sender.clone(), message.to.clone()?)),
         _ => None,
     })
+}
+
+/// Whether its last lap has to wait for the queue.
+fn is_waiting(row: &Erasure, now: Timestamp) -> bool {
+    let age = now.millis().saturating_sub(row.requested_at.millis());
+    row.laps > 0 && u128::from(age) < QUEUE_EMPTIES.as_millis()
 }

@@ -85,6 +85,7 @@ impl Chat {
         let found = self.visible(caller, &id).await?;
         self.require(caller, &found, edit.action()).await?;
         if edit.apply(&found)? != *found {
+            self.charge(caller)?;
             for (field, name) in [("name", &edit.name), ("description", &edit.description)] {
                 self.moderate_name(caller, field, name.as_deref()).await?;
             }

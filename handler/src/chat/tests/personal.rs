@@ -205,6 +205,22 @@ async fn what_was_in_the_queue_goes_with_the_last_lap() {
     assert_eq!(world.chat.erase(&caller("ann"), None).await.unwrap().status, "under_way");
 }
 
+/// Those that wait for the queue keep no place that another needs.
+#[tokio::test]
+async fn erasures_that_wait_hold_up_no_others() {
+    let world = World::open().await;
+    let people: Vec<_> = (0..12).map(|n| format!("user{n:02}")).collect();
+    for person in &people {
+        world.say(person, "general", "1", WORD).await;
+        world.chat.erase(&caller(person), None).await.unwrap();
+    }
+    // A round takes four at a time; their first laps are over before any may begin its last.
+    for _ in 0..4 {
+        world.chat.repair().await.unwrap();
+    }
+    assert!(!everything(&world).await.contains(WORD));
+}
+
 /// One round has its bound, and the next goes on where it stopped, in the middle of a conversation too.
 #[tokio::test]
 async fn a_long_conversation_is_gone_through_whatever_breaks_off() {

@@ -116,6 +116,17 @@ impl Stage {
         }
     }
 
+    /// What reading is answered with, once there is an answer.
+    pub(crate) async fn status(&self, path: &str, user: &str) -> u16 {
+        loop {
+            let answer = self.at.world.client.call(Method::GET, path, &[("x-user-id", user)], "").await;
+            match answer.status {
+                503 if answer.says_when => tokio::time::sleep(AGAIN).await,
+                status => return status,
+            }
+        }
+    }
+
     pub(crate) async fn get(&self, path: &str, user: &str) -> Value {
         self.ask(Method::GET, path, user, &Value::Null).await
     }
