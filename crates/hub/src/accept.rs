@@ -44,13 +44,13 @@ pub(crate) async fn enter(hub: Hub, name: &str, mut request: Request, user_id: O
     }
     let caller = match Caller::check(&hub, name, &request, user_id) {
         Ok(caller) => caller,
-        Err(refused) => return refuse(refused),
+        Err(refused) => return refuse(&refused),
     };
     let (answer, answered) = oneshot::channel();
     hub.inner.tasks.clone().spawn(admit(hub, caller, upgrade, answer));
     match answered.await {
         Ok(Ok(subprotocol)) => switching_protocols(accept, subprotocol.as_deref()),
-        Ok(Err(refused)) => refuse(refused),
+        Ok(Err(refused)) => refuse(&refused),
         // The task panicked.
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, ""),
     }
@@ -336,7 +336,7 @@ fn not_a_websocket() -> Response {
     response
 }
 
-fn refuse(refused: ConnectRefused) -> Response {
+fn refuse(refused: &ConnectRefused) -> Response {
     let mut response = refusal(refused.status, &refused.body);
     let headers = response.headers_mut();
     if refused.is_json {
