@@ -118,7 +118,7 @@ async fn a_live_service_that_asks_for_time_is_left_alone() {
     let received = world.accept("ann", "general", "m1", "hi").await;
     world.live.set(Mode::Throttle("transport.publish", Duration::from_secs(3)));
     let patience = Patience::Until(Duration::from_secs(10));
-    world.chat.deliver(&[received.clone()], patience).await.unwrap_err();
+    world.chat.deliver(std::slice::from_ref(&received), patience).await.unwrap_err();
     let calls = world.live.calls("transport.publish");
     assert!((2..=8).contains(&calls), "at 0, 3, 6 and 9 s, by the delivery and its appender: {calls}");
     world.live.set(Mode::Quiet);
