@@ -109,6 +109,17 @@ pub(super) struct Appended {
     pub(super) reached: Result<(), Failure>,
 }
 
+impl Appended {
+    /// Whether the inboxes have all of it: what they lack is for the caller to repeat. A transport that is away is tried
+    /// again by the appender.
+    pub(super) fn filed(&self) -> Result<(), Failure> {
+        match &self.reached {
+            Err(failure @ (Failure::Store(_) | Failure::Stopped)) => Err(failure.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Verdict {
     /// 0 for what is not in the log.
     pub(super) fn seq(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::audit::Act;
-use super::command::{Audience, Command, Failure};
+use super::command::{Audience, Command};
 use super::members::user_in;
 use super::policy::require_self_or_admin;
 use super::{Caller, Chat, Refused};
@@ -244,9 +244,7 @@ impl Chat {
         }
         for some in commands.chunks(TOLD_AT_ONCE) {
             let appended = self.appenders.append(&audience, id, some.to_vec()).await?;
-            if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
-                return Err(failure.into());
-            }
+            appended.filed()?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::budget::Budget;
 use super::history::page_length;
+use super::members::user_in;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
 use crate::model::{ConversationId, UserId, bounds};
@@ -146,7 +147,7 @@ impl Chat {
 
     /// Marks as done what the caller and `with` wrote to each other up to this `seq`.
     pub async fn acknowledge_read(&self, caller: &Caller, with: &str, up_to: u64) -> Result<usize, Refused> {
-        let with = UserId::new(with).map_err(|error| Refused::bad_id("with", &error))?;
+        let with = user_in("with", with)?;
         let conversation = ConversationId::direct(&caller.user, &with);
         Ok(self.ports.inbox.acknowledge_read(&caller.user, &conversation, up_to).await?)
     }

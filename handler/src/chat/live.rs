@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::access::room_id;
-use super::command::{Audience, Command, Failure, Verdict};
+use super::command::{Audience, Command, Verdict};
 use super::fields::{Field, Fields};
 use super::ingest::Status;
 use super::known::AT_APPEND;
@@ -286,10 +286,7 @@ impl Chat {
         self.names.sign(&mut commands).await;
         let audience = Audience::of(&message.target, sender);
         let appended = self.appenders.append(&audience, &message.conversation, commands).await?;
-        // The appender goes on trying a transport that is away; an inbox without its row is for the sender to repeat.
-        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
-            return Err(failure.into());
-        }
+        appended.filed()?;
         match appended.verdicts.first() {
             Some(Verdict::Stored { position, duplicate }) => {
                 self.raise_own_mark(&message.conversation, sender, *position).await;

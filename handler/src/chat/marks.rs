@@ -7,6 +7,7 @@ use super::access::room_id;
 use super::fields::{Field, Fields};
 use super::known::AT_APPEND;
 use super::live::{missing, room_of};
+use super::members::user_in;
 use super::{Caller, Chat, Refused, view};
 use crate::model::{Change, ConversationId, Head, Member, ReadMark, RoomId, UserId};
 use crate::ports::{Position, StoreError};
@@ -78,7 +79,7 @@ impl Chat {
         with: &str,
         seq: u64,
     ) -> Result<DirectRead, Refused> {
-        let other = UserId::new(with).map_err(|error| Refused::bad_id("with", &error))?;
+        let other = user_in("with", with)?;
         let conversation = ConversationId::direct(&caller.user, &other);
         let head = self.ports.log.head(&conversation).await?.unwrap_or_default();
         let read_seq = seq.min(head.seq);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::access::room_id;
 use super::audit::Act;
-use super::command::{Audience, Command, Failure, Verdict};
+use super::command::{Audience, Command, Verdict};
 use super::known::AT_INGEST;
 use super::{Caller, Chat, Refused, RoomView};
 use crate::model::{Change, Marker, Member, ReadMark, Role, Room, RoomId, UserId};
@@ -185,9 +185,7 @@ impl Chat {
         let commands = vec![Command { entry, excluded: None }];
         let audience = Audience::Room(room.clone());
         let appended = self.appenders.append(&audience, &room.conversation(), commands).await?;
-        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
-            return Err(failure.into());
-        }
+        appended.filed()?;
         Ok(appended.verdicts.first().copied().unwrap_or(Verdict::Gone))
     }
 }

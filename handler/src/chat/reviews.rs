@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::access::room_id;
 use super::audit::Act;
-use super::command::{Command, Failure, Verdict};
+use super::command::{Command, Verdict};
 use super::edits::check_reason;
 use super::policy::{Action, require_admin};
 use super::{Caller, Chat, QueuedMessage, Refused, Target, page_length};
@@ -272,9 +272,7 @@ impl Chat {
         let commands = vec![Command { entry, excluded: None }];
         self.doubt_file(&review.conversation, &review.message).await?;
         let appended = self.appenders.append(&audience, &review.conversation, commands).await?;
-        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
-            return Err(failure.into());
-        }
+        appended.filed()?;
         match appended.verdicts.first() {
             Some(Verdict::Refused(refusal))
                 if !matches!(

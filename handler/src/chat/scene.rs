@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::access::room_id;
-use super::command::{Audience, Command, Failure, Verdict};
+use super::command::{Audience, Command, Verdict};
 use super::known::AT_APPEND;
 use super::limits::Paid;
+use super::members::user_in;
 use super::view::Place;
 use super::{Caller, Chat, MessageView, Refused};
 use crate::model::{Change, ConversationId, Marker, MessageState, Room, RoomId, UserId};
@@ -155,9 +156,7 @@ impl Chat {
         let entry = NewEntry { marker: Some(marker), at: self.ports.clock.now(), change, only_behind: None };
         let commands = vec![Command { entry, excluded: caller.connection().map(str::to_owned) }];
         let appended = self.appenders.append(&scene.audience(), &scene.conversation(), commands).await?;
-        if let Err(failure @ (Failure::Store(_) | Failure::Stopped)) = appended.reached {
-            return Err(failure.into());
-        }
+        appended.filed()?;
         match appended.verdicts.first() {
             Some(Verdict::Stored { position, duplicate }) => {
                 if *duplicate {
@@ -177,7 +176,7 @@ impl Chat {
 }
 
 pub(super) fn pair(caller: &Caller, with: &str) -> Result<Scene, Refused> {
-    let with = UserId::new(with).map_err(|error| Refused::bad_id("with", &error))?;
+    let with = user_in("with", with)?;
     let conversation = ConversationId::direct(&caller.user, &with);
     Ok(Scene::Pair(conversation, caller.user.clone(), with))
 }

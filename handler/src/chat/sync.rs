@@ -12,10 +12,11 @@ use super::access::room_id;
 use super::budget::Budget;
 use super::fields::{Field, Fields};
 use super::history::{Gap, page_length};
+use super::members::user_in;
 use super::scene::Scene;
 use super::{Caller, Chat, Refused, view};
 use crate::chance::chance;
-use crate::model::{Change, ConversationId, Entry, Head, UserId, bounds};
+use crate::model::{Change, ConversationId, Entry, Head, bounds};
 use crate::ports::{EntryPage, StoreError};
 
 /// Conversations read at once.
@@ -139,7 +140,7 @@ impl Chat {
         let mut seen = BTreeSet::new();
         let mut conversations = Vec::with_capacity(request.cursors.len() + request.with.len());
         for (other, cursor) in request.with {
-            let other = UserId::new(&other).map_err(|error| Refused::bad_id("with", &error))?;
+            let other = user_in("with", &other)?;
             let id = ConversationId::direct(&caller.user, &other);
             if seen.insert(id.to_string()) {
                 let scene = Scene::Pair(id.clone(), caller.user.clone(), other);
